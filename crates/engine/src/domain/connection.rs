@@ -1,0 +1,122 @@
+//! The connection: the link between an owner and an integration.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    id::{ConnectionId, IntegrationId, WorkspaceId},
+    time::Millis,
+};
+
+/// Whom a connection belongs to. A door reads and matches only its own kind.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Owner {
+    /// Which door's notion of an owner this is.
+    pub kind: OwnerKind,
+    /// The owner's key in that notion; BundleUp's `external_id` may be absent.
+    pub key: Option<String>,
+}
+
+/// Whose notion of an owner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OwnerKind {
+    /// BundleUp's `external_id`.
+    External,
+    /// Informer's username.
+    User,
+    /// Membrane's customer id.
+    Customer,
+    /// The one connection of a shared integration.
+    Shared,
+}
+
+impl OwnerKind {
+    /// As it is kept.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::External => "external",
+            Self::User => "user",
+            Self::Customer => "customer",
+            Self::Shared => "shared",
+        }
+    }
+
+    /// Reads what [`OwnerKind::as_str`] wrote.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::External, Self::User, Self::Customer, Self::Shared].into_iter().find(|k| k.as_str() == text)
+    }
+}
+
+/// A connection. Its credential is a separate, sealed row.
+#[derive(Debug, Clone)]
+pub struct Connection {
+    /// Its id, which proxied calls name.
+    pub id: ConnectionId,
+    /// Whose it is.
+    pub workspace_id: WorkspaceId,
+    /// Through which integration.
+    pub integration_id: IntegrationId,
+    /// For whom.
+    pub owner: Owner,
+    /// Whether it can be used.
+    pub status: Status,
+    /// Why it can't, in the provider's words.
+    pub status_reason: Option<String>,
+    /// Scopes that were asked for.
+    pub scopes_asked: Vec<String>,
+    /// Scopes that the provider says it granted.
+    pub scopes_granted: Vec<String>,
+    /// Who the account is at the provider.
+    pub account: Account,
+    /// The provider inputs it was made with (subdomain, region) and values from the token answer
+    /// (`instance_url`); URL templates are filled from these.
+    pub inputs: BTreeMap<String, String>,
+    /// When it was frozen by an operator.
+    pub frozen_at: Option<Millis>,
+    /// When its credential was last refreshed.
+    pub refreshed_at: Option<Millis>,
+    /// When its access token expires, as last told or inferred.
+    pub expires_at: Option<Millis>,
+    /// When it was made.
+    pub created_at: Millis,
+    /// When it last changed.
+    pub updated_at: Millis,
+}
+
+/// Who the connected account is, as the provider's identity call said.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Account {
+    /// The provider's stable id for the account.
+    pub id: Option<String>,
+    /// A name to show.
+    pub name: Option<String>,
+    /// An e-mail address.
+    pub email: Option<String>,
+}
+
+/// Whether a connection can be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// It can.
+    Active,
+    /// Its owner must authorize again.
+    NeedsReauth,
+}
+
+impl Status {
+    /// As it is kept.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::NeedsReauth => "needs_reauth",
+        }
+    }
+
+    /// Reads what [`Status::as_str`] wrote.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Active, Self::NeedsReauth].into_iter().find(|s| s.as_str() == text)
+    }
+}

@@ -1,0 +1,26 @@
+//! The credential: what a connection is used with. Always sealed at rest, one data key each.
+
+use crate::{
+    id::{ConnectionId, WorkspaceId},
+    time::Millis,
+    vault::Sealed,
+};
+
+/// A credential as kept.
+#[derive(Debug, Clone)]
+pub struct Credential {
+    /// Which connection it opens.
+    pub connection_id: ConnectionId,
+    /// Whose it is.
+    pub workspace_id: WorkspaceId,
+    /// The sealed token set, JSON inside (see `connect::tokens`).
+    pub sealed: Sealed,
+    /// Goes up with every refresh; a refresh writes only over the version it read.
+    pub version: i64,
+    /// When the access token expires; `None` when the provider did not say and nothing tells.
+    pub expires_at: Option<Millis>,
+    /// When the refresh token expires, where the provider says.
+    pub refresh_expires_at: Option<Millis>,
+    /// When this access token was obtained.
+    pub obtained_at: Millis,
+}

@@ -1,0 +1,111 @@
+//! The flow: one authorization in progress, single use.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    domain::{
+        connection::Owner,
+        integration::CallbackKind,
+        workspace::Completion,
+    },
+    id::{ConnectionId, FlowId, IntegrationId, WorkspaceId},
+    time::Millis,
+    vault::Sealed,
+};
+
+/// A flow as kept. Only hashes of what the browser and the provider hold; the verifier is sealed.
+#[derive(Debug, Clone)]
+pub struct Flow {
+    /// Its id; the hosted pages' URLs name it, the browser cookie opens it.
+    pub id: FlowId,
+    /// Whose it is.
+    pub workspace_id: WorkspaceId,
+    /// Which integration is being connected.
+    pub integration_id: IntegrationId,
+    /// The integration's version at the start.
+    pub integration_version: i64,
+    /// Hex SHA-256 of the browser-id cookie.
+    pub browser_hash: String,
+    /// Hex SHA-256 of the state, once the browser was sent to the provider.
+    pub state_hash: Option<String>,
+    /// The sealed PKCE verifier, once minted and where the provider takes one.
+    pub verifier: Option<Sealed>,
+    /// For whom.
+    pub owner: Owner,
+    /// How it completes, as the workspace said at the start.
+    pub completion: Completion,
+    /// What to do with the browser when it ends.
+    pub handoff: Handoff,
+    /// The callback kind it was begun with.
+    pub callback: CallbackKind,
+    /// Provider inputs given so far.
+    pub inputs: BTreeMap<String, String>,
+    /// What the exchange needs, resolved at the start.
+    pub endpoints: Option<Endpoints>,
+    /// When it stops being good.
+    pub expires_at: Millis,
+    /// When a callback took it.
+    pub taken_at: Option<Millis>,
+    /// Hex SHA-256 of the callback's whole query, to know a repeated one.
+    pub callback_hash: Option<String>,
+    /// The sealed outcome (a URL or a page), for a repeated callback.
+    pub outcome: Option<Sealed>,
+    /// Completion `server`: the provider's code, sealed and unredeemed.
+    pub provider_code: Option<Sealed>,
+    /// Hex SHA-256 of the one-time code that went to the product.
+    pub code_hash: Option<String>,
+    /// When that code stops being good.
+    pub code_expires_at: Option<Millis>,
+    /// When it was spent.
+    pub code_used_at: Option<Millis>,
+    /// The connection that came of it.
+    pub connection_id: Option<ConnectionId>,
+    /// When it was begun.
+    pub created_at: Millis,
+}
+
+/// What the callback and the exchange are checked against: taken at the start, so that nothing changes under a flow.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Endpoints {
+    /// The issuer that a callback's `iss` must equal, where known (RFC 9207).
+    pub issuer: Option<String>,
+    /// Whether a callback without `iss` is refused.
+    pub iss_required: bool,
+    /// Where the browser is sent.
+    pub authorize_url: String,
+    /// Where the code is redeemed.
+    pub token_url: String,
+    /// Where tokens are revoked (RFC 7009).
+    pub revoke_url: Option<String>,
+    /// Where the account's identity is asked.
+    pub userinfo_url: Option<String>,
+    /// The redirect URI that was sent to the provider.
+    pub redirect_uri: String,
+    /// The scopes that were asked for.
+    pub scopes: Vec<String>,
+}
+
+/// How the browser is handed back. Chosen at the start by the door, performed at the end by the callback.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Handoff {
+    /// To a registered redirect URI, with parameters in a door's style.
+    Redirect {
+        /// The registered URI, exactly as given.
+        uri: String,
+        /// Which parameters, in which words.
+        style: Style,
+        /// The product's state, returned unchanged byte for byte.
+        state: Option<String>,
+    },
+}
+
+/// Whose words the redirect's parameters are in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Style {
+    /// `connection_id`, `integration_id`, `external_id`, `code`, `state` · `error`, `error_description`, `state`.
+    BundleUp,
+}

@@ -1,0 +1,136 @@
+//! The integration: a provider configured in a workspace.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    id::{IntegrationId, WorkspaceId},
+    time::Millis,
+    vault::Sealed,
+};
+
+/// An integration.
+#[derive(Debug, Clone)]
+pub struct Integration {
+    /// Its id.
+    pub id: IntegrationId,
+    /// Whose it is.
+    pub workspace_id: WorkspaceId,
+    /// Its slug, unique in the workspace: `[a-z0-9][a-z0-9_-]{0,63}`.
+    pub key: String,
+    /// The catalog provider's key.
+    pub provider: String,
+    /// What people call it.
+    pub name: String,
+    /// One connection per user, or one for all.
+    pub mode: Mode,
+    /// The OAuth client id registered at the provider.
+    pub client_id: Option<String>,
+    /// The sealed OAuth client secret.
+    pub client_secret: Option<Sealed>,
+    /// Scopes to ask for; empty means the provider file's defaults.
+    pub scopes: Vec<String>,
+    /// Which callback path the provider sends browsers back to.
+    pub callback: CallbackKind,
+    /// What the operator set beyond the catalog's entry.
+    pub config: Config,
+    /// Goes up with every change of configuration; a flow begun under another version is ended.
+    pub version: i64,
+    /// Since when no new connections can be made.
+    pub disabled_at: Option<Millis>,
+    /// When it was made.
+    pub created_at: Millis,
+    /// When it last changed.
+    pub updated_at: Millis,
+}
+
+/// The part of an integration's configuration that overrides or completes its provider's file.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// The issuer, for providers found by issuer (`oidc`).
+    pub issuer: Option<String>,
+    /// The authorization endpoint, for providers whose endpoints are hand-entered (`oauth2`).
+    pub authorize_url: Option<String>,
+    /// The token endpoint, likewise.
+    pub token_url: Option<String>,
+    /// The revocation endpoint (RFC 7009), likewise.
+    pub revoke_url: Option<String>,
+    /// The userinfo endpoint, likewise.
+    pub userinfo_url: Option<String>,
+    /// Where proxied calls go, in place of the provider file's base URL.
+    pub base_url: Option<String>,
+    /// Further hosts that the credential may be sent to.
+    pub allowed_hosts: Vec<String>,
+    /// Headers added to each proxied call.
+    pub headers: BTreeMap<String, String>,
+    /// Extra parameters of the authorization request.
+    pub authorize_params: BTreeMap<String, String>,
+    /// Fixed values for the provider's inputs (subdomain, region); what is missing is asked on the connect page.
+    pub inputs: BTreeMap<String, String>,
+    /// How the client authenticates at the token endpoint, in place of the provider file's: `basic`, `body`, `none`.
+    pub client_auth: Option<String>,
+}
+
+/// Who shares a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mode {
+    /// Each owner connects an account of its own.
+    PerUser,
+    /// One connection serves all.
+    Shared,
+}
+
+impl Mode {
+    /// As it is kept.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::PerUser => "per-user",
+            Self::Shared => "shared",
+        }
+    }
+
+    /// Reads what [`Mode::as_str`] wrote.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::PerUser, Self::Shared].into_iter().find(|m| m.as_str() == text)
+    }
+}
+
+/// Which of the callback paths an integration uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CallbackKind {
+    /// `/oauth2/callback/{integration_id}`, the only kind for hand-entered endpoints.
+    Own,
+    /// `/oauth2/callback`.
+    Shared,
+    /// `/oauth-callback`.
+    OauthCallback,
+}
+
+impl CallbackKind {
+    /// As it is kept and configured.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Own => "own",
+            Self::Shared => "shared",
+            Self::OauthCallback => "oauth-callback",
+        }
+    }
+
+    /// Reads what [`CallbackKind::as_str`] wrote.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Own, Self::Shared, Self::OauthCallback].into_iter().find(|c| c.as_str() == text)
+    }
+
+    /// The path that the provider sends the browser to.
+    pub fn path(self, integration: &IntegrationId) -> String {
+        match self {
+            Self::Own => format!("/oauth2/callback/{integration}"),
+            Self::Shared => "/oauth2/callback".to_owned(),
+            Self::OauthCallback => "/oauth-callback".to_owned(),
+        }
+    }
+}

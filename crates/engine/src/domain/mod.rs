@@ -1,0 +1,15 @@
+//! What things are: one file per noun, plain data, no behaviour that needs a database, a key or a network.
+//!
+//! A field that holds a [`crate::vault::Sealed`] is ciphertext; nothing in this module can open it.
+
+pub mod api_key;
+pub mod audit;
+pub mod connection;
+pub mod credential;
+pub mod event;
+pub mod flow;
+pub mod integration;
+pub mod request_log;
+pub mod user;
+pub mod webhook;
+pub mod workspace;

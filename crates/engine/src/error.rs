@@ -1,0 +1,104 @@
+//! The one error of the engine. Each door renders it in its own shape; nothing else decides a status.
+//!
+//! What a caller may read is in the fields named `message` and `code`; what only the log may read is in
+//! [`Error::Internal`]. No variant ever carries a secret.
+
+use std::time::Duration;
+
+/// What every engine verb answers with.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Why a verb did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No such thing in this workspace: a foreign id answers just like one that never existed.
+    #[error("{what} not found")]
+    NotFound {
+        /// The noun, for the caller: `connection`, `integration`.
+        what: &'static str,
+    },
+    /// The caller's input is wrong.
+    #[error("{field}: {message}")]
+    Invalid {
+        /// The parameter or field at fault.
+        field: &'static str,
+        /// What is wrong and what would be right.
+        message: String,
+    },
+    /// It contradicts what is there: a key already taken, a version that moved.
+    #[error("{message}")]
+    Conflict {
+        /// What stands in the way.
+        message: String,
+    },
+    /// The caller showed no credential, or one that does not hold.
+    #[error("{message}")]
+    Unauthenticated {
+        /// What was missing.
+        message: String,
+    },
+    /// The caller is known but may not do this.
+    #[error("{message}")]
+    Denied {
+        /// What is not allowed.
+        message: String,
+    },
+    /// Over a limit.
+    #[error("too many requests")]
+    Limited {
+        /// When to try again.
+        retry_after: Duration,
+    },
+    /// The target of a proxied call is not one that this credential may be sent to.
+    #[error("{message}")]
+    TargetNotAllowed {
+        /// Which part of the target, and why.
+        message: String,
+    },
+    /// The provider, or the way to it, failed.
+    #[error("provider: {message}")]
+    Provider {
+        /// How it failed.
+        fault: ProviderFault,
+        /// What happened, without secrets.
+        message: String,
+    },
+    /// The connection needs its owner to authorize again.
+    #[error("{message}")]
+    NeedsReauth {
+        /// Why, in the provider's words where it gave any.
+        message: String,
+    },
+    /// Not offered, or not yet.
+    #[error("{message}")]
+    NotSupported {
+        /// What is not offered.
+        message: String,
+    },
+    /// Our own fault. The text goes to the log, never to a caller.
+    #[error("internal error")]
+    Internal(#[source] anyhow::Error),
+}
+
+/// How a provider failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProviderFault {
+    /// It could not be reached: name, address, TCP or TLS.
+    Unreachable,
+    /// It did not answer in time.
+    TimedOut,
+    /// It answered with an OAuth error or something that is no answer at all.
+    Refused,
+}
+
+impl Error {
+    /// An internal error of ours with a text for the log.
+    pub fn internal(message: impl Into<String>) -> Self {
+        Self::Internal(anyhow::anyhow!(message.into()))
+    }
+
+    /// A wrong input, naming the field.
+    pub fn invalid(field: &'static str, message: impl Into<String>) -> Self {
+        Self::Invalid { field, message: message.into() }
+    }
+}

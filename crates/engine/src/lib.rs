@@ -1,0 +1,11 @@
+//! The broker, without HTTP surfaces: what connections are, where they are kept, how they are sealed, how
+//! they come to be, stay alive, are used and are heard of.
+//!
+//! Words (`error`, `id`, `time`, `secret`) ← `domain` ← `store`, `vault`, `outbound`, `limit` ← `webhook` ←
+//! `refresh`, `connect` ← `proxy`. Start reading at [`broker`], then [`connect`].
+
+pub mod domain;
+pub mod error;
+pub mod id;
+pub mod secret;
+pub mod time;

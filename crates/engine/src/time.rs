@@ -1,0 +1,119 @@
+//! Time, as a parameter.
+//!
+//! Everything that needs the time asks the broker's [`Clock`]; nothing else reads the system clock.
+//! Instants are [`Millis`] since the Unix epoch, as the database keeps them.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
+
+/// Milliseconds since 1970-01-01T00:00:00Z.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Millis(pub i64);
+
+impl Millis {
+    /// This instant and a duration more.
+    #[must_use]
+    pub fn plus(self, by: Duration) -> Self {
+        Self(self.0.saturating_add(i64::try_from(by.as_millis()).unwrap_or(i64::MAX)))
+    }
+
+    /// This instant and a duration less.
+    #[must_use]
+    pub fn minus(self, by: Duration) -> Self {
+        Self(self.0.saturating_sub(i64::try_from(by.as_millis()).unwrap_or(i64::MAX)))
+    }
+
+    /// How long from `earlier` until this instant; zero when it is not later.
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+    }
+
+    /// RFC 3339 in UTC with milliseconds, as every door writes it: `2026-01-02T03:04:05.678Z`.
+    pub fn rfc3339(self) -> String {
+        let at = jiff::Timestamp::from_millisecond(self.0).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+        at.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string()
+    }
+}
+
+/// Where the time comes from.
+#[derive(Debug, Clone)]
+pub enum Clock {
+    /// The system clock, corrected by the database's offset in milliseconds so that all nodes agree.
+    System(Arc<AtomicI64>),
+    /// A clock that only moves when told to, for tests.
+    Fixed(Arc<AtomicI64>),
+}
+
+impl Clock {
+    /// The system clock without a correction yet.
+    pub fn system() -> Self {
+        Self::System(Arc::new(AtomicI64::new(0)))
+    }
+
+    /// A clock that stands still at `at`.
+    pub fn fixed(at: Millis) -> Self {
+        Self::Fixed(Arc::new(AtomicI64::new(at.0)))
+    }
+
+    /// Now.
+    pub fn now(&self) -> Millis {
+        match self {
+            Self::System(offset) => system_now().plus_signed(offset.load(Ordering::Relaxed)),
+            Self::Fixed(at) => Millis(at.load(Ordering::Relaxed)),
+        }
+    }
+
+    /// Learns the database's time, measured just now; a fixed clock stays as it is.
+    pub fn correct(&self, database: Millis) {
+        if let Self::System(offset) = self {
+            offset.store(database.0.saturating_sub(system_now().0), Ordering::Relaxed);
+        }
+    }
+
+    /// Moves a fixed clock forward; the system clock can't be moved.
+    pub fn advance(&self, by: Duration) {
+        if let Self::Fixed(at) = self {
+            at.fetch_add(i64::try_from(by.as_millis()).unwrap_or(i64::MAX), Ordering::Relaxed);
+        }
+    }
+}
+
+impl Millis {
+    fn plus_signed(self, by: i64) -> Self {
+        Self(self.0.saturating_add(by))
+    }
+}
+
+/// The uncorrected system clock.
+#[expect(clippy::disallowed_methods, reason = "this is the one place that reads the system clock")]
+pub fn system_now() -> Millis {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    Millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fixed_clock_moves_only_when_told() {
+        let clock = Clock::fixed(Millis(1_767_323_045_678));
+        assert_eq!(clock.now().rfc3339(), "2026-01-02T03:04:05.678Z");
+        clock.advance(Duration::from_secs(1));
+        assert_eq!(clock.now().rfc3339(), "2026-01-02T03:04:06.678Z");
+        clock.correct(Millis(0));
+        assert_eq!(clock.now(), Millis(1_767_323_046_678));
+    }
+
+    #[test]
+    fn the_system_clock_follows_the_database() {
+        let clock = Clock::system();
+        clock.correct(system_now().plus(Duration::from_secs(3600)));
+        assert!(clock.now().since(system_now()) > Duration::from_secs(3500));
+    }
+}
