@@ -9,3 +9,4 @@ pub mod error;
 pub mod id;
 pub mod secret;
 pub mod time;
+pub mod vault;

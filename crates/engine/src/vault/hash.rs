@@ -1,0 +1,61 @@
+//! What need never be opened again is hashed: random tokens with SHA-256, passwords with argon2id.
+
+use argon2::{
+    Argon2,
+    password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash},
+};
+use aws_lc_rs::digest::{SHA256, digest};
+use zeroize::Zeroizing;
+
+use crate::{
+    error::{Error, Result},
+    secret::{Secret, random},
+};
+
+/// What an API key begins with.
+const API_KEY_PREFIX: &str = "ck_";
+/// Random characters after it: 46 of base62 are 273 bits.
+const API_KEY_RANDOM: usize = 46;
+/// How many characters of a key are kept in the clear, to find it by and to show.
+const SHOWN: usize = 11;
+
+/// Hex SHA-256 of a random token (an API key, a state, a code, a browser id). Never of a password.
+pub fn token(text: &str) -> String {
+    hex::encode(digest(&SHA256, text.as_bytes()))
+}
+
+/// Whether two texts are equal, in a time that does not tell where they differ.
+pub fn same(a: &str, b: &str) -> bool {
+    aws_lc_rs::constant_time::verify_slices_are_equal(a.as_bytes(), b.as_bytes()).is_ok()
+}
+
+/// The argon2id hash of a password in PHC form, with a fresh salt. Takes tens of milliseconds of processor
+/// time: call it where blocking is allowed.
+pub fn password(plain: &Secret) -> Result<String> {
+    let salt = random::<16>()?;
+    let hash = Argon2::default().hash_password_with_salt(plain.expose().as_bytes(), &salt);
+    hash.map(|hash| hash.to_string()).map_err(|_| Error::internal("hashing a password failed"))
+}
+
+/// Whether this is the password that was hashed; also `false` for a text that is no PHC hash.
+pub fn password_matches(plain: &Secret, hash: &str) -> bool {
+    PasswordHash::new(hash)
+        .is_ok_and(|hash| Argon2::default().verify_password(plain.expose().as_bytes(), &hash).is_ok())
+}
+
+/// A fresh API key: the key, its prefix, its hash. It contains no `.`.
+pub fn new_api_key() -> Result<(Secret, String, String)> {
+    const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    let mut key = Zeroizing::new(String::with_capacity(API_KEY_PREFIX.len() + API_KEY_RANDOM));
+    key.push_str(API_KEY_PREFIX);
+    while key.len() < API_KEY_PREFIX.len() + API_KEY_RANDOM {
+        let bytes = Zeroizing::new(random::<64>()?);
+        // 248 is the largest multiple of 62 in a byte: what is above is thrown away, so all letters are equally likely.
+        let letters = bytes.iter().filter(|b| **b < 248).map(|b| char::from(BASE62[usize::from(b % 62)]));
+        let missing = API_KEY_PREFIX.len() + API_KEY_RANDOM - key.len();
+        letters.take(missing).for_each(|letter| key.push(letter));
+    }
+    let prefix = key[..SHOWN].to_owned();
+    let hash = token(&key);
+    Ok((Secret::new(key.as_str()), prefix, hash))
+}
