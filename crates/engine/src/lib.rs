@@ -7,6 +7,8 @@
 pub mod domain;
 pub mod error;
 pub mod id;
+pub mod limit;
+pub mod outbound;
 pub mod secret;
 pub mod time;
 pub mod vault;

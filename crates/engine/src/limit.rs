@@ -1,0 +1,159 @@
+//! How often something may be done: a fixed window per key, counted in this process.
+//!
+//! A window begins with its key's first call and ends a fixed time later. It must never grow with the number of
+//! keys ever seen: ended windows are dropped as new ones begin, and past [`MAX_KEYS`] the oldest goes. The
+//! callers are `proxy::limit` and the start of a flow.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    fmt,
+    str::FromStr,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use crate::{
+    error::{Error, Result},
+    time::Millis,
+};
+
+/// How many keys are counted at once; beyond it the oldest window is forgotten.
+pub const MAX_KEYS: usize = 100_000;
+
+/// How many calls in which time. Read from `100/60s` or `off`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rate {
+    /// No limit.
+    Off,
+    /// At most `count` calls from the first one until `window` later.
+    Per {
+        /// Calls; at least one.
+        count: u32,
+        /// From the first call; at least a second.
+        window: Duration,
+    },
+}
+
+impl FromStr for Rate {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let text = text.trim();
+        if text == "off" {
+            return Ok(Self::Off);
+        }
+        read(text).ok_or_else(|| {
+            Error::invalid(
+                "rate_limit",
+                format!("`{text}` is not a rate: write `100/60s`, `1000/1h` or `off`"),
+            )
+        })
+    }
+}
+
+fn read(text: &str) -> Option<Rate> {
+    let (count, window) = text.split_once('/')?;
+    let unit = window.trim_end_matches(|c: char| !c.is_ascii_digit());
+    let seconds: u64 = match window.get(unit.len()..)? {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        _ => return None,
+    };
+    let window = unit.parse::<u64>().ok()?.checked_mul(seconds).filter(|s| (1..=86_400).contains(s))?;
+    let count = count.parse::<u32>().ok().filter(|count| *count > 0)?;
+    Some(Rate::Per { count, window: Duration::from_secs(window) })
+}
+
+impl fmt::Display for Rate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Off => f.write_str("off"),
+            Self::Per { count, window } => write!(f, "{count}/{}s", window.as_secs()),
+        }
+    }
+}
+
+/// Counts calls against one rate.
+#[derive(Debug)]
+pub struct Limiter {
+    rate: Rate,
+    max_keys: usize,
+    windows: Mutex<Windows>,
+}
+
+/// The windows by key, and their keys in the order they began: all are equally long, so the front ends first.
+#[derive(Debug, Default)]
+struct Windows {
+    by_key: HashMap<String, Window>,
+    order: VecDeque<String>,
+}
+
+#[derive(Debug)]
+struct Window {
+    began: Millis,
+    calls: u32,
+}
+
+impl Limiter {
+    /// A limiter without a call yet.
+    pub fn new(rate: Rate) -> Self {
+        Self::bounded(rate, MAX_KEYS)
+    }
+
+    fn bounded(rate: Rate, max_keys: usize) -> Self {
+        Self { rate, max_keys, windows: Mutex::default() }
+    }
+
+    /// Counts one call for `key`.
+    ///
+    /// # Errors
+    /// The time until the key's window ends, when it is used up; the call is not counted then.
+    pub fn take(&self, key: &str, now: Millis) -> std::result::Result<(), Duration> {
+        let Rate::Per { count, window } = self.rate else { return Ok(()) };
+        let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
+        windows.drop_ended(now, window);
+        if let Some(open) = windows.by_key.get_mut(key) {
+            let ends = open.began.plus(window);
+            if ends > now {
+                if open.calls >= count {
+                    return Err(ends.since(now));
+                }
+                open.calls += 1;
+                return Ok(());
+            }
+            // Ended, but behind others in the queue (the clock went back in between): begin it anew in place.
+            *open = Window { began: now, calls: 1 };
+            return Ok(());
+        }
+        if windows.by_key.len() >= self.max_keys {
+            windows.drop_oldest();
+        }
+        windows.by_key.insert(key.to_owned(), Window { began: now, calls: 1 });
+        windows.order.push_back(key.to_owned());
+        Ok(())
+    }
+}
+
+impl Windows {
+    /// Drops up to two ended windows: as each call begins at most one, this keeps up.
+    fn drop_ended(&mut self, now: Millis, window: Duration) {
+        for _ in 0..2 {
+            let ended = |key: &String| self.by_key.get(key).is_none_or(|open| open.began.plus(window) <= now);
+            if !self.order.front().is_some_and(ended) {
+                return;
+            }
+            self.drop_oldest();
+        }
+    }
+
+    fn drop_oldest(&mut self) {
+        if let Some(key) = self.order.pop_front() {
+            self.by_key.remove(&key);
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "limit_tests.rs"]
+mod tests;

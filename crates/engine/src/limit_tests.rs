@@ -1,0 +1,67 @@
+use super::*;
+
+const RATE: Rate = Rate::Per { count: 2, window: Duration::from_secs(60) };
+
+#[test]
+fn a_rate_is_read_as_it_is_written() {
+    for (text, rate) in [
+        ("off", Rate::Off),
+        ("100/60s", Rate::Per { count: 100, window: Duration::from_secs(60) }),
+        (" 5/1m ", Rate::Per { count: 5, window: Duration::from_secs(60) }),
+        ("1/24h", Rate::Per { count: 1, window: Duration::from_secs(86_400) }),
+    ] {
+        assert_eq!(text.parse::<Rate>().unwrap(), rate, "{text}");
+        assert_eq!(rate.to_string().parse::<Rate>().unwrap(), rate);
+    }
+    for wrong in
+        ["", "on", "100", "100/", "100/60", "0/60s", "100/0s", "-1/60s", "1/2d", "1/25h", "1/60é", "1/s"]
+    {
+        assert!(wrong.parse::<Rate>().is_err(), "{wrong}");
+    }
+}
+
+#[test]
+fn a_window_begins_with_the_first_call_and_ends_whole() {
+    let limiter = Limiter::new(RATE);
+    assert_eq!(limiter.take("a", Millis(1_000)), Ok(()));
+    assert_eq!(limiter.take("a", Millis(50_000)), Ok(()));
+    assert_eq!(limiter.take("a", Millis(51_000)), Err(Duration::from_secs(10)));
+    assert_eq!(limiter.take("b", Millis(51_000)), Ok(()), "keys are counted apart");
+    assert_eq!(limiter.take("a", Millis(60_999)), Err(Duration::from_millis(1)));
+    assert_eq!(limiter.take("a", Millis(61_000)), Ok(()));
+    assert_eq!(limiter.take("a", Millis(61_000)), Ok(()));
+    assert_eq!(limiter.take("a", Millis(61_000)), Err(Duration::from_secs(60)));
+}
+
+#[test]
+fn off_counts_nothing() {
+    let limiter = Limiter::new(Rate::Off);
+    for _ in 0..1_000 {
+        assert_eq!(limiter.take("a", Millis(0)), Ok(()));
+    }
+    assert_eq!(limiter.windows.lock().unwrap().by_key.len(), 0);
+}
+
+#[test]
+fn ended_windows_are_dropped_and_live_ones_are_bounded() {
+    let limiter = Limiter::bounded(RATE, 10);
+    for key in 0..25 {
+        assert_eq!(limiter.take(&key.to_string(), Millis(key)), Ok(()));
+    }
+    assert_eq!(limiter.windows.lock().unwrap().by_key.len(), 10);
+    for _ in 0..20 {
+        let _either_way = limiter.take("later", Millis(200_000));
+    }
+    let windows = limiter.windows.lock().unwrap();
+    assert_eq!((windows.by_key.len(), windows.order.len()), (1, 1));
+}
+
+#[test]
+fn a_clock_that_goes_back_neither_locks_out_nor_leaks() {
+    let limiter = Limiter::bounded(RATE, 10);
+    assert_eq!(limiter.take("a", Millis(100_000)), Ok(()));
+    assert_eq!(limiter.take("b", Millis(0)), Ok(()));
+    assert_eq!(limiter.take("b", Millis(60_000)), Ok(()), "b's window ended behind a's");
+    let windows = limiter.windows.lock().unwrap();
+    assert_eq!((windows.by_key.len(), windows.order.len()), (2, 2));
+}

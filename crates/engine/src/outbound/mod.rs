@@ -1,0 +1,192 @@
+//! The one way out: every request that leaves Claviger is sent from here.
+//!
+//! A name is resolved once, every address it has is checked against the [`Policy`], and only a checked address
+//! is connected to, with TLS for the name. Redirects are never followed. It must never log a header or a URL's
+//! query, and nothing else in the engine may own a client. Read `connect` for the order of checks, `policy` for
+//! what is refused, `body` for the timeouts of a stream.
+
+mod body;
+mod connect;
+mod failure;
+mod policy;
+mod resolve;
+mod tls;
+mod url;
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http::{HeaderValue, Request, Response, Version, header};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use hyper_util::{
+    client::legacy::{Client, connect::capture_connection},
+    rt::{TokioExecutor, TokioTimer},
+};
+
+pub use self::{
+    body::{Body, BoxError, empty, full},
+    failure::{Failure, FailureKind},
+    policy::{Blocked, Policy},
+    resolve::{Resolver, Script},
+};
+use self::{
+    body::{Progress, Sent, Watched},
+    connect::{Connector, Gate},
+};
+use crate::error::{Error, Result};
+
+/// How requests leave.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Which addresses may be connected to.
+    pub policy: Policy,
+    /// A PEM file of root certificates trusted beside the platform's.
+    pub extra_ca: Option<PathBuf>,
+    /// For resolving, connecting and the TLS handshake together.
+    pub connect_timeout: Duration,
+    /// From the connection, or the last progress of the request's body, until the answer's headers.
+    pub header_timeout: Duration,
+    /// Between two frames of an answer's body.
+    pub idle_timeout: Duration,
+    /// For a whole [`Outbound::fetch`]; streams have no such bound.
+    pub total_timeout: Duration,
+    /// Sent when the request names no `User-Agent` of its own.
+    pub user_agent: String,
+    /// Whether plain http is refused unless all of the name's addresses are in the policy's allow list.
+    pub require_https: bool,
+}
+
+impl Default for Config {
+    /// Nothing allowed beyond the public internet, https only; the timeouts are for tests, production reads
+    /// its own from the configuration.
+    fn default() -> Self {
+        Self {
+            policy: Policy::default(),
+            extra_ca: None,
+            connect_timeout: Duration::from_secs(5),
+            header_timeout: Duration::from_secs(30),
+            idle_timeout: Duration::from_secs(60),
+            total_timeout: Duration::from_secs(30),
+            user_agent: "claviger".to_owned(),
+            require_https: true,
+        }
+    }
+}
+
+/// The client. Cloning shares its connections.
+#[derive(Clone)]
+pub struct Outbound {
+    client: Client<Connector, Body>,
+    header_timeout: Duration,
+    idle_timeout: Duration,
+    total_timeout: Duration,
+    gate: Arc<Gate>,
+    user_agent: HeaderValue,
+}
+
+impl Outbound {
+    /// A client that resolves names as the system does.
+    ///
+    /// # Errors
+    /// When the extra root certificates can't be read, no root certificate is found at all, or the user agent
+    /// is no header value.
+    pub fn new(config: Config) -> Result<Self> {
+        Self::with_resolver(config, Resolver::System)
+    }
+
+    /// A client with a resolver of one's own, so that a test can script what names resolve to.
+    ///
+    /// # Errors
+    /// As for [`Outbound::new`].
+    pub fn with_resolver(config: Config, resolver: Resolver) -> Result<Self> {
+        let user_agent = HeaderValue::from_str(&config.user_agent)
+            .map_err(|_| Error::invalid("user_agent", "is not a header value"))?;
+        let tls = tls::client_config(config.extra_ca.as_deref())?;
+        let gate = Arc::new(Gate {
+            resolver,
+            policy: config.policy,
+            require_https: config.require_https,
+            timeout: config.connect_timeout,
+        });
+        Ok(Self {
+            client: client(Connector::new(Arc::clone(&gate), tls)),
+            header_timeout: config.header_timeout,
+            idle_timeout: config.idle_timeout,
+            total_timeout: config.total_timeout,
+            gate,
+            user_agent,
+        })
+    }
+
+    /// Whether a URL of this scheme and host could be sent to at all, before any name is resolved: well formed,
+    /// no userinfo, and if its host is an address, one that the policy admits.
+    ///
+    /// # Errors
+    /// A [`Failure`] that says what is wrong.
+    pub fn check_url(&self, uri: &http::Uri) -> std::result::Result<(), Failure> {
+        self.gate.check_literal(&url::read(uri)?)
+    }
+
+    /// Sends and hands back the answer as soon as its headers are there; its body streams, and fails when the
+    /// provider stalls. Dropping the future or the body aborts the exchange.
+    ///
+    /// # Errors
+    /// A [`Failure`]; a status such as 500 is an answer, not an error.
+    pub async fn send(&self, request: Request<Body>) -> std::result::Result<Response<Body>, Failure> {
+        self.check_url(request.uri())?;
+        let progress = Progress::new();
+        let mut request = request.map(|body| Body::new(Sent::new(body, progress.clone())));
+        *request.version_mut() = Version::HTTP_11;
+        request.headers_mut().entry(header::USER_AGENT).or_insert_with(|| self.user_agent.clone());
+        let mut connected = capture_connection(&mut request);
+        let stalled = async {
+            connected.wait_for_connection_metadata().await;
+            progress.touch();
+            progress.stalled(self.header_timeout).await;
+        };
+        let answer = tokio::select! {
+            biased;
+            answer = self.client.request(request) => answer.map_err(Failure::from_client)?,
+            () = stalled => return Err(Failure::timed_out("the answer's headers did not come in time")),
+        };
+        Ok(answer.map(|body| Body::new(Watched::new(body, self.idle_timeout))))
+    }
+
+    /// Sends and reads the whole answer, at most `cap` bytes of body, within the total timeout.
+    ///
+    /// # Errors
+    /// As for [`Outbound::send`], and [`FailureKind::TooLarge`] for a longer body.
+    pub async fn fetch(
+        &self,
+        request: Request<Bytes>,
+        cap: usize,
+    ) -> std::result::Result<Response<Bytes>, Failure> {
+        let whole = async {
+            let (head, body) = self.send(request.map(full)).await?.into_parts();
+            let body = Limited::new(body, cap).collect().await.map_err(|error| {
+                if error.is::<LengthLimitError>() {
+                    Failure::too_large(cap)
+                } else {
+                    Failure::from_body(&*error)
+                }
+            })?;
+            Ok(Response::from_parts(head, body.to_bytes()))
+        };
+        tokio::time::timeout(self.total_timeout, whole)
+            .await
+            .unwrap_or_else(|_| Err(Failure::timed_out("the whole answer did not come in time")))
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the one client")]
+fn client(connector: Connector) -> Client<Connector, Body> {
+    Client::builder(TokioExecutor::new())
+        .pool_timer(TokioTimer::new())
+        .timer(TokioTimer::new())
+        .pool_idle_timeout(Duration::from_secs(60))
+        .http1_max_headers(256)
+        .http1_max_buf_size(256 * 1024)
+        .http2_max_header_list_size(256 * 1024)
+        .http2_adaptive_window(true)
+        .build(connector)
+}
