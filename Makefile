@@ -1,0 +1,46 @@
+# What is done here, and how. `make` alone lists it.
+.PHONY: help dev test check fmt bench openapi mutants
+
+CARGO ?= cargo
+DENY_VERSION := 0.20.2
+DENY := $(shell command -v cargo-deny 2>/dev/null || echo target/tools/bin/cargo-deny)
+
+help:
+	@echo "make dev      build and run everything on loopback, with nothing to set up"
+	@echo "make test     every test: cargo, PostgreSQL, real authorization servers, SDK, browser"
+	@echo "make check    formatting, lints, documentation, licences: all as errors"
+	@echo "make fmt      format the code"
+	@echo "make bench    the load benchmark"
+	@echo "make openapi  print the OpenAPI document"
+	@echo "make mutants  break the code on purpose, one line at a time; a test must notice each"
+
+dev:
+	$(CARGO) run -p claviger -- dev
+
+# `cargo test` alone needs nothing installed. e2e/run installs what it needs, and runs the stories of the
+# engine and the server once more on a PostgreSQL of its own.
+test:
+	$(CARGO) test --workspace
+	e2e/run
+
+check: $(DENY)
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --quiet
+	$(DENY) --offline --log-level error check licenses bans sources
+
+target/tools/bin/cargo-deny:
+	@echo "cargo-deny is missing: building version $(DENY_VERSION) into target/tools (once, about a minute)"
+	$(CARGO) install cargo-deny --locked --version $(DENY_VERSION) --debug --root target/tools
+
+fmt:
+	$(CARGO) fmt --all
+
+bench:
+	@if [ -x bench/run ]; then exec bench/run; else echo "There is no benchmark yet: bench/run is missing."; exit 1; fi
+
+openapi:
+	@$(CARGO) run --quiet -p claviger -- openapi
+
+mutants:
+	tests/mutants/run
