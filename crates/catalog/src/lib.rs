@@ -1,1 +1,96 @@
-//! placeholder
+//! What providers are: data files and their reader.
+//!
+//! A provider file says how a third-party service authenticates and where its API lives. This crate reads
+//! and checks such files and fills their templates. It must never do I/O at run time, know a secret, or
+//! name a provider in code. The file format is in [`provider`], the checks in [`lint`], templates in
+//! [`template`]; what the fields do on the wire is `claviger_protocol`'s.
+
+pub mod api;
+mod error;
+mod fill;
+pub mod identity;
+pub mod lint;
+pub mod oauth2;
+pub mod pattern;
+pub mod provider;
+pub mod template;
+pub mod token;
+
+use std::{collections::BTreeMap, sync::Arc};
+
+pub use self::{
+    api::{Api, Place, RateLimit, ResetUnit},
+    error::CatalogError,
+    identity::{Call, Identity, IdentitySource, Verify},
+    oauth2::{
+        Authorize, Callback, ClientAuth, EndpointSource, Endpoints, OAuth2, Pkce, RevocationScope,
+        RevokeCall, RevokedToken, SavedParam, Scopes,
+    },
+    provider::{AskedOf, Auth, Input, Provider},
+    template::TemplateError,
+    token::{
+        AnswerFormat, BodyFormat, ErrorRule, Expires, ExpiresUnit, Lifetime, Method, Refresh, RefreshPlace,
+        RefreshWith, SavedField, TokenAnswer, TokenRequest,
+    },
+};
+
+/// The provider files that are compiled in, as (file name, text).
+const BUILTIN: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/builtin.rs"));
+
+/// All providers that are known, by key.
+#[derive(Debug, Clone, Default)]
+pub struct Catalog {
+    providers: BTreeMap<String, Arc<Provider>>,
+}
+
+impl Catalog {
+    /// The catalog that is compiled in: every file of `crates/catalog/providers`.
+    ///
+    /// # Errors
+    /// When one of the files is not a provider; a test keeps this from being released.
+    pub fn builtin() -> Result<Self, CatalogError> {
+        let mut catalog = Self::empty();
+        for (name, text) in BUILTIN {
+            catalog.add(name, text)?;
+        }
+        Ok(catalog)
+    }
+
+    /// A catalog with nothing in it.
+    pub fn empty() -> Self {
+        Self::default()
+    }
+
+    /// Reads one provider file and adds it. The file's name must be the provider's key with `.toml`.
+    ///
+    /// # Errors
+    /// Names the file and the key in it: not TOML, an unknown field, a value that makes no sense, an
+    /// authentication kind that is not offered yet, or a provider key that is taken.
+    pub fn add(&mut self, file_name: &str, toml: &str) -> Result<(), CatalogError> {
+        let provider = Provider::parse(file_name, toml)?;
+        if self.providers.contains_key(&provider.key) {
+            let message = format!("another provider has the key `{}`", provider.key);
+            return Err(CatalogError::new(file_name, "key", message));
+        }
+        self.providers.insert(provider.key.clone(), Arc::new(provider));
+        Ok(())
+    }
+
+    /// The provider with this key.
+    pub fn get(&self, key: &str) -> Option<Arc<Provider>> {
+        self.providers.get(key).cloned()
+    }
+
+    /// All providers, by key.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Provider>> {
+        self.providers.values()
+    }
+
+    /// The compiled-in files as (file name, text), for `claviger catalog check`.
+    pub fn builtin_files() -> &'static [(&'static str, &'static str)] {
+        BUILTIN
+    }
+}
+
+#[cfg(test)]
+mod tests;

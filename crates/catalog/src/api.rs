@@ -1,0 +1,82 @@
+//! The tables `[api]` and `[rate_limit]`: where calls go, how they carry the credential, and how the
+//! provider says that there are too many of them.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+/// Where a provider's API lives.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Api {
+    /// The URL below which calls go; a template. The integration may set another.
+    pub base_url: Option<String>,
+    /// Further hosts (`uploads.example.com`) that the credential may be sent to; templates.
+    pub allowed_hosts: Vec<String>,
+    /// Headers added to each call, in place of the caller's: API versions, partner keys; templates.
+    pub headers: BTreeMap<String, String>,
+    /// How a call carries the credential.
+    pub place: Place,
+}
+
+/// How a call carries the credential: in one header, or in one query parameter.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Place {
+    /// The header. Default `Authorization`.
+    pub header: String,
+    /// The header's value with `{token}` in it. Default `Bearer {token}`.
+    pub format: String,
+    /// With this, `{token}` in `format` stands for the Base64 of this text, `{token}` in it filled
+    /// (`{token}:` for a key as Basic user).
+    pub base64: Option<String>,
+    /// A query parameter instead of the header.
+    pub query: Option<String>,
+}
+
+impl Default for Place {
+    fn default() -> Self {
+        Self {
+            header: "Authorization".to_owned(),
+            format: "Bearer {token}".to_owned(),
+            base64: None,
+            query: None,
+        }
+    }
+}
+
+/// How a provider says that it is being called too often, beyond 429 and `Retry-After` (RFC 9110 §10.2.3),
+/// which are always understood.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RateLimit {
+    /// Further statuses that mean it (403), when `remaining_header` says 0 or a reset is told.
+    pub statuses: Vec<u16>,
+    /// The header that tells how many calls are left; `0` means none.
+    pub remaining_header: Option<String>,
+    /// The header that tells when calls are taken again.
+    pub reset_header: Option<String>,
+    /// A path in the error's JSON body that tells it.
+    pub reset_path: Option<String>,
+    /// How it is written. Default `seconds`.
+    pub reset_unit: ResetUnit,
+}
+
+/// How the end of a rate limit is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ResetUnit {
+    /// Seconds from now.
+    #[default]
+    Seconds,
+    /// Milliseconds from now.
+    Milliseconds,
+    /// Seconds since 1970.
+    Epoch,
+    /// Milliseconds since 1970.
+    EpochMs,
+    /// An HTTP date or ISO 8601.
+    Date,
+    /// A duration in words: `1s`, `6m0s`.
+    Words,
+}

@@ -1,0 +1,70 @@
+//! What is wrong with a provider file, all of it at once: `claviger catalog check` prints this.
+//!
+//! Errors keep a file out of the catalog; warnings are for the reviewer. The single rules are in `rules`.
+//! Must never change a file's meaning: it only looks.
+
+mod rules;
+
+use crate::Provider;
+
+/// How bad a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// It works, but a person should look.
+    Warning,
+    /// The file is refused.
+    Error,
+}
+
+impl Severity {
+    /// Whether the file is refused for it.
+    pub fn is_error(self) -> bool {
+        self == Self::Error
+    }
+}
+
+/// One thing found in a provider file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// The file's name.
+    pub file: String,
+    /// The key in it, dotted; `.` is the file as a whole.
+    pub key: String,
+    /// How bad it is.
+    pub severity: Severity,
+    /// What is wrong.
+    pub message: String,
+}
+
+impl std::fmt::Display for Finding {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let word = if self.severity.is_error() { "error" } else { "warning" };
+        write!(f, "{}: {}: {word}: {}", self.file, self.key, self.message)
+    }
+}
+
+/// Everything that is wrong with this file; empty means fine.
+pub fn check(file_name: &str, toml: &str) -> Vec<Finding> {
+    match Provider::read(file_name, toml) {
+        Ok(provider) => problems(file_name, &provider),
+        Err(error) => vec![Finding {
+            file: error.file,
+            key: error.key,
+            severity: Severity::Error,
+            message: error.message,
+        }],
+    }
+}
+
+/// Everything that is wrong with a provider that could be read.
+pub(crate) fn problems(file_name: &str, provider: &Provider) -> Vec<Finding> {
+    let mut list = rules::List::new(file_name);
+    rules::head(provider, &mut list);
+    rules::values(provider, &mut list);
+    rules::oauth2(provider, &mut list);
+    rules::api(provider, &mut list);
+    list.findings
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,330 @@
+//! The rules behind [`super::check`], a function per part of a file.
+
+use std::collections::BTreeMap;
+
+use url::Url;
+
+use super::{Finding, Severity};
+use crate::{
+    Auth, Call, EndpointSource, IdentitySource, OAuth2, Pkce, Provider, RefreshWith, pattern,
+    template::{self, Piece, Place, RESERVED},
+};
+
+/// Findings as they come up.
+pub(super) struct List {
+    file: String,
+    pub(super) findings: Vec<Finding>,
+}
+
+impl List {
+    pub(super) fn new(file: &str) -> Self {
+        Self { file: file.to_owned(), findings: Vec::new() }
+    }
+
+    fn push(&mut self, severity: Severity, key: impl Into<String>, message: impl Into<String>) {
+        let file = self.file.clone();
+        self.findings.push(Finding { file, key: key.into(), severity, message: message.into() });
+    }
+
+    fn error(&mut self, key: impl Into<String>, message: impl Into<String>) {
+        self.push(Severity::Error, key, message);
+    }
+
+    fn warn(&mut self, key: impl Into<String>, message: impl Into<String>) {
+        self.push(Severity::Warning, key, message);
+    }
+}
+
+/// Key, name, the file's name.
+pub(super) fn head(provider: &Provider, list: &mut List) {
+    let key = &provider.key;
+    let sound = key.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
+        && key.len() <= 64
+        && key.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+    if !sound {
+        list.error("key", "must be lower-case letters, digits and hyphens");
+    }
+    if list.file != format!("{key}.toml") {
+        list.error("key", format!("the file must be called `{key}.toml`"));
+    }
+    if provider.name.trim().is_empty() {
+        list.error("name", "must not be empty");
+    }
+    match &provider.docs {
+        Some(docs) if !is_https(docs) => list.error("docs", "must be an https URL"),
+        Some(_) => {}
+        None if provider.oauth2().is_some_and(|o| o.endpoints.source == EndpointSource::File) => {
+            list.warn("docs", "should name the provider's own page, so that the facts can be checked");
+        }
+        None => {}
+    }
+}
+
+/// Inputs and saved values: names, patterns, defaults.
+pub(super) fn values(provider: &Provider, list: &mut List) {
+    let mut seen: BTreeMap<String, ()> = BTreeMap::new();
+    let mut check =
+        |key: String, name: &str, pattern: Option<&str>, default: Option<&str>, list: &mut List| {
+            if !template::is_name(name) {
+                list.error(&key, "a name must be lower-case letters, digits and underscores");
+            }
+            if RESERVED.contains(&name) {
+                list.error(&key, format!("the name `{name}` is reserved"));
+            }
+            if seen.insert(name.to_owned(), ()).is_some() {
+                list.error(&key, format!("the name `{name}` is used twice"));
+            }
+            if let Some(pattern) = pattern {
+                if let Some(problem) = pattern::problem(pattern) {
+                    list.error(format!("{key}.pattern"), problem);
+                } else if default.is_some_and(|default| !pattern::admits(pattern, default)) {
+                    list.error(format!("{key}.default"), "the pattern does not admit it");
+                } else if let Some(bad) = HOSTILE.iter().find(|bad| pattern::admits(pattern, bad)) {
+                    list.warn(format!("{key}.pattern"), format!("admits {bad:?}"));
+                }
+            }
+        };
+    for (i, input) in provider.inputs.iter().enumerate() {
+        check(format!("inputs[{i}]"), &input.key, Some(&input.pattern), input.default.as_deref(), list);
+        if input.title.trim().is_empty() {
+            list.error(format!("inputs[{i}].title"), "must not be empty");
+        }
+    }
+    let Auth::OAuth2(oauth2) = &provider.auth;
+    for (name, saved) in &oauth2.callback.save {
+        let key = format!("oauth2.callback.save.{name}");
+        check(key, name, Some(&saved.pattern), saved.default.as_deref(), list);
+    }
+    for (name, saved) in &oauth2.answer.save {
+        let key = format!("oauth2.answer.save.{name}");
+        check(key, name, saved.pattern.as_deref(), saved.default.as_deref(), list);
+    }
+    for (name, saved) in provider.identity.iter().flat_map(|identity| &identity.save) {
+        check(
+            format!("identity.save.{name}"),
+            name,
+            saved.pattern.as_deref(),
+            saved.default.as_deref(),
+            list,
+        );
+    }
+}
+
+/// What no pattern for a host name, a region or an id should admit.
+const HOSTILE: &[&str] =
+    &["user@evil", "evil/", "a\nb", "a b", "a\\b", "a#b", "a?b", "a:b@c", "\u{430}", "a%2fb"];
+
+/// Endpoints, scopes, the token endpoint's tables.
+pub(super) fn oauth2(provider: &Provider, list: &mut List) {
+    let Auth::OAuth2(oauth2) = &provider.auth;
+    endpoints(provider, oauth2, list);
+    let separator = &oauth2.scopes.separator;
+    if separator.is_empty() || separator.len() > 3 || separator.chars().any(char::is_alphanumeric) {
+        list.error("oauth2.scopes.separator", "must be one to three characters that no scope holds");
+    }
+    for (key, scopes) in [("default", &oauth2.scopes.default), ("always", &oauth2.scopes.always)] {
+        for scope in scopes {
+            if scope.is_empty() || scope.contains(separator.as_str()) || scope.chars().any(char::is_control) {
+                let message = format!("`{}` holds the separator, or nothing", scope.escape_debug());
+                list.error(format!("oauth2.scopes.{key}"), message);
+            }
+        }
+    }
+    for (key, map) in [
+        ("oauth2.authorize.params", &oauth2.authorize.params),
+        ("oauth2.token.params", &oauth2.token.params),
+        ("oauth2.token.headers", &oauth2.token.headers),
+        ("oauth2.refresh.params", &oauth2.refresh.params),
+    ] {
+        texts(provider, key, map, list);
+    }
+    for name in ["state", "client_secret", "code_verifier"] {
+        if oauth2.authorize.omit.iter().any(|omitted| omitted == name) && name == "state" {
+            list.error("oauth2.authorize.omit", "the state can't be left out");
+        }
+        if oauth2.authorize.params.contains_key(name) {
+            list.error(format!("oauth2.authorize.params.{name}"), "can't be set by a file");
+        }
+    }
+    if oauth2.pkce == Pkce::Unsupported && oauth2.client_auth == crate::ClientAuth::None {
+        list.warn("oauth2.pkce", "a public client without PKCE can't protect its codes");
+    }
+    if oauth2.refresh.url.is_some() {
+        list.error("oauth2.refresh.url", "belongs in oauth2.endpoints.refresh_url");
+    }
+    if oauth2.refresh.extends_only && oauth2.refresh.with == RefreshWith::Client {
+        list.error("oauth2.refresh.extends_only", "makes no sense with `with = \"client\"`");
+    }
+    if let Some(upgrade) = &oauth2.upgrade {
+        texts(provider, "oauth2.upgrade.params", &upgrade.params, list);
+        match &upgrade.url {
+            Some(address) => url(provider, "oauth2.upgrade.url", address, list),
+            None => list.error("oauth2.upgrade.url", "is missing"),
+        }
+    }
+    if let Some(revoke) = &oauth2.revoke {
+        url(provider, "oauth2.revoke.url", &revoke.url, list);
+        texts(provider, "oauth2.revoke.params", &revoke.params, list);
+        texts(provider, "oauth2.revoke.headers", &revoke.headers, list);
+    }
+}
+
+fn endpoints(provider: &Provider, oauth2: &OAuth2, list: &mut List) {
+    let ends = &oauth2.endpoints;
+    for (key, address, needed) in [
+        ("authorize_url", &ends.authorize_url, true),
+        ("token_url", &ends.token_url, true),
+        ("refresh_url", &ends.refresh_url, false),
+        ("revoke_url", &ends.revoke_url, false),
+        ("userinfo_url", &ends.userinfo_url, false),
+        ("issuer", &ends.issuer, false),
+    ] {
+        let full = format!("oauth2.endpoints.{key}");
+        match address {
+            Some(_) if ends.source != EndpointSource::File => {
+                list.error(full, "can't stand here: the source is not `file`");
+            }
+            Some(address) => {
+                if key != "authorize_url" && address.contains('#') {
+                    list.error(&full, "must not have a fragment");
+                }
+                url(provider, &full, address, list);
+            }
+            None if needed && ends.source == EndpointSource::File => list.error(full, "is missing"),
+            None => {}
+        }
+    }
+    if oauth2.callback.iss_required && ends.source == EndpointSource::File && ends.issuer.is_none() {
+        list.error("oauth2.callback.iss_required", "needs oauth2.endpoints.issuer to compare with");
+    }
+    if provider.api.base_url.is_none() && ends.source == EndpointSource::File {
+        list.warn("api.base_url", "is missing: every integration has to set its own");
+    }
+}
+
+/// API, identity, verification.
+pub(super) fn api(provider: &Provider, list: &mut List) {
+    if let Some(base) = &provider.api.base_url {
+        if base.contains(['?', '#']) {
+            list.error("api.base_url", "must not have a query or a fragment");
+        }
+        url(provider, "api.base_url", base, list);
+    }
+    for host in &provider.api.allowed_hosts {
+        if host.contains(['/', ':', '@', '*', ' ']) {
+            list.error("api.allowed_hosts", format!("`{host}` is not a host name"));
+        } else {
+            url(provider, "api.allowed_hosts", &format!("https://{host}/"), list);
+        }
+    }
+    texts(provider, "api.headers", &provider.api.headers, list);
+    let place = &provider.api.place;
+    if !place.format.contains("{token}") {
+        list.error("api.place.format", "must hold {token}");
+    }
+    if place.base64.as_ref().is_some_and(|text| !text.contains("{token}")) {
+        list.error("api.place.base64", "must hold {token}");
+    }
+    if !is_header(&place.header) {
+        list.error("api.place.header", "is not a header name");
+    }
+    if let Some(identity) = &provider.identity {
+        match (&identity.call, identity.source) {
+            (Some(one), IdentitySource::Call) => call(provider, "identity.call", one, list),
+            (None, IdentitySource::Call) => list.error("identity.call", "is missing"),
+            (Some(_), _) => list.error("identity.call", "needs source = \"call\""),
+            (None, _) => {}
+        }
+    }
+    if let Some(verify) = &provider.verify {
+        if verify.calls.is_empty() {
+            list.error("verify.calls", "must not be empty");
+        }
+        for (i, one) in verify.calls.iter().enumerate() {
+            call(provider, &format!("verify.calls[{i}]"), one, list);
+        }
+    }
+    for status in provider.rate_limit.iter().flat_map(|limit| &limit.statuses) {
+        if !(400..600).contains(status) {
+            list.error("rate_limit.statuses", format!("{status} is not an error status"));
+        }
+    }
+}
+
+fn call(provider: &Provider, key: &str, call: &Call, list: &mut List) {
+    if call.url.starts_with('/') {
+        names(provider, &format!("{key}.url"), &call.url, list);
+    } else {
+        url(provider, &format!("{key}.url"), &call.url, list);
+    }
+    texts(provider, &format!("{key}.params"), &call.params, list);
+    texts(provider, &format!("{key}.headers"), &call.headers, list);
+}
+
+/// A URL template: https, known names, and a pattern for every name that could move the host.
+fn url(provider: &Provider, key: &str, template: &str, list: &mut List) {
+    names(provider, key, template, list);
+    let mut place = Place::Start;
+    let mut sample = String::new();
+    for piece in template::pieces(template) {
+        match piece {
+            Piece::Text(text) => {
+                place = place.after(text);
+                sample.push_str(text);
+            }
+            Piece::Name(name) => {
+                let known = provider.known_values();
+                let pattern = known.iter().find(|(known, ..)| *known == name).and_then(|(_, p, _)| *p);
+                if matches!(place, Place::Start | Place::Authority) {
+                    if RESERVED.contains(&name) {
+                        list.error(key, format!("`{{{name}}}` can't stand in the host"));
+                    } else if pattern.is_none() {
+                        list.error(key, format!("`{name}` decides the host and needs a pattern"));
+                    }
+                }
+                if place == Place::Start {
+                    sample.push_str("https://example.com");
+                    place = Place::Path;
+                } else {
+                    sample.push('x');
+                }
+            }
+        }
+    }
+    if !is_https(&sample) {
+        list.error(key, "must be an https URL");
+    }
+}
+
+fn texts(provider: &Provider, key: &str, map: &BTreeMap<String, String>, list: &mut List) {
+    for (name, template) in map {
+        let full = format!("{key}.{name}");
+        names(provider, &full, template, list);
+        if template.chars().any(char::is_control) {
+            list.error(&full, "must not hold control characters");
+        }
+        if key.ends_with("headers") && !is_header(name) {
+            list.error(&full, "is not a header name");
+        }
+    }
+}
+
+fn names(provider: &Provider, key: &str, template: &str, list: &mut List) {
+    for name in template::names(template) {
+        let known =
+            RESERVED.contains(&name) || provider.known_values().iter().any(|(known, ..)| *known == name);
+        if !known {
+            list.error(key, format!("`{{{name}}}` is neither an input nor a saved value"));
+        }
+    }
+}
+
+fn is_https(text: &str) -> bool {
+    template::is_plain_url(text)
+        && !text.contains(['{', '}'])
+        && Url::parse(text).is_ok_and(|url| url.scheme() == "https")
+}
+
+fn is_header(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
+}

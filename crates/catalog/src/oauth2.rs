@@ -1,0 +1,276 @@
+//! The table `[oauth2]`: endpoints, the authorization request, the callback, client authentication and
+//! revocation. The token endpoint's part is in [`crate::token`].
+//!
+//! Every field has a default that means "as the RFC says"; a file lists only what differs.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use crate::{
+    provider::yes,
+    token::{BodyFormat, Lifetime, Method, Refresh, TokenAnswer, TokenRequest},
+};
+
+/// OAuth 2.0, authorization code grant (RFC 6749 §4.1).
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct OAuth2 {
+    /// Where the endpoints are.
+    pub endpoints: Endpoints,
+    /// Whether the provider takes PKCE (RFC 7636). Default `S256`; never `plain`.
+    pub pkce: Pkce,
+    /// How the client authenticates at the token endpoint (RFC 6749 §2.3.1). Default `body`.
+    pub client_auth: ClientAuth,
+    /// What the Basic header encodes. Default `{client_id}:{client_secret}`.
+    pub basic_format: String,
+    /// Whether id and secret are form-encoded inside Basic, as RFC 6749 §2.3.1 asks. Default true.
+    pub basic_encode: bool,
+    /// Scopes and how they are written.
+    pub scopes: Scopes,
+    /// What differs in the authorization request.
+    pub authorize: Authorize,
+    /// What differs in the callback.
+    pub callback: Callback,
+    /// What differs in the token request.
+    pub token: TokenRequest,
+    /// What differs in the token answer.
+    pub answer: TokenAnswer,
+    /// What differs when refreshing.
+    pub refresh: Refresh,
+    /// A second request right after the first answer that trades the token for a long-lived one.
+    pub upgrade: Option<Refresh>,
+    /// How long an access token lives when neither the answer nor the token says so: seconds or `"never"`.
+    pub lifetime: Option<Lifetime>,
+    /// What revoking a token ends. Default `unknown`.
+    pub revocation_scope: RevocationScope,
+    /// How to revoke, where it is not RFC 7009 at `endpoints.revoke_url`.
+    pub revoke: Option<RevokeCall>,
+}
+
+impl Default for OAuth2 {
+    fn default() -> Self {
+        Self {
+            endpoints: Endpoints::default(),
+            pkce: Pkce::default(),
+            client_auth: ClientAuth::default(),
+            basic_format: "{client_id}:{client_secret}".to_owned(),
+            basic_encode: true,
+            scopes: Scopes::default(),
+            authorize: Authorize::default(),
+            callback: Callback::default(),
+            token: TokenRequest::default(),
+            answer: TokenAnswer::default(),
+            refresh: Refresh::default(),
+            upgrade: None,
+            lifetime: None,
+            revocation_scope: RevocationScope::default(),
+            revoke: None,
+        }
+    }
+}
+
+/// The endpoints. URLs are templates: `https://{subdomain}.example.com/oauth/token`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Endpoints {
+    /// Where they come from. Default `file`.
+    pub source: EndpointSource,
+    /// The issuer, with which `iss` in a callback is compared (RFC 9207).
+    pub issuer: Option<String>,
+    /// The authorization endpoint. Its own query is kept; after a fragment (`#/authorize`) parameters go
+    /// into the fragment.
+    pub authorize_url: Option<String>,
+    /// The token endpoint. Its own query is kept. It may use values saved from the callback.
+    pub token_url: Option<String>,
+    /// Where tokens are refreshed, when not at the token endpoint.
+    pub refresh_url: Option<String>,
+    /// The revocation endpoint (RFC 7009).
+    pub revoke_url: Option<String>,
+    /// The userinfo endpoint.
+    pub userinfo_url: Option<String>,
+}
+
+/// Where endpoints come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EndpointSource {
+    /// From this file.
+    #[default]
+    File,
+    /// Discovered from the integration's issuer at run time (RFC 8414, OpenID Connect Discovery).
+    Issuer,
+    /// Entered by hand in the integration.
+    Integration,
+}
+
+/// Whether a provider takes PKCE (RFC 7636).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+pub enum Pkce {
+    /// It does; `S256` is sent.
+    #[default]
+    S256,
+    /// It refuses requests that carry it.
+    #[serde(rename = "unsupported")]
+    Unsupported,
+}
+
+/// How the client authenticates at the token endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ClientAuth {
+    /// In the `Authorization: Basic` header.
+    Basic,
+    /// As `client_id` and `client_secret` parameters.
+    #[default]
+    Body,
+    /// A public client: `client_id` only.
+    None,
+}
+
+impl ClientAuth {
+    /// Reads `basic`, `body` or `none`, as an integration's configuration says it.
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "basic" => Some(Self::Basic),
+            "body" => Some(Self::Body),
+            "none" => Some(Self::None),
+            _ => None,
+        }
+    }
+}
+
+/// Scopes and how they are written.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Scopes {
+    /// What stands between two scopes. Default a space (RFC 6749 §3.3).
+    pub separator: String,
+    /// Asked for when the integration names none.
+    pub default: Vec<String>,
+    /// Always asked for, whatever the integration names (`offline_access`).
+    pub always: Vec<String>,
+    /// The parameter for scopes of the user, where the provider keeps them apart (`user_scope`).
+    pub user_param: Option<String>,
+    /// How such a scope is marked among the integration's scopes. Default `user:`. Only with `user_param`.
+    pub user_prefix: String,
+}
+
+impl Default for Scopes {
+    fn default() -> Self {
+        Self {
+            separator: " ".to_owned(),
+            default: Vec::new(),
+            always: Vec::new(),
+            user_param: None,
+            user_prefix: "user:".to_owned(),
+        }
+    }
+}
+
+/// What differs in the authorization request (RFC 6749 §4.1.1).
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Authorize {
+    /// Further parameters; values may be templates. One whose input is not given is left out.
+    pub params: BTreeMap<String, String>,
+    /// Parameters under other names: `{ client_id = "client_key" }`.
+    pub param_names: BTreeMap<String, String>,
+    /// Standard parameters that must be absent: `["response_type"]`.
+    pub omit: Vec<String>,
+    /// Parameters, by the names that are sent, whose values are not percent-encoded beyond what keeps the
+    /// URL whole.
+    pub raw: Vec<String>,
+    /// A parameter that wants a value used once; it is derived from the state.
+    pub nonce_param: Option<String>,
+}
+
+/// What differs in the callback (RFC 6749 §4.1.2).
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Callback {
+    /// The parameter that carries the code. Default `code`.
+    pub code_param: String,
+    /// The parameter that carries the state. Default `state`.
+    pub state_param: String,
+    /// Whether a callback without `iss` is refused (RFC 9207). Default false.
+    pub iss_required: bool,
+    /// Values that arrive only here: template name → parameter.
+    pub save: BTreeMap<String, SavedParam>,
+}
+
+impl Default for Callback {
+    fn default() -> Self {
+        Self {
+            code_param: "code".to_owned(),
+            state_param: "state".to_owned(),
+            iss_required: false,
+            save: BTreeMap::new(),
+        }
+    }
+}
+
+/// A value kept from the callback's query.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SavedParam {
+    /// The query parameter.
+    pub param: String,
+    /// What it may look like: an anchored pattern. A callback with another value is refused.
+    pub pattern: String,
+    /// Whether a callback without it is refused. Default true, unless there is a default.
+    #[serde(default = "yes")]
+    pub required: bool,
+    /// What it is when absent.
+    pub default: Option<String>,
+}
+
+/// What revoking one token ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RevocationScope {
+    /// That token (and its pair) only.
+    Token,
+    /// The whole grant: every token of this client and account.
+    Grant,
+    /// Not known; treated like `grant`.
+    #[default]
+    Unknown,
+}
+
+/// A revocation call that is not RFC 7009.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RevokeCall {
+    /// The URL. `{token}` in its path or query is replaced by the token.
+    pub url: String,
+    /// Default `POST`.
+    #[serde(default)]
+    pub method: Method,
+    /// How `params` are sent. Default `form`.
+    #[serde(default)]
+    pub format: BodyFormat,
+    /// Parameters; values may name `{token}`, `{client_id}`, `{client_secret}`.
+    #[serde(default)]
+    pub params: BTreeMap<String, String>,
+    /// Headers; values may name `{token}` (`Bearer {token}`).
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
+    /// Whether the client authenticates as at the token endpoint. Default false.
+    #[serde(default)]
+    pub client_auth: bool,
+    /// Which token is revoked. Default `refresh_token`, or the access token when there is none.
+    #[serde(default)]
+    pub token: RevokedToken,
+}
+
+/// Which token a revocation call names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RevokedToken {
+    /// The refresh token; the access token when there is none.
+    #[default]
+    RefreshToken,
+    /// The access token.
+    AccessToken,
+}

@@ -1,0 +1,164 @@
+//! The provider file: its top level and how a file is read.
+//!
+//! The format is TOML; every table refuses unknown fields. Its parts: [`crate::oauth2`], [`crate::token`],
+//! [`crate::api`], [`crate::identity`]. Nothing in here may hold a secret. Described for people in
+//! `docs/providers.md`.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Deserializer};
+
+use crate::{
+    CatalogError,
+    api::{Api, RateLimit},
+    identity::{Identity, Verify},
+    lint,
+    oauth2::OAuth2,
+};
+
+/// A provider: how a third-party service authenticates and where its API lives.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Provider {
+    /// Its key, which integrations name: `[a-z0-9][a-z0-9-]*`, the file's name without `.toml`.
+    pub key: String,
+    /// Its name as people know it.
+    pub name: String,
+    /// What kind of service it is (`crm`, `storage`), for lists.
+    pub category: Option<String>,
+    /// The provider's own page about its authorization.
+    pub docs: Option<String>,
+    /// Values that must be known before its URLs are (subdomain, region).
+    #[serde(default)]
+    pub inputs: Vec<Input>,
+    /// How it authenticates: the table `[oauth2]`.
+    #[serde(rename = "oauth2")]
+    pub auth: Auth,
+    /// Where its API lives and how a call carries the credential.
+    #[serde(default)]
+    pub api: Api,
+    /// How the connected account's identity is found.
+    pub identity: Option<Identity>,
+    /// A call that shows whether a credential works.
+    pub verify: Option<Verify>,
+    /// How the API says that it is being called too often.
+    pub rate_limit: Option<RateLimit>,
+}
+
+/// How a provider authenticates.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Auth {
+    /// OAuth 2.0, authorization code (RFC 6749 §4.1).
+    OAuth2(Box<OAuth2>),
+}
+
+impl<'de> Deserialize<'de> for Auth {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        OAuth2::deserialize(from).map(|oauth2| Self::OAuth2(Box::new(oauth2)))
+    }
+}
+
+/// A value that a provider's templates need and that someone has to give.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Input {
+    /// Its name in templates: `{subdomain}`.
+    pub key: String,
+    /// Its label on the connect page.
+    pub title: String,
+    /// A sentence below the label.
+    pub description: Option<String>,
+    /// An example in the empty field.
+    pub placeholder: Option<String>,
+    /// What it may look like: an anchored pattern (`^[a-z0-9-]{1,63}$`).
+    pub pattern: String,
+    /// Whether a connection can't be made without it. Default true.
+    #[serde(default = "yes")]
+    pub required: bool,
+    /// What it is when nobody gave it.
+    pub default: Option<String>,
+    /// Who gives it. Default `user`.
+    #[serde(default)]
+    pub asked_of: AskedOf,
+}
+
+/// Who gives an input's value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AskedOf {
+    /// Whoever connects an account, on the connect page, unless the integration fixes it.
+    #[default]
+    User,
+    /// Whoever configures the integration; never asked on the connect page.
+    Operator,
+}
+
+/// Authentication kinds that have a name but no implementation yet.
+const RESERVED: &[&str] = &[
+    "oauth1",
+    "client_credentials",
+    "jwt_bearer",
+    "saml_bearer",
+    "password",
+    "api_key",
+    "basic",
+    "signature",
+    "certificate",
+    "steps",
+];
+
+impl Provider {
+    /// Reads one file and refuses it when anything in it is an error to [`lint`].
+    ///
+    /// # Errors
+    /// Names the file and the key.
+    pub fn parse(file_name: &str, toml: &str) -> Result<Self, CatalogError> {
+        let provider = Self::read(file_name, toml)?;
+        match lint::problems(file_name, &provider).into_iter().find(|finding| finding.severity.is_error()) {
+            Some(finding) => Err(CatalogError::new(file_name, finding.key, finding.message)),
+            None => Ok(provider),
+        }
+    }
+
+    /// Reads one file, before any check of what its values mean.
+    pub(crate) fn read(file_name: &str, toml: &str) -> Result<Self, CatalogError> {
+        let table: toml::Table = toml
+            .parse()
+            .map_err(|e: toml::de::Error| CatalogError::new(file_name, ".", e.to_string().trim()))?;
+        for kind in RESERVED {
+            if table.contains_key(*kind) {
+                let message = "this kind of authentication is not offered yet";
+                return Err(CatalogError::new(file_name, *kind, message));
+            }
+        }
+        serde_path_to_error::deserialize(table).map_err(|e| {
+            let path = e.path().to_string();
+            CatalogError::new(file_name, path, e.into_inner().message().trim())
+        })
+    }
+
+    /// Its OAuth 2 part.
+    pub fn oauth2(&self) -> Option<&OAuth2> {
+        match &self.auth {
+            Auth::OAuth2(oauth2) => Some(oauth2),
+        }
+    }
+
+    /// Inputs that still have to be asked on the connect page: of the user, required, without a default and
+    /// not among the values already given.
+    pub fn missing_inputs(&self, given: &BTreeMap<String, String>) -> Vec<&Input> {
+        self.inputs
+            .iter()
+            .filter(|input| {
+                input.required
+                    && input.asked_of == AskedOf::User
+                    && input.default.is_none()
+                    && given.get(&input.key).is_none_or(String::is_empty)
+            })
+            .collect()
+    }
+}
+
+pub(crate) const fn yes() -> bool {
+    true
+}
