@@ -1,0 +1,138 @@
+"""Claviger as a black box: the binary, its configuration, its two origins, and a copy of everything it answers."""
+
+import json
+import subprocess
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+import requests
+import yaml
+
+from . import database, place, secret
+from .process import Process, base_env, free_port
+
+CLIENT_ID = "acme"
+
+
+class Web(requests.Session):
+    """A session that keeps what Claviger itself said, for the canary sweep.
+
+    Left out are the allowed places: `Location` and `Set-Cookie`. An upstream's own body is not Claviger's word, so of
+    the proxy's answers the headers are kept, and the body where it has the shape of Claviger's errors.
+    """
+
+    def __init__(self, folder, app, proxy):
+        super().__init__()
+        self.trust_env = False
+        self.folder, self.app, self.proxy = folder, app, proxy
+        self.hooks["response"].append(self.keep)
+
+    def request(self, *args, **kwargs):
+        kwargs.setdefault("timeout", 60)
+        return super().request(*args, **kwargs)
+
+    def keep(self, response, **_):
+        for cookie in response.cookies:
+            if response.url.startswith(self.app):
+                secret.remember("browser cookie", cookie.value, "Set-Cookie")
+        ours = response.url.startswith(self.app)
+        if not ours and not response.url.startswith(self.proxy):
+            return
+        head = "".join(f"{k}: {v}\n" for k, v in response.headers.items() if k.lower() not in ("location", "set-cookie"))
+        body = response.text if ours or own_error(response) else "(the upstream's)"
+        with open(self.folder / "answers.txt", "a", encoding="utf-8") as file:
+            file.write(f"{response.request.method} {urlsplit(response.url).path} {response.status_code}\n{head}\n{body}\n\n")
+
+
+def own_error(response):
+    """Whether a proxy's answer is Claviger's own refusal."""
+    if response.status_code < 400 or response.raw.tell() > 100_000 or "json" not in response.headers.get("Content-Type", ""):
+        return False
+    try:
+        return {"status", "code", "message"} <= set(response.json())
+    except (ValueError, TypeError):
+        return False
+
+
+class Claviger:
+    """`claviger serve` on a database of its own."""
+
+    def __init__(self, kind, name="serve", **settings):
+        self.folder = place.fresh(place.SWEPT, f"{name}-{kind}")
+        self.database = database.new(kind, self.folder)
+        self.ports = free_port(), free_port()
+        self.app, self.proxy = (f"http://127.0.0.1:{p}" for p in self.ports)
+        self.master_key = secret.master_key()
+        self.settings = settings
+        self.api_key = secret.api_key()
+        self.process = None
+
+    def env(self, **more):
+        return base_env(
+            CLAVIGER_DATABASE_URL=self.database, CLAVIGER_MASTER_KEY=self.master_key, CLAVIGER_PUBLIC_URL=self.app,
+            CLAVIGER_PROXY_PUBLIC_URL=self.proxy, CLAVIGER_LISTEN=f"127.0.0.1:{self.ports[0]}",
+            CLAVIGER_PROXY_LISTEN=f"127.0.0.1:{self.ports[1]}", CLAVIGER_OUTBOUND_ALLOW="127.0.0.0/8",
+            **{"CLAVIGER_PROXY_RATE_LIMIT": "off", **self.settings, **more})
+
+    def run(self, *argv, rc=0, **env):
+        """One command; what it says is swept."""
+        done = subprocess.run([str(place.BIN), *map(str, argv)], stdin=subprocess.DEVNULL, env=self.env(**env), text=True,
+                              capture_output=True, timeout=120, cwd=self.folder)
+        with open(self.folder / "commands.txt", "a", encoding="utf-8") as file:
+            file.write(f"$ claviger {' '.join(map(str, argv))}\n{done.stdout}{done.stderr}\n")
+        assert done.returncode == rc, f"claviger {argv[0]} ended with {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    def apply(self, integrations, redirect_uris, secrets=None, workspaces=None):
+        """Sets up one workspace (or those given), and returns `apply --json`'s workspaces by client id."""
+        document = {"workspaces": workspaces or [self.workspace(integrations, redirect_uris)]}
+        file = self.folder / "setup.yaml"
+        file.write_text(yaml.safe_dump(document, sort_keys=False))
+        said = self.run("apply", "-f", file, "--json", ACME_KEY=self.api_key, **(secrets or {}))
+        return {w["client_id"]: w for w in json.loads(said.strip().splitlines()[-1])["workspaces"]}
+
+    def workspace(self, integrations, redirect_uris, client_id=CLIENT_ID, key="ACME_KEY", **settings):
+        return {"name": f"The {client_id} company", "client_id": client_id, "settings": settings, "redirect_uris": redirect_uris,
+                "api_keys": [{"name": "backend", "secret": f"${{env:{key}}}", "scopes": ["management", "proxy"]}],
+                "integrations": integrations}
+
+    def serve(self):
+        self.process = Process("serve", [place.BIN, "serve"], self.folder, env=self.env())
+        self.process.ready(self.app + "/readyz")
+        return self
+
+    def stop(self):
+        if self.process:
+            self.process.stop()
+            self.process = None
+
+    def web(self):
+        """A new browser or client."""
+        return Web(self.folder, self.app, self.proxy)
+
+    def said(self):
+        return self.process.said() if self.process else ""
+
+    # The two contracts the stories use: wire words, not engine words.
+
+    def authorize_url(self, integration, redirect_uri, client_id=CLIENT_ID, **more):
+        return f"{self.app}/authorize?" + urlencode(
+            {"client_id": client_id, "integration_id": integration, "redirect_uri": redirect_uri, **more})
+
+    def exchange(self, code, redirect_uri, key=None, **more):
+        """`POST /connection`."""
+        return self.web().post(self.app + "/connection", json={"code": code, "redirect_uri": redirect_uri, **more},
+                               headers={"Authorization": f"Bearer {key or self.api_key}"})
+
+    def call(self, method, path, connection, key=None, headers=None, **kwargs):
+        """One proxied call."""
+        return self.web().request(method, self.proxy + path, allow_redirects=False, **kwargs, headers={
+            "Authorization": f"Bearer {key or self.api_key}", "BU-Connection-Id": connection, **(headers or {})})
+
+
+def returned(address):
+    """The query of the redirect back to the product: each parameter once. Its code is a secret from here on."""
+    query = parse_qs(urlsplit(address).query, keep_blank_values=True, strict_parsing=True)
+    assert all(len(v) == 1 for v in query.values()), f"a parameter twice: {sorted(query)}"
+    got = {k: v[0] for k, v in query.items()}
+    secret.remember("connection code", got.get("code"), "the redirect")
+    return got

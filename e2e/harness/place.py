@@ -1,0 +1,32 @@
+"""Where things are: the repository, the tools, and the folder of this run.
+
+`private/` belongs to the tests and the test servers; `swept/` holds everything that Claviger wrote or said, and is
+what the canary sweep reads.
+"""
+
+import os
+import pathlib
+import re
+import tempfile
+
+E2E = pathlib.Path(__file__).resolve().parent.parent
+ROOT = E2E.parent
+WORK = pathlib.Path(os.environ.get("E2E_WORK") or tempfile.mkdtemp(prefix="claviger-e2e."))
+PRIVATE = WORK / "private"
+SWEPT = WORK / "swept"
+PIDS = WORK / "pids"
+REPORT = E2E / "report"
+BIN = pathlib.Path(os.environ.get("CLAVIGER_BIN") or ROOT / "target/debug/claviger")
+for _folder in (PRIVATE, SWEPT, PIDS, REPORT):
+    _folder.mkdir(parents=True, exist_ok=True)
+
+_taken = {}
+
+
+def fresh(parent, name):
+    """A new folder under `parent`, named after `name`."""
+    name = re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-").lower()
+    _taken[name] = _taken.get(name, 0) + 1
+    folder = parent / f"{name}-{_taken[name]}"
+    folder.mkdir()
+    return folder

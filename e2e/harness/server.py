@@ -1,0 +1,105 @@
+"""The authorization servers that others wrote, each started for one story, with a file of what it saw."""
+
+import json
+import sys
+
+from . import place, secret
+from .process import Process, base_env, free_port
+
+KINDS = {}
+
+
+class AuthorizationServer:
+    """One running server. Subclasses say how it starts and how Claviger is told about it."""
+
+    kind = client_id = health = provider = me = None
+    scopes = []
+
+    def __init_subclass__(cls):
+        KINDS[cls.kind] = cls
+
+    def __init__(self):
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.folder = place.fresh(place.PRIVATE, self.kind)
+        self.seen_file = self.folder / "seen.jsonl"
+        self.client_secret = secret.made("client secret", self.kind)
+        self.process = None
+
+    def argv(self):
+        raise NotImplementedError
+
+    def config(self):
+        raise NotImplementedError
+
+    def integration(self, **config):
+        """The integration as `claviger apply` reads it; its secret comes from the environment as IDP_SECRET."""
+        return {"key": self.kind, "provider": self.provider, "name": f"Test {self.kind}", "client_id": self.client_id,
+                "client_secret": "${env:IDP_SECRET}", "scopes": self.scopes, "mode": "per-user",
+                "config": {**self.config(), **config}}
+
+    def start(self, redirects, first_ttl=3600, later_ttl=3600):
+        """Starts it with the redirect URIs it accepts and the access tokens' lifetimes in seconds."""
+        self.process = Process(self.kind, self.argv(), self.folder, env=base_env(
+            PORT=self.port, REDIRECTS=",".join(redirects), SEEN=self.seen_file, CLIENT_SECRET=self.client_secret,
+            FIRST_TTL=first_ttl, LATER_TTL=later_ttl), cwd=place.E2E)
+        self.process.ready(self.url + self.health)
+        return self
+
+    def seen(self, event=None, **match):
+        """What it saw, oldest first, filtered by event and by top-level fields."""
+        if not self.seen_file.exists():
+            return []
+        rows = [json.loads(line) for line in self.seen_file.read_text().splitlines() if line.endswith("}")]
+        return [r for r in rows if (event is None or r["event"] == event) and all(r.get(k) == v for k, v in match.items())]
+
+    def refreshes(self):
+        return self.seen("token", grant_type="refresh_token")
+
+    def access_tokens(self):
+        return [r["answer"]["access_token"] for r in self.seen("token") if "access_token" in r["answer"]]
+
+    def stop(self):
+        if self.process:
+            self.process.stop()
+
+
+class OidcProvider(AuthorizationServer):
+    """oidc-provider: rotation, and a spent refresh token used twice kills the grant."""
+
+    kind, client_id, health, provider = "oidc-provider", "basic", "/.well-known/openid-configuration", "oidc"
+    scopes, me = ["openid", "offline_access", "email"], "/me"
+
+    def argv(self):
+        return ["node", place.E2E / "servers/oidc-provider.mjs"]
+
+    def config(self):
+        return {"issuer": self.url, "base_url": self.url, "authorize_params": {"prompt": "consent"}, "client_auth": "basic"}
+
+
+class Authlib(AuthorizationServer):
+    """Authlib: endpoints by hand, the old access token dies on refresh."""
+
+    kind, client_id, health, provider = "authlib", "basic", "/health", "oauth2"
+    scopes, me = ["read"], "/api/me"
+
+    def argv(self):
+        return [sys.executable, place.E2E / "servers/authlib_server.py"]
+
+    def config(self):
+        return {"authorize_url": self.url + "/oauth/authorize", "token_url": self.url + "/oauth/token",
+                "revoke_url": self.url + "/oauth/revoke", "base_url": self.url, "client_auth": "basic"}
+
+
+class Idpy(AuthorizationServer):
+    """idpy-oidc: OpenID discovery only, very long codes and tokens, extra parameters in the callback."""
+
+    kind, client_id, health, provider = "idpy-oidc", "client1", "/.well-known/openid-configuration", "oidc"
+    scopes, me = ["openid", "offline_access", "email"], "/userinfo"
+
+    def argv(self):
+        return [sys.executable, place.E2E / "servers/idpy_server.py"]
+
+    def config(self):
+        # offline_access without prompt=consent is refused.
+        return {"issuer": self.url, "base_url": self.url, "authorize_params": {"prompt": "consent"}, "client_auth": "basic"}

@@ -1,0 +1,38 @@
+"""Writes down what a test server saw and issued, one JSON object a line, in a file that Claviger never gets.
+
+The stories count token requests with it; the canary sweep takes its secrets from it.
+"""
+
+import json
+import os
+import threading
+
+from flask import request
+
+_lock = threading.Lock()
+FIELDS = ("code", "code_verifier", "refresh_token", "state", "code_challenge", "code_challenge_method", "redirect_uri")
+ANSWERS = ("access_token", "refresh_token", "id_token", "error", "expires_in", "scope")
+
+
+def note(event, **what):
+    """Appends one line."""
+    with _lock, open(os.environ["SEEN"], "a", encoding="utf-8") as file:
+        file.write(json.dumps({"event": event, **what}) + "\n")
+
+
+def watch(app, authorize_path, token_path):
+    """Notes each authorization request and each token request of a Flask app, with its answer."""
+
+    @app.after_request
+    def after(response):
+        if request.path == authorize_path:
+            note("authorize", status=response.status_code,
+                 request={k: v for k, v in request.args.items() if k in FIELDS},
+                 location=response.headers.get("Location"))
+        elif request.path == token_path:
+            answer = response.get_json(silent=True) or {}
+            note("token", status=response.status_code, grant_type=request.form.get("grant_type"),
+                 basic=request.headers.get("Authorization", "").startswith("Basic "),
+                 request={k: v for k, v in request.form.items() if k in FIELDS},
+                 answer={k: v for k, v in answer.items() if k in ANSWERS})
+        return response

@@ -1,0 +1,38 @@
+"""What the stories share: order (the sweep last), and clean ends."""
+
+import signal
+
+import pytest
+
+from harness import database, server
+from harness.catch import Product
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: item.get_closest_marker("last") is not None)
+
+
+def pytest_sessionstart(session):
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, stop)  # so that fixtures end what they started
+
+
+@pytest.fixture(params=database.KINDS)
+def database_kind(request):
+    return request.param
+
+
+@pytest.fixture(params=sorted(server.KINDS))
+def authorization_server(request):
+    running = server.KINDS[request.param]()
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="module")
+def product():
+    page = Product()
+    yield page
+    page.close()
