@@ -190,3 +190,6 @@ fn client(connector: Connector) -> Client<Connector, Body> {
         .http2_adaptive_window(true)
         .build(connector)
 }
+
+#[cfg(test)]
+mod tests;

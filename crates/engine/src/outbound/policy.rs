@@ -68,8 +68,8 @@ impl Policy {
 
     /// Whether the operator allowed this address by name; a mapped address counts as the one inside it.
     pub fn allows(&self, ip: IpAddr) -> bool {
-        let ip = ip.to_canonical();
-        self.allow.iter().any(|net| net.contains(&ip)) && !is_metadata(ip)
+        let inner = ip.to_canonical();
+        !is_metadata(ip) && self.allow.iter().any(|net| net.contains(&inner))
     }
 }
 

@@ -39,18 +39,18 @@ pub(super) fn read(uri: &Uri) -> Result<Endpoint, Failure> {
     }
     let host = authority.host();
     let port = match authority.as_str().strip_prefix(host) {
-        Some("") => {
-            if https {
-                443
-            } else {
-                80
-            }
-        }
-        _ => {
-            authority.port_u16().filter(|port| *port != 0).ok_or_else(|| bad("the URL's port is not one"))?
-        }
+        Some("") if https => 443,
+        Some("") => 80,
+        Some(rest) => read_port(rest).ok_or_else(|| bad("the URL's port is not one"))?,
+        None => return Err(bad("the URL's host is not a host name")),
     };
     Ok(Endpoint { https, host: read_host(host)?, port })
+}
+
+fn read_port(rest: &str) -> Option<u16> {
+    let digits = rest.strip_prefix(':')?;
+    let plain = digits.bytes().all(|b| b.is_ascii_digit());
+    digits.parse().ok().filter(|port| plain && *port != 0)
 }
 
 fn read_host(host: &str) -> Result<Host, Failure> {
