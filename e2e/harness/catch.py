@@ -53,6 +53,7 @@ class Product(Small):
 class Upstream(Small):
     """An API that keeps each request's bytes, and can hold its answer or its reading half way.
 
+    (the paths as their last part)
     `/held`     sends `first`, then waits for `release` before `second`: chunked
     `/upload`   sets `half` when the first 5 body bytes are in, then reads on
     `/moved`    302 to another host;  anything else: 200 with `answer`
@@ -84,7 +85,7 @@ class Upstream(Small):
             def any(self):
                 body = self.body()
                 outer.requests.append({"line": self.requestline, "headers": self.headers.items(), "body": body})
-                if self.path.startswith("/held"):
+                if "/held" in self.path:
                     self.send_response(200)
                     self.send_header("Transfer-Encoding", "chunked")
                     self.end_headers()
@@ -94,8 +95,9 @@ class Upstream(Small):
                     self.chunk(b"")
                     return
                 answer = outer.answer
-                self.send_response(302 if self.path.startswith("/moved") else 200)
-                if self.path.startswith("/moved"):
+                moved = "/moved" in self.path
+                self.send_response(302 if moved else 200)
+                if moved:
                     self.send_header("Location", "http://elsewhere.invalid/a?b=c")
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Set-Cookie", "upstream=1")

@@ -42,10 +42,10 @@ def base_env(**more):
 
 
 class Process:
-    """A running program. `name.out` and `name.err` in `folder` hold what it says."""
+    """A running program. `name.out` and `name.err` in `folder` hold what it says; `out_folder` takes its stdout apart."""
 
-    def __init__(self, name, argv, folder, env=None, cwd=None):
-        self.name, self.out, self.err = name, folder / f"{name}.out", folder / f"{name}.err"
+    def __init__(self, name, argv, folder, env=None, cwd=None, out_folder=None):
+        self.name, self.out, self.err = name, (out_folder or folder) / f"{name}.out", folder / f"{name}.err"
         with open(self.out, "ab") as out, open(self.err, "ab") as err:
             self.popen = subprocess.Popen([str(a) for a in argv], stdin=subprocess.DEVNULL, stdout=out, stderr=err,
                                           env=env if env is not None else base_env(), cwd=cwd or folder)
