@@ -1,0 +1,69 @@
+//! Access: who calls.
+//!
+//! A product's server shows an API key; what is kept of a key is a prefix to find it and a hash to compare.
+
+use std::sync::Arc;
+
+use crate::{
+    broker::Broker,
+    domain::{
+        api_key::{ApiKey, Scope},
+        audit::Actor,
+    },
+    error::{Error, Result},
+    vault::hash,
+};
+
+/// How many characters of a key are its prefix.
+const PREFIX: usize = 11;
+
+/// Finds the API key that a caller shows.
+///
+/// # Errors
+/// `Unauthenticated`, the same for a key that is malformed, unknown, revoked or expired.
+pub async fn api_key(broker: &Arc<Broker>, shown: &str) -> Result<ApiKey> {
+    let refused = || Error::Unauthenticated { message: "Missing or invalid API key".into() };
+    let prefix = shown.get(..PREFIX).ok_or_else(refused)?;
+    if shown.len() > 128 || !shown.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
+        return Err(refused());
+    }
+    let now = broker.clock.now();
+    let hash = hash::token(shown);
+    let mut conn = broker.store.read().await?;
+    let found = conn.any_api_key_by_prefix(prefix).await?;
+    drop(conn);
+    let key = found
+        .into_iter()
+        .find(|key| hash::same(&key.hash, &hash))
+        .filter(|key| key.revoked_at.is_none() && key.expires_at.is_none_or(|at| at > now))
+        .ok_or_else(refused)?;
+    if key.last_used_at.is_none_or(|at| now.since(at).as_secs() >= 60) {
+        note_use(broker, &key);
+    }
+    Ok(key)
+}
+
+/// Fails unless the key may do `scope`.
+pub fn require(key: &ApiKey, scope: Scope) -> Result<()> {
+    if key.scopes.contains(&scope) {
+        return Ok(());
+    }
+    let message = format!("This API key lacks the scope `{}`", scope.as_str());
+    Err(Error::Denied { message })
+}
+
+/// Keeps the minute of last use, off the caller's path; a failure is not the caller's concern.
+fn note_use(broker: &Arc<Broker>, key: &ApiKey) {
+    let (broker, workspace, id) = (broker.clone(), key.workspace_id.clone(), key.id.clone());
+    tokio::spawn(async move {
+        let now = broker.clock.now();
+        let noted = async {
+            let mut conn = broker.store.begin(Actor::System, now).await?;
+            conn.touch_api_key(&workspace, &id, now).await?;
+            conn.commit().await
+        };
+        if let Err(error) = noted.await {
+            tracing::warn!(key = %id, error = ?error, "the last use of an API key was not kept");
+        }
+    });
+}

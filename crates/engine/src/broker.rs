@@ -1,0 +1,67 @@
+//! The broker: everything the verbs need, built once and shared.
+//!
+//! It holds no state of its own beyond caches and limits of this process; what must last is in the store.
+
+use claviger_catalog::{Catalog, Provider};
+
+use std::sync::Arc;
+
+use crate::{
+    connect::Discovery,
+    domain::integration::Integration,
+    error::{Error, Result},
+    limit::Limiter,
+    outbound::Outbound,
+    proxy::Recorder,
+    refresh::Flights,
+    store::Store,
+    time::Clock,
+    vault::Vault,
+};
+
+/// Everything the verbs need.
+pub struct Broker {
+    /// Where state is kept.
+    pub store: Store,
+    /// What seals and opens secrets.
+    pub vault: Vault,
+    /// The one way out.
+    pub outbound: Outbound,
+    /// What providers are.
+    pub catalog: Catalog,
+    /// Where the time comes from.
+    pub clock: Clock,
+    /// Where browsers and products reach us.
+    pub urls: Urls,
+    /// Whether this is `claviger dev`: loopback redirect URIs are accepted on any port.
+    pub dev: bool,
+    /// Proxied calls per connection.
+    pub proxy_limit: Limiter,
+    /// Flows begun per client address.
+    pub flow_limit: Limiter,
+    /// Refreshes under way in this process.
+    pub flights: Flights,
+    /// Server metadata found by issuer.
+    pub discovery: Discovery,
+    /// Where proxied calls are recorded.
+    pub logs: Recorder,
+}
+
+/// Our own public origins, from configuration and never from a request's `Host`.
+#[derive(Debug, Clone)]
+pub struct Urls {
+    /// The app origin, without a slash at its end: `https://connect.example.com`.
+    pub app: String,
+    /// The proxy origin, likewise.
+    pub proxy: String,
+}
+
+impl Broker {
+    /// The catalog entry of an integration. An integration whose provider left the catalog is our fault, not
+    /// the caller's.
+    pub fn provider(&self, integration: &Integration) -> Result<Arc<Provider>> {
+        self.catalog.get(&integration.provider).ok_or_else(|| {
+            Error::internal(format!("provider `{}` is not in the catalog", integration.provider))
+        })
+    }
+}

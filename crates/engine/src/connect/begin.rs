@@ -1,0 +1,191 @@
+//! Begin: from a caller's wish to the first place the browser is sent.
+//!
+//! The order is the security of it: workspace, then the redirect target, then the rest. Until the target is
+//! known to be registered, every refusal is an error (a page); after it, a refusal goes to that target.
+
+use std::sync::Arc;
+
+use url::Url;
+
+use super::{
+    FLOW_LIFE, PENDING_FLOWS,
+    handoff::{self, Outcome},
+    start,
+};
+use crate::{
+    broker::Broker,
+    domain::{
+        audit::Actor,
+        connection::Owner,
+        flow::{Flow, Handoff},
+        integration::Integration,
+        workspace::{Completion, Workspace},
+    },
+    error::{Error, Result},
+    id::FlowId,
+    secret::Secret,
+    vault::hash,
+};
+
+/// What a door asks for.
+pub struct Begin<'a> {
+    /// The workspace's public client id.
+    pub client_id: &'a str,
+    /// The integration's id or key.
+    pub integration: &'a str,
+    /// For whom the connection is to be.
+    pub owner: Owner,
+    /// What to do with the browser at the end. Its target is checked before anything else.
+    pub handoff: Handoff,
+    /// The browser's id, as its cookie says.
+    pub browser: &'a Secret,
+    /// The caller's address, for the limit on flows begun.
+    pub address: &'a str,
+}
+
+/// Where the browser goes next.
+pub enum Next {
+    /// To the provider. The URL carries the state.
+    Provider(String),
+    /// To our own page for this flow, which asks for inputs, for consent, or for both.
+    Page(FlowId),
+    /// Back with an error: the flow did not begin.
+    Back(Outcome),
+}
+
+/// Begins a flow.
+///
+/// # Errors
+/// `Invalid` for an unknown client, integration or unregistered redirect target (all shown on a page, never
+/// redirected), `Limited` when too many flows were begun.
+pub async fn begin(broker: &Arc<Broker>, wish: Begin<'_>) -> Result<Next> {
+    let mut conn = broker.store.read().await?;
+    let workspace = conn
+        .any_workspace_by_client_id(wish.client_id)
+        .await?
+        .ok_or_else(|| Error::invalid("client_id", "no application has this client_id; check it in the settings"))?;
+    let Handoff::Redirect { uri, .. } = &wish.handoff;
+    if !(conn.has_redirect_uri(&workspace.id, uri).await? || broker.dev && is_loopback(uri)) {
+        return Err(Error::invalid(
+            "redirect_uri",
+            "this redirect_uri is not registered; it must equal a registered one character for character",
+        ));
+    }
+    let integration = conn
+        .integration_by_selector(&workspace.id, wish.integration)
+        .await?
+        .ok_or_else(|| Error::invalid("integration_id", "this application has no integration with this id or key"))?;
+    let pending = conn.pending_flows(&workspace.id, broker.clock.now()).await?;
+    drop(conn);
+
+    broker
+        .flow_limit
+        .take(wish.address, broker.clock.now())
+        .map_err(|retry_after| Error::Limited { retry_after })?;
+    if pending >= PENDING_FLOWS {
+        return Err(Error::Limited { retry_after: FLOW_LIFE });
+    }
+    if integration.disabled_at.is_some() {
+        let outcome = handoff::refused(&wish.handoff, "invalid_request", "this integration is switched off");
+        return Ok(Next::Back(outcome));
+    }
+    match create(broker, &workspace, &integration, &wish).await {
+        Err(Error::Provider { message, .. }) => {
+            tracing::warn!(integration = %integration.id, %message, "a flow could not begin");
+            let text = "the service could not be reached; try again later";
+            Ok(Next::Back(handoff::refused(&wish.handoff, "temporarily_unavailable", text)))
+        }
+        other => other,
+    }
+}
+
+/// Writes the flow: with its state when the browser goes straight to the provider, without when a page comes first.
+async fn create(
+    broker: &Arc<Broker>,
+    workspace: &Workspace,
+    integration: &Integration,
+    wish: &Begin<'_>,
+) -> Result<Next> {
+    let provider = broker.provider(integration)?;
+    let inputs = integration.config.inputs.clone();
+    let asks =
+        workspace.settings.completion == Completion::Confirm || !provider.missing_inputs(&inputs).is_empty();
+    let now = broker.clock.now();
+    let mut flow = Flow {
+        id: FlowId::new(),
+        workspace_id: workspace.id.clone(),
+        integration_id: integration.id.clone(),
+        integration_version: integration.version,
+        browser_hash: hash::token(wish.browser.expose()),
+        state_hash: None,
+        verifier: None,
+        owner: wish.owner.clone(),
+        completion: workspace.settings.completion,
+        handoff: wish.handoff.clone(),
+        callback: integration.callback,
+        inputs,
+        endpoints: None,
+        expires_at: now.plus(FLOW_LIFE),
+        taken_at: None,
+        callback_hash: None,
+        outcome: None,
+        provider_code: None,
+        code_hash: None,
+        code_expires_at: None,
+        code_used_at: None,
+        connection_id: None,
+        created_at: now,
+    };
+    let next = if asks {
+        Next::Page(flow.id.clone())
+    } else {
+        let started = start::mint(broker, &flow, integration, &provider).await?;
+        flow.state_hash = Some(started.state_hash);
+        flow.verifier = started.verifier;
+        flow.endpoints = Some(started.endpoints);
+        Next::Provider(started.url)
+    };
+    let mut conn = broker.store.begin(Actor::System, now).await?;
+    conn.create_flow(&workspace.id, &flow).await?;
+    conn.commit().await?;
+    Ok(next)
+}
+
+/// `dev` takes any plain loopback address, on any port (RFC 8252 §7.3).
+fn is_loopback(uri: &str) -> bool {
+    let plain = uri.bytes().all(|b| b.is_ascii_graphic() && b != b'\\');
+    plain
+        && Url::parse(uri).is_ok_and(|url| {
+            let loopback = matches!(url.host_str(), Some("127.0.0.1" | "localhost" | "[::1]"));
+            let bare = url.username().is_empty() && url.password().is_none() && url.fragment().is_none();
+            url.scheme() == "http" && loopback && bare && !uri.contains('@')
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_loopback;
+
+    #[test]
+    fn dev_takes_loopback_and_nothing_that_looks_like_it() {
+        for good in ["http://127.0.0.1:3000/cb", "http://localhost/cb?x=1", "http://[::1]:9/"] {
+            assert!(is_loopback(good), "{good}");
+        }
+        for bad in [
+            "http://127.0.0.1.evil.test/",
+            "http://localhost.evil.test/",
+            "http://127.0.0.1@evil.test/",
+            "http://evil.test/127.0.0.1",
+            "http://evil.test#127.0.0.1",
+            "https://127.0.0.1/",
+            "http://127.0.0.1/#x",
+            "http://127.0.0.1\\@evil.test/",
+            "http://\t127.0.0.1/",
+            "javascript:alert(1)//127.0.0.1",
+            "//127.0.0.1/",
+            "",
+        ] {
+            assert!(!is_loopback(bad), "{bad}");
+        }
+    }
+}

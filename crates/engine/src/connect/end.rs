@@ -1,0 +1,109 @@
+//! End: disconnect. The provider is told where it can be, the secret is erased, the record is removed.
+//!
+//! A provider that can't be reached does not keep a connection alive: the outcome is kept as a `revocation`
+//! row, and the row and the event say what happened.
+
+use std::sync::Arc;
+
+use claviger_protocol::oauth2::{Tokens, revoke};
+
+use super::{ANSWER_CAP, account_client, endpoints, tokens};
+use crate::{
+    broker::Broker,
+    domain::{audit::Actor, connection::Connection, event::EventKind, integration::Integration},
+    error::{Error, Result},
+    id::{ConnectionId, RevocationId, WorkspaceId},
+    webhook,
+};
+
+/// What became of the grant at the provider.
+struct Revocation {
+    outcome: &'static str,
+    detail: String,
+}
+
+/// Ends a connection: revokes upstream where that harms no other connection, then removes connection and
+/// credential, with event and revocation row, in one transaction.
+///
+/// # Errors
+/// `NotFound` when the workspace has no such connection.
+pub async fn end(broker: &Arc<Broker>, workspace: &WorkspaceId, id: &ConnectionId, actor: Actor) -> Result<()> {
+    let not_found = || Error::NotFound { what: "connection" };
+    let mut conn = broker.store.read().await?;
+    let connection = conn.connection(workspace, id).await?.ok_or_else(not_found)?;
+    let credential = conn.credential(workspace, id).await?;
+    let integration = conn.integration(workspace, &connection.integration_id).await?.ok_or_else(not_found)?;
+    let account = connection.account.id.as_deref().unwrap_or_default();
+    let sharing = match account {
+        "" => 1,
+        id => conn.live_connections_of_account(workspace, account_client(&integration), id).await?,
+    };
+    drop(conn);
+
+    let told = match credential {
+        None => Revocation { outcome: "skipped", detail: "there was no credential".into() },
+        Some(_) if sharing > 1 => {
+            Revocation { outcome: "skipped", detail: "another connection shares this client and account".into() }
+        }
+        Some(credential) => match tokens::open(broker, &credential) {
+            Ok(tokens) => revoke_at_provider(broker, &integration, &connection, &tokens).await,
+            Err(error) => {
+                tracing::error!(connection = %id, error = ?error, "a credential can't be opened to revoke it");
+                Revocation { outcome: "failed", detail: "the credential could not be opened".into() }
+            }
+        },
+    };
+    let now = broker.clock.now();
+    let mut conn = broker.store.begin(actor, now).await?;
+    if !conn.delete_connection(workspace, id).await? {
+        return Err(not_found());
+    }
+    let row = RevocationId::new();
+    conn.create_revocation(workspace, &row, id, &integration.id, told.outcome, &told.detail, now).await?;
+    webhook::emit(&mut conn, EventKind::ConnectionDeleted, &connection, now).await?;
+    conn.commit().await
+}
+
+async fn revoke_at_provider(
+    broker: &Broker,
+    integration: &Integration,
+    connection: &Connection,
+    held: &Tokens,
+) -> Revocation {
+    match try_revoke(broker, integration, connection, held).await {
+        Ok(told) => told,
+        Err(error) => {
+            tracing::warn!(connection = %connection.id, %error, "the provider could not be told of a disconnect");
+            Revocation { outcome: "failed", detail: error.to_string() }
+        }
+    }
+}
+
+async fn try_revoke(
+    broker: &Broker,
+    integration: &Integration,
+    connection: &Connection,
+    held: &Tokens,
+) -> Result<Revocation> {
+    let provider = endpoints::filled(&*broker.provider(integration)?, &connection.inputs)?;
+    let oauth2 = endpoints::oauth2(&provider)?;
+    let at = endpoints::resolve(broker, integration, &provider, &connection.inputs).await?;
+    let secret = tokens::client_secret(broker, integration)?;
+    let client = endpoints::client(&provider, integration, secret.as_ref())?;
+    let requests = revoke::requests(oauth2, at.revoke_url.as_deref(), &client, held)
+        .map_err(|e| Error::internal(e.to_string()))?;
+    if requests.is_empty() {
+        return Ok(Revocation { outcome: "unsupported", detail: "the provider offers no revocation".into() });
+    }
+    for request in requests {
+        let answer = broker.outbound.fetch(request, ANSWER_CAP).await?;
+        match revoke::outcome(answer.status(), answer.body()) {
+            revoke::Outcome::Revoked => {}
+            revoke::Outcome::Unsupported => {
+                return Ok(Revocation { outcome: "unsupported", detail: "the provider does not revoke such tokens".into() });
+            }
+            revoke::Outcome::Failed(detail) => return Ok(Revocation { outcome: "failed", detail }),
+        }
+    }
+    Ok(Revocation { outcome: "revoked", detail: String::new() })
+}

@@ -1,0 +1,118 @@
+//! Endpoints: what a provider's file, an issuer's metadata and an integration's settings come to together.
+
+use std::collections::BTreeMap;
+
+use claviger_catalog::{Auth, ClientAuth, EndpointSource, OAuth2, Provider, RefreshWith};
+use claviger_protocol::oauth2::{Client, Tokens};
+
+use super::discovery;
+use crate::{
+    broker::Broker,
+    domain::{flow::Endpoints, integration::Integration},
+    error::{Error, Result},
+    secret::Secret,
+};
+
+/// The OAuth 2 part of a provider's file.
+pub(crate) fn oauth2(provider: &Provider) -> Result<&OAuth2> {
+    match &provider.auth {
+        Auth::OAuth2(oauth2) => Ok(oauth2),
+    }
+}
+
+/// Who we are at the provider's token endpoint.
+pub(crate) fn client<'a>(
+    provider: &Provider,
+    integration: &'a Integration,
+    secret: Option<&'a Secret>,
+) -> Result<Client<'a>> {
+    let id = integration.client_id.as_deref().ok_or_else(|| no_client(integration))?;
+    let auth = match integration.config.client_auth.as_deref() {
+        Some(text) => ClientAuth::parse(text).ok_or_else(|| Error::internal("an unknown client_auth was stored"))?,
+        None => oauth2(provider)?.client_auth,
+    };
+    Ok(Client { id, secret, auth })
+}
+
+fn no_client(integration: &Integration) -> Error {
+    Error::Conflict { message: format!("integration `{}` has no client id yet", integration.key) }
+}
+
+/// The client id that an integration's connections share at the provider.
+pub fn account_client(integration: &Integration) -> &str {
+    integration.client_id.as_deref().unwrap_or_default()
+}
+
+/// Whether a token set can be refreshed at all.
+pub(crate) fn refreshable(oauth2: &OAuth2, tokens: &Tokens) -> bool {
+    match oauth2.refresh.with {
+        RefreshWith::RefreshToken => tokens.refresh_token.is_some(),
+        RefreshWith::AccessToken | RefreshWith::Client => true,
+    }
+}
+
+/// A provider's file with the values of one connection filled in, each checked against its pattern.
+pub(crate) fn filled(provider: &Provider, values: &BTreeMap<String, String>) -> Result<Provider> {
+    provider
+        .filled(values)
+        .map_err(|e| Error::invalid("inputs", format!("the service's address can't be built: {e}")))
+}
+
+/// Resolves everything a flow, a refresh or a revocation needs to know of the provider's addresses.
+///
+/// # Errors
+/// `Provider` when an issuer's metadata can't be had, `Conflict` when the integration lacks a setting,
+/// `Invalid` when an input is not admitted.
+pub async fn resolve(
+    broker: &Broker,
+    integration: &Integration,
+    provider: &Provider,
+    inputs: &BTreeMap<String, String>,
+) -> Result<Endpoints> {
+    let provider = filled(provider, inputs)?;
+    let oauth2 = oauth2(&provider)?;
+    let chosen =
+        if integration.scopes.is_empty() { oauth2.scopes.default.clone() } else { integration.scopes.clone() };
+    let base = Endpoints {
+        redirect_uri: format!("{}{}", broker.urls.app, integration.callback.path(&integration.id)),
+        scopes: chosen,
+        iss_required: oauth2.callback.iss_required,
+        ..Endpoints::default()
+    };
+    let missing = |name: &str| Error::Conflict {
+        message: format!("integration `{}` needs `config.{name}`", integration.key),
+    };
+    let (file, config) = (&oauth2.endpoints, &integration.config);
+    match file.source {
+        EndpointSource::File => Ok(Endpoints {
+            issuer: file.issuer.clone(),
+            authorize_url: file.authorize_url.clone().ok_or_else(|| missing("authorize_url"))?,
+            token_url: file.token_url.clone().ok_or_else(|| missing("token_url"))?,
+            refresh_url: file.refresh_url.clone(),
+            revoke_url: file.revoke_url.clone(),
+            userinfo_url: file.userinfo_url.clone(),
+            ..base
+        }),
+        EndpointSource::Integration => Ok(Endpoints {
+            issuer: config.issuer.clone(),
+            authorize_url: config.authorize_url.clone().ok_or_else(|| missing("authorize_url"))?,
+            token_url: config.token_url.clone().ok_or_else(|| missing("token_url"))?,
+            revoke_url: config.revoke_url.clone(),
+            userinfo_url: config.userinfo_url.clone(),
+            ..base
+        }),
+        EndpointSource::Issuer => {
+            let issuer = config.issuer.as_deref().ok_or_else(|| missing("issuer"))?;
+            let found = discovery::metadata(broker, issuer).await?;
+            Ok(Endpoints {
+                issuer: Some(found.issuer.clone()),
+                iss_required: base.iss_required || found.iss_parameter_supported,
+                authorize_url: found.authorization_endpoint.clone(),
+                token_url: found.token_endpoint.clone(),
+                revoke_url: found.revocation_endpoint.clone(),
+                userinfo_url: found.userinfo_endpoint.clone(),
+                ..base
+            })
+        }
+    }
+}

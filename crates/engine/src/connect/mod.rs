@@ -1,0 +1,40 @@
+//! How a connection comes to be, and how it ends.
+//!
+//! [`begin`] → (the hosted page, [`open`] and [`submit`]) → the provider → [`finish`] → (completion `server`:
+//! [`redeem`]) … [`end`]. Read the files in that order. Nothing here knows which door a flow came through:
+//! the door chose a [`Handoff`](crate::domain::flow::Handoff) at the start, and the callback performs it.
+
+mod begin;
+mod discovery;
+mod end;
+pub(crate) mod endpoints;
+pub(crate) mod exchange;
+mod finish;
+mod handoff;
+mod page;
+mod record;
+mod redeem;
+mod start;
+pub mod tokens;
+
+pub use begin::{Begin, Next, begin};
+pub use discovery::Discovery;
+pub use end::end;
+pub use endpoints::{account_client, resolve};
+pub use finish::{Callback, finish};
+pub use handoff::Outcome;
+pub use page::{Ask, Form, cancel, open, submit};
+pub use redeem::{Redeem, Redeemed, redeem};
+
+use std::time::Duration;
+
+/// How long a flow is good for.
+pub const FLOW_LIFE: Duration = Duration::from_secs(600);
+/// How long the product has to exchange its one-time code.
+pub const CODE_LIFE: Duration = Duration::from_secs(300);
+/// How long a repeated callback gets the same outcome again.
+pub const REPEAT_LIFE: Duration = Duration::from_secs(60);
+/// How many flows of one workspace may be pending at once.
+pub const PENDING_FLOWS: i64 = 10_000;
+/// The most bytes read of a token, discovery or identity answer.
+pub const ANSWER_CAP: usize = 256 * 1024;

@@ -1,0 +1,118 @@
+//! Redeem: the product's server exchanges its one-time code for the connection.
+//!
+//! With completion `server` this is where the provider's code is redeemed at last, and only for the owner that
+//! the product's server names; for anyone else it is destroyed.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use serde_json::json;
+
+use super::{exchange, finish, record};
+use crate::{
+    broker::Broker,
+    domain::{
+        audit::Actor,
+        flow::{Flow, Handoff},
+    },
+    error::{Error, Result},
+    id::{ConnectionId, WorkspaceId},
+    secret::Secret,
+    vault::{Aad, Sealed, hash},
+};
+
+/// What the product's server shows.
+#[derive(Clone)]
+pub struct Redeem {
+    /// The one-time code from the redirect.
+    pub code: Secret,
+    /// The redirect URI that the flow was begun with.
+    pub redirect_uri: String,
+    /// The owner as the product knows it. Asked for with completion `server`, compared whenever given.
+    pub external_id: Option<String>,
+}
+
+/// What it gets.
+#[derive(Debug, Clone)]
+pub struct Redeemed {
+    /// The connection.
+    pub connection_id: ConnectionId,
+    /// Its owner, as the flow was begun for.
+    pub external_id: Option<String>,
+    /// The integration, in the words that the flow was begun with.
+    pub integration: String,
+}
+
+/// Spends a one-time code. A code is spent whatever comes of it: a wrong guess destroys it.
+///
+/// # Errors
+/// `Invalid` naming `code`, `redirect_uri` or `external_id`; `Provider` when the provider does not redeem
+/// (completion `server`).
+pub async fn redeem(broker: &Arc<Broker>, workspace: &WorkspaceId, ask: Redeem) -> Result<Redeemed> {
+    let (broker, workspace) = (broker.clone(), workspace.clone());
+    tokio::spawn(async move { spend(&broker, &workspace, &ask).await })
+        .await
+        .map_err(|e| Error::internal(format!("an exchange did not end: {e}")))?
+}
+
+async fn spend(broker: &Arc<Broker>, workspace: &WorkspaceId, ask: &Redeem) -> Result<Redeemed> {
+    let now = broker.clock.now();
+    let mut conn = broker.store.begin(Actor::System, now).await?;
+    let flow = conn.take_code(workspace, &hash::token(ask.code.expose()), now).await?;
+    conn.commit().await?;
+    let flow = flow.ok_or_else(|| Error::invalid("code", "Invalid or expired authorization code"))?;
+    let Handoff::Redirect { uri, integration, .. } = &flow.handoff;
+    if *uri != ask.redirect_uri {
+        return Err(Error::invalid("redirect_uri", "Must be the redirect_uri that the authorization was begun with"));
+    }
+    let deferred = flow.provider_code.is_some();
+    if (deferred || ask.external_id.is_some()) && ask.external_id != flow.owner.key {
+        return Err(Error::invalid("external_id", "Is not the external_id that the authorization was begun with"));
+    }
+    let connection_id = match (&flow.connection_id, &flow.provider_code) {
+        (Some(id), _) => id.clone(),
+        (None, Some(sealed)) => complete(broker, &flow, sealed).await?,
+        (None, None) => return Err(Error::internal("a code without connection or provider code")),
+    };
+    Ok(Redeemed { connection_id, external_id: flow.owner.key.clone(), integration: integration.clone() })
+}
+
+/// The late half of completion `server`: redeem at the provider, write the connection.
+async fn complete(broker: &Arc<Broker>, flow: &Flow, sealed: &Sealed) -> Result<ConnectionId> {
+    let kept = Kept::open(broker, flow, sealed)?;
+    let integration = finish::current(broker, flow).await?;
+    let provider = broker.provider(&integration)?;
+    let exchanged = exchange::exchange(broker, flow, &integration, &provider, &kept.code, kept.saved).await?;
+    let mut conn = broker.store.begin(Actor::System, broker.clock.now()).await?;
+    let id = record::connection(broker, &mut conn, flow, exchanged).await?;
+    conn.set_flow_connection(&flow.workspace_id, &flow.id, &id).await?;
+    conn.commit().await?;
+    Ok(id)
+}
+
+/// What a callback brought, kept sealed until the product's server vouches for the owner.
+pub(super) struct Kept {
+    pub code: Secret,
+    pub saved: BTreeMap<String, String>,
+}
+
+impl Kept {
+    pub(super) fn seal(&self, broker: &Broker, flow: &Flow) -> Result<Sealed> {
+        let text = json!({ "code": self.code.expose(), "saved": self.saved }).to_string();
+        broker.vault.seal(&aad(flow), &Secret::new(text))
+    }
+
+    fn open(broker: &Broker, flow: &Flow, sealed: &Sealed) -> Result<Self> {
+        #[derive(serde::Deserialize)]
+        struct Row {
+            code: Secret,
+            saved: BTreeMap<String, String>,
+        }
+        let text = broker.vault.open(&aad(flow), sealed)?;
+        let row: Row = serde_json::from_str(text.expose()).map_err(|_| Error::internal("a kept code is unreadable"))?;
+        Ok(Self { code: row.code, saved: row.saved })
+    }
+}
+
+fn aad(flow: &Flow) -> Aad<'_> {
+    Aad { workspace: flow.workspace_id.as_str(), record: flow.id.as_str(), field: "flow.provider_code" }
+}

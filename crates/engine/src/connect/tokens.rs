@@ -1,0 +1,57 @@
+//! Token sets, sealed: what a credential's row holds.
+
+use claviger_protocol::oauth2::Tokens;
+
+use crate::{
+    broker::Broker,
+    domain::{credential::Credential, integration::Integration},
+    error::{Error, Result},
+    id::{ConnectionId, WorkspaceId},
+    secret::Secret,
+    time::Millis,
+    vault::Aad,
+};
+
+/// Seals a token set into a fresh credential of version 1; a refresh raises the version.
+pub(crate) fn seal(
+    broker: &Broker,
+    workspace: &WorkspaceId,
+    connection: &ConnectionId,
+    tokens: &Tokens,
+    now: Millis,
+) -> Result<Credential> {
+    Ok(Credential {
+        connection_id: connection.clone(),
+        workspace_id: workspace.clone(),
+        sealed: broker.vault.seal(&aad(workspace, connection), &tokens.to_json())?,
+        version: 1,
+        expires_at: tokens.expires_at.map(Millis),
+        refresh_expires_at: tokens.refresh_expires_at.map(Millis),
+        obtained_at: now,
+    })
+}
+
+/// Opens a credential's token set.
+pub(crate) fn open(broker: &Broker, credential: &Credential) -> Result<Tokens> {
+    let text = broker.vault.open(&aad(&credential.workspace_id, &credential.connection_id), &credential.sealed)?;
+    Tokens::from_json(&text).map_err(|e| Error::internal(format!("credential of {}: {e}", credential.connection_id)))
+}
+
+/// Opens an integration's client secret, where it has one.
+pub(crate) fn client_secret(broker: &Broker, integration: &Integration) -> Result<Option<Secret>> {
+    let aad = client_secret_aad(integration);
+    integration.client_secret.as_ref().map(|sealed| broker.vault.open(&aad, sealed)).transpose()
+}
+
+/// What an integration's client secret is bound to.
+pub fn client_secret_aad(integration: &Integration) -> Aad<'_> {
+    Aad {
+        workspace: integration.workspace_id.as_str(),
+        record: integration.id.as_str(),
+        field: "integration.client_secret",
+    }
+}
+
+fn aad<'a>(workspace: &'a WorkspaceId, connection: &'a ConnectionId) -> Aad<'a> {
+    Aad { workspace: workspace.as_str(), record: connection.as_str(), field: "credential.tokens" }
+}

@@ -1,0 +1,121 @@
+//! Refresh: how a connection stays alive.
+//!
+//! [`fresh`] is the only place that decides whether a token is usable for a call; [`decide`] is that decision,
+//! without I/O. One refresh of a connection at a time in this process ([`Flights`]); the write is a
+//! compare-and-swap on the credential's version. Nothing here holds a transaction across a network call.
+
+mod decide;
+mod flight;
+mod run;
+
+pub use decide::{Decision, decide};
+pub use flight::Flights;
+
+use std::{sync::Arc, time::Duration};
+
+use claviger_catalog::Provider;
+use claviger_protocol::oauth2::Tokens;
+
+use crate::{
+    broker::Broker,
+    connect::{endpoints, tokens},
+    domain::{connection::Connection, credential::Credential, integration::Integration},
+    error::{Error, Result},
+    id::WorkspaceId,
+    time::Millis,
+};
+
+/// A 401 on a token younger than this is the provider's opinion of the call, not of the token.
+const TRUSTED_FOR: Duration = Duration::from_secs(60);
+
+/// The connection that a token is wanted for, and what it hangs on.
+#[derive(Clone)]
+pub struct Subject {
+    /// Whose it is.
+    pub workspace_id: WorkspaceId,
+    /// The connection.
+    pub connection: Arc<Connection>,
+    /// Its integration.
+    pub integration: Arc<Integration>,
+    /// Its provider.
+    pub provider: Arc<Provider>,
+}
+
+/// A token set that is good for a call.
+#[derive(Clone)]
+pub struct Usable {
+    /// The tokens.
+    pub tokens: Arc<Tokens>,
+    /// The credential's version that they are.
+    pub version: i64,
+    /// When they were obtained.
+    pub obtained_at: Millis,
+}
+
+/// Gives a usable token, refreshing it first when it is about to expire.
+///
+/// # Errors
+/// `NeedsReauth` when the provider refuses to refresh or there is nothing to refresh with; `Provider` when it
+/// can't be asked and the token is past its life.
+pub async fn fresh(broker: &Arc<Broker>, subject: &Subject) -> Result<Usable> {
+    let held = load(broker, subject).await?;
+    let oauth2 = endpoints::oauth2(&subject.provider)?;
+    let lead = oauth2.refresh.margin.map(Duration::from_secs);
+    let refreshable = endpoints::refreshable(oauth2, &held.usable.tokens);
+    match decide(broker.clock.now(), &held.credential, lead, refreshable) {
+        Decision::Use => Ok(held.usable),
+        Decision::Refresh { still_good } => match run::renew(broker, subject, held.usable.version).await {
+            Err(Error::Provider { message, .. }) if still_good => {
+                tracing::warn!(connection = %subject.connection.id, %message, "a refresh ahead of expiry failed");
+                Ok(held.usable)
+            }
+            other => other,
+        },
+        Decision::Dead => {
+            let reason = "the access token has expired and the provider gave no refresh token";
+            run::expire(broker, subject, held.usable.version, reason).await?;
+            Err(Error::NeedsReauth { message: reason.into() })
+        }
+    }
+}
+
+/// The provider answered 401. Gives a newer token to resend with once, or `None` to pass the 401 on: a token
+/// just obtained is not to blame, and one already replaced needs no refresh.
+pub async fn rejected(broker: &Arc<Broker>, subject: &Subject, used: &Usable) -> Result<Option<Usable>> {
+    let held = load(broker, subject).await?;
+    if held.usable.version != used.version {
+        return Ok(Some(held.usable));
+    }
+    let refreshable = endpoints::refreshable(endpoints::oauth2(&subject.provider)?, &used.tokens);
+    if broker.clock.now().since(used.obtained_at) < TRUSTED_FOR || !refreshable {
+        return Ok(None);
+    }
+    match run::renew(broker, subject, used.version).await {
+        Ok(newer) => Ok(Some(newer)),
+        Err(Error::Provider { message, .. }) => {
+            tracing::warn!(connection = %subject.connection.id, %message, "a refresh on the provider's word failed");
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+struct Held {
+    credential: Credential,
+    usable: Usable,
+}
+
+async fn load(broker: &Broker, subject: &Subject) -> Result<Held> {
+    let mut conn = broker.store.read().await?;
+    let credential = conn
+        .credential(&subject.workspace_id, &subject.connection.id)
+        .await?
+        .ok_or(Error::NotFound { what: "connection" })?;
+    drop(conn);
+    let usable = Usable {
+        tokens: Arc::new(tokens::open(broker, &credential)?),
+        version: credential.version,
+        obtained_at: credential.obtained_at,
+    };
+    Ok(Held { credential, usable })
+}

@@ -1,0 +1,96 @@
+//! Run: one refresh, performed.
+//!
+//! It runs as a task of its own, so that a caller who hangs up can't leave a spent refresh token without its
+//! answer being written.
+
+use std::sync::Arc;
+
+use claviger_protocol::oauth2::{TokenError, Tokens, read, token};
+
+use super::{Subject, Usable, load};
+use crate::{
+    broker::Broker,
+    connect::{ANSWER_CAP, endpoints, exchange, tokens},
+    domain::{audit::Actor, connection::Status, credential::Credential, event::EventKind},
+    error::{Error, Result},
+    webhook,
+};
+
+/// Refreshes the version of the credential that the caller saw, unless somebody else already has.
+pub(super) async fn renew(broker: &Arc<Broker>, subject: &Subject, seen: i64) -> Result<Usable> {
+    let (broker, subject) = (broker.clone(), subject.clone());
+    tokio::spawn(async move {
+        let _turn = broker.flights.board(&subject.connection.id).await;
+        let held = load(&broker, &subject).await?;
+        if held.usable.version != seen {
+            return Ok(held.usable);
+        }
+        match ask(&broker, &subject, &held.usable.tokens).await? {
+            Ok(newer) => store(&broker, &subject, &held.credential, &held.usable.tokens, newer).await,
+            Err(refused) if refused.is_invalid_grant() => {
+                let error = exchange::refusal(&refused);
+                expire(&broker, &subject, seen, &error.to_string()).await?;
+                Err(Error::NeedsReauth { message: error.to_string() })
+            }
+            Err(other) => Err(exchange::refusal(&other)),
+        }
+    })
+    .await
+    .map_err(|e| Error::internal(format!("a refresh did not end: {e}")))?
+}
+
+/// Asks the provider. The outer error is ours or the network's, the inner one the token endpoint's.
+async fn ask(broker: &Broker, subject: &Subject, held: &Tokens) -> Result<std::result::Result<Tokens, TokenError>> {
+    let Subject { connection, integration, provider, .. } = subject;
+    let provider = &endpoints::filled(provider, &connection.inputs)?;
+    let oauth2 = endpoints::oauth2(provider)?;
+    let at = endpoints::resolve(broker, integration, provider, &connection.inputs).await?;
+    let secret = tokens::client_secret(broker, integration)?;
+    let client = endpoints::client(provider, integration, secret.as_ref())?;
+    let url = at.refresh_url.as_deref().unwrap_or(&at.token_url);
+    let request = token::refresh(oauth2, url, &client, held)
+        .map_err(|e| Error::internal(format!("refresh request of {}: {e}", integration.id)))?;
+    let answer = broker.outbound.fetch(request, ANSWER_CAP).await?;
+    Ok(read::tokens(oauth2, answer.status(), answer.headers(), answer.body(), broker.clock.now().0))
+}
+
+/// Writes the newer tokens over the version that was read; a version that moved meanwhile wins.
+async fn store(
+    broker: &Broker,
+    subject: &Subject,
+    seen: &Credential,
+    held: &Tokens,
+    newer: Tokens,
+) -> Result<Usable> {
+    let now = broker.clock.now();
+    let connection = &subject.connection;
+    let tokens = held.clone().renewed(newer);
+    let mut credential = tokens::seal(broker, &subject.workspace_id, &connection.id, &tokens, now)?;
+    credential.version = seen.version + 1;
+    let mut inputs = connection.inputs.clone();
+    inputs.extend(tokens.saved.clone());
+    let mut conn = broker.store.begin(Actor::System, now).await?;
+    if !conn.replace_credential(&subject.workspace_id, &credential, seen.version).await? {
+        drop(conn);
+        return Ok(load(broker, subject).await?.usable);
+    }
+    conn.note_refreshed(&subject.workspace_id, &connection.id, now, credential.expires_at, &inputs).await?;
+    conn.commit().await?;
+    Ok(Usable { tokens: Arc::new(tokens), version: credential.version, obtained_at: now })
+}
+
+/// Marks the connection as needing its owner, once, with its event; believed only if the version has not moved.
+pub(super) async fn expire(broker: &Broker, subject: &Subject, seen: i64, reason: &str) -> Result<()> {
+    let now = broker.clock.now();
+    let Subject { workspace_id, connection, .. } = subject;
+    let mut conn = broker.store.begin(Actor::System, now).await?;
+    let moved = conn.credential(workspace_id, &connection.id).await?.is_none_or(|c| c.version != seen);
+    let Some(current) = conn.connection(workspace_id, &connection.id).await? else { return Ok(()) };
+    if moved || current.status == Status::NeedsReauth {
+        return Ok(());
+    }
+    conn.set_connection_status(workspace_id, &connection.id, Status::NeedsReauth, Some(reason), now).await?;
+    let expired = crate::domain::connection::Connection { status: Status::NeedsReauth, ..current };
+    webhook::emit(&mut conn, EventKind::ConnectionExpired, &expired, now).await?;
+    conn.commit().await
+}

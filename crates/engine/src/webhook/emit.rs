@@ -1,0 +1,54 @@
+//! Emit: an event and one delivery per endpoint that wants it, in the caller's transaction.
+
+use serde_json::json;
+
+use crate::{
+    domain::{
+        connection::{Connection, Status},
+        event::{Event, EventKind},
+        webhook::Delivery,
+    },
+    error::Result,
+    id::{DeliveryId, EventId},
+    store::Conn,
+    time::Millis,
+};
+
+/// Writes an event about a connection.
+pub async fn emit(conn: &mut Conn, kind: EventKind, connection: &Connection, now: Millis) -> Result<()> {
+    let workspace = &connection.workspace_id;
+    let event = Event {
+        id: EventId::new(),
+        workspace_id: workspace.clone(),
+        kind,
+        connection_id: connection.id.clone(),
+        data: data(connection),
+        created_at: now,
+    };
+    conn.create_event(workspace, &event).await?;
+    for endpoint in conn.endpoints_for(workspace, kind).await? {
+        let delivery = Delivery {
+            id: DeliveryId::new(),
+            workspace_id: workspace.clone(),
+            event_id: event.id.clone(),
+            endpoint_id: endpoint.id,
+            attempts: 0,
+            next_at: Some(now),
+            delivered_at: None,
+            created_at: now,
+        };
+        conn.create_delivery(workspace, &delivery).await?;
+    }
+    Ok(())
+}
+
+/// The connection as an event tells of it: no token, no input, no account detail.
+fn data(connection: &Connection) -> serde_json::Value {
+    json!({
+        "id": connection.id.as_str(),
+        "external_id": connection.owner.key,
+        "integration_id": connection.integration_id.as_str(),
+        "is_valid": connection.status == Status::Active,
+        "created_at": connection.created_at.rfc3339(),
+    })
+}

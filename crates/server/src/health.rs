@@ -1,0 +1,32 @@
+//! Health: whether the process answers, and whether it can do its work.
+
+use axum::{
+    Json,
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use serde_json::json;
+
+use crate::app::App;
+
+/// `GET /healthz`, `GET /`: the process answers.
+pub async fn live() -> Response {
+    Json(json!({ "status": "ok", "name": "claviger", "version": env!("CARGO_PKG_VERSION") })).into_response()
+}
+
+/// `GET /readyz`: the database takes a write and the key opens.
+pub async fn ready(State(app): State<App>) -> Response {
+    let database = app.broker.store.check_writable().await;
+    let key = app.broker.vault.check();
+    for (check, result) in [("database", &database), ("key", &key)] {
+        if let Err(error) = result {
+            tracing::error!(check, error = ?error, "not ready");
+        }
+    }
+    let say = |ok: bool| if ok { "ok" } else { "failing" };
+    let ok = database.is_ok() && key.is_ok();
+    let status = if ok { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let body = json!({ "status": say(ok), "database": say(database.is_ok()), "key": say(key.is_ok()) });
+    (status, Json(body)).into_response()
+}

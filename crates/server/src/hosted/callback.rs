@@ -1,0 +1,61 @@
+//! The callback: where providers send browsers back to. One for all doors, on three paths.
+
+use axum::{
+    body::Bytes,
+    extract::{Path, RawQuery, State},
+    http::{HeaderMap, StatusCode, Uri},
+    response::Response,
+};
+use claviger_engine::{
+    connect::{self, Callback},
+    domain::integration::CallbackKind,
+};
+
+use super::{done, page::redirect};
+use crate::{app::App, http::browser};
+
+/// `GET /oauth2/callback/{integration_id}`.
+pub async fn own(
+    State(app): State<App>,
+    Path(integration): Path<String>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Response {
+    finish(&app, CallbackKind::Own, Some(integration), query, &headers).await
+}
+
+/// `GET /oauth2/callback`.
+pub async fn shared(State(app): State<App>, RawQuery(query): RawQuery, headers: HeaderMap) -> Response {
+    finish(&app, CallbackKind::Shared, None, query, &headers).await
+}
+
+/// `GET /oauth-callback`.
+pub async fn oauth_callback(State(app): State<App>, RawQuery(query): RawQuery, headers: HeaderMap) -> Response {
+    finish(&app, CallbackKind::OauthCallback, None, query, &headers).await
+}
+
+/// A `form_post` answer (OAuth 2.0 Form Post Response Mode): Lax cookies don't come with a cross-site POST, so
+/// the browser is sent to the same path once more, as GET.
+pub async fn posted(State(app): State<App>, uri: Uri, body: Bytes) -> Response {
+    match std::str::from_utf8(&body) {
+        Ok(form) if form.bytes().all(|b| b.is_ascii_graphic()) => {
+            redirect(StatusCode::SEE_OTHER, &format!("{}?{form}", uri.path()))
+        }
+        _ => app.pages.error(StatusCode::BAD_REQUEST, "This can't be connected", "The service's answer can't be read."),
+    }
+}
+
+async fn finish(
+    app: &App,
+    kind: CallbackKind,
+    integration: Option<String>,
+    query: Option<String>,
+    headers: &HeaderMap,
+) -> Response {
+    let browser = browser::read(headers, app.https);
+    let callback = Callback { kind, integration, query: query.unwrap_or_default(), browser };
+    match connect::finish(&app.broker, callback).await {
+        Ok(outcome) => done::perform(&app.pages, StatusCode::FOUND, &outcome),
+        Err(error) => app.pages.engine_error(&error),
+    }
+}

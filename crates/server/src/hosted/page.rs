@@ -1,0 +1,159 @@
+//! How a page is written: strict templates, a nonce for its one style sheet, headers that keep it private.
+//!
+//! Everything a template shows is escaped; there is no script on any page here.
+
+use std::sync::Arc;
+
+use axum::{
+    http::{HeaderName, HeaderValue, StatusCode, header},
+    response::{Html, IntoResponse, Response},
+};
+use claviger_engine::{
+    error::{Error, Result},
+    secret::token,
+};
+use minijinja::{Environment, UndefinedBehavior, Value, context};
+
+const TEMPLATES: [(&str, &str); 4] = [
+    ("base.html", include_str!("../../templates/base.html")),
+    ("error.html", include_str!("../../templates/error.html")),
+    ("connect.html", include_str!("../../templates/connect.html")),
+    ("landing.html", include_str!("../../templates/landing.html")),
+];
+
+/// The templates, compiled.
+#[derive(Clone)]
+pub struct Pages(Arc<Environment<'static>>);
+
+/// Whether a page carries a form, which decides what the browser may say of where it comes from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// No form: `no-referrer`.
+    Plain,
+    /// A form that ends at another site: `same-origin`, and no `form-action`.
+    Form,
+}
+
+impl Pages {
+    /// Compiles the templates.
+    ///
+    /// # Errors
+    /// `Internal` when one does not compile.
+    pub fn load() -> Result<Self> {
+        let mut env = Environment::new();
+        env.set_undefined_behavior(UndefinedBehavior::Strict);
+        env.set_trim_blocks(true);
+        for (name, text) in TEMPLATES {
+            env.add_template(name, text).map_err(|e| Error::Internal(e.into()))?;
+        }
+        Ok(Self(Arc::new(env)))
+    }
+
+    /// Renders a page with its headers.
+    pub fn render(&self, status: StatusCode, kind: Kind, name: &str, values: Value) -> Response {
+        match self.try_render(kind, name, values) {
+            Ok(mut response) => {
+                *response.status_mut() = status;
+                response
+            }
+            Err(error) => {
+                tracing::error!(page = name, error = ?error, "a page could not be rendered");
+                (StatusCode::INTERNAL_SERVER_ERROR, "Something went wrong on our side.").into_response()
+            }
+        }
+    }
+
+    /// A page that says what went wrong and what to do.
+    pub fn error(&self, status: StatusCode, title: &str, message: &str) -> Response {
+        self.render(status, Kind::Plain, "error.html", context! { title, message })
+    }
+
+    /// The error page for what the engine says.
+    pub fn engine_error(&self, error: &Error) -> Response {
+        let title = "This can't be connected";
+        let (status, message) = match error {
+            Error::Invalid { field, message } => (StatusCode::BAD_REQUEST, format!("{field}: {message}.")),
+            Error::Conflict { message } => (StatusCode::CONFLICT, format!("{message}.")),
+            Error::NotFound { what } => (StatusCode::NOT_FOUND, format!("There is no such {what}.")),
+            Error::Limited { .. } => {
+                (StatusCode::TOO_MANY_REQUESTS, "Too many attempts; wait a minute and try again.".to_owned())
+            }
+            other => {
+                tracing::error!(error = ?other, "a page request failed");
+                (StatusCode::INTERNAL_SERVER_ERROR, "Something went wrong on our side; try again.".to_owned())
+            }
+        };
+        let mut response = self.error(status, title, &message);
+        if let Error::Limited { retry_after } = error {
+            let seconds = HeaderValue::from(retry_after.as_secs().max(1));
+            response.headers_mut().insert(header::RETRY_AFTER, seconds);
+        }
+        response
+    }
+
+    fn try_render(&self, kind: Kind, name: &str, values: Value) -> Result<Response> {
+        let nonce = token()?;
+        let values = context! { nonce => nonce.expose(), ..values };
+        let template = self.0.get_template(name).map_err(|e| Error::Internal(e.into()))?;
+        let text = template.render(values).map_err(|e| Error::Internal(e.into()))?;
+        let form_action = if kind == Kind::Form { "" } else { "; form-action 'none'" };
+        let policy = format!(
+            "default-src 'none'; style-src 'nonce-{}'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'{form_action}",
+            nonce.expose()
+        );
+        let referrer = if kind == Kind::Form { "same-origin" } else { "no-referrer" };
+        let mut response = Html(text).into_response();
+        let headers = response.headers_mut();
+        let policy = HeaderValue::from_str(&policy).map_err(|e| Error::Internal(e.into()))?;
+        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+        put(headers, header::CACHE_CONTROL, "no-store");
+        put(headers, header::REFERRER_POLICY, referrer);
+        put(headers, header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+        Ok(response)
+    }
+}
+
+/// A redirect that leaves no trace: 302 answering GET, 303 answering POST, never stored, no referrer.
+pub fn redirect(status: StatusCode, to: &str) -> Response {
+    let mut response = status.into_response();
+    let headers = response.headers_mut();
+    match HeaderValue::from_str(to) {
+        Ok(to) => headers.insert(header::LOCATION, to),
+        Err(_) => {
+            tracing::error!("a redirect target is no header value");
+            return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+        }
+    };
+    put(headers, header::CACHE_CONTROL, "no-store");
+    put(headers, header::REFERRER_POLICY, "no-referrer");
+    response
+}
+
+fn put(headers: &mut axum::http::HeaderMap, name: HeaderName, value: &'static str) {
+    headers.insert(name, HeaderValue::from_static(value));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_page_renders_strictly_and_escapes() {
+        let pages = Pages::load().expect("templates compile");
+        let bad = "<script>alert(1)</script>";
+        let input = context! { key => bad, title => bad, description => bad, placeholder => bad, value => bad, error => bad, required => true };
+        let connection = context! { id => bad, integration => bad, account => bad, owner => bad, scopes => bad, curl => bad };
+        for (name, values) in [
+            ("error.html", context! { title => bad, message => bad }),
+            ("connect.html", context! { integration => bad, product => bad, owner => bad, confirm => true, inputs => vec![input] }),
+            ("connect.html", context! { integration => bad, product => bad, owner => (), confirm => false, inputs => Vec::<Value>::new() }),
+            ("landing.html", context! { connection, error => () }),
+            ("landing.html", context! { connection => (), error => bad }),
+        ] {
+            let template = pages.0.get_template(name).expect("a template");
+            let text = template.render(context! { nonce => "n", ..values }).expect("it renders");
+            assert!(!text.contains("<script"), "{name} escapes");
+            assert!(text.contains("&lt;script"), "{name} shows its values");
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! What every door needs of HTTP: who calls, from where, with which parameters. It decides nothing.
+
+pub mod browser;
+pub mod client;
+pub mod csrf;
+pub mod params;
+pub mod request_id;

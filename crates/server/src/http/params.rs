@@ -1,0 +1,120 @@
+//! Query and form parameters, read strictly: each at most once, bounded, UTF-8, no NUL.
+//!
+//! The percent-encoded form of a value is kept beside the decoded one, for what must be returned byte for byte.
+
+use percent_encoding::percent_decode_str;
+
+/// The most bytes of one value.
+pub const LONGEST: usize = 4096;
+
+/// Parameters as they came, in order.
+pub struct Params(Vec<Param>);
+
+struct Param {
+    name: String,
+    raw: String,
+}
+
+/// What is wrong with a parameter.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ParamError {
+    /// Given more than once.
+    #[error("given more than once")]
+    Repeated,
+    /// Not given, or empty.
+    #[error("required")]
+    Missing,
+    /// Longer than [`LONGEST`].
+    #[error("longer than {LONGEST} bytes")]
+    TooLong,
+    /// Not UTF-8, or with a NUL.
+    #[error("not readable text")]
+    NotText,
+}
+
+impl Params {
+    /// Splits a query or an urlencoded body (WHATWG URL §5.1).
+    pub fn parse(text: &str) -> Self {
+        let pairs = text.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
+            let (name, raw) = pair.split_once('=').unwrap_or((pair, ""));
+            Param { name: String::from_utf8_lossy(&decode(name)).into_owned(), raw: raw.to_owned() }
+        });
+        Self(pairs.collect())
+    }
+
+    /// A value as it came, percent-encoded; `None` when absent or empty.
+    pub fn raw(&self, name: &str) -> Result<Option<&str>, ParamError> {
+        let mut found = self.0.iter().filter(|p| p.name == name);
+        let (first, second) = (found.next(), found.next());
+        match (first, second) {
+            (_, Some(_)) => Err(ParamError::Repeated),
+            (Some(p), None) if p.raw.len() > LONGEST => Err(ParamError::TooLong),
+            (Some(p), None) if decode(&p.raw).contains(&0) => Err(ParamError::NotText),
+            (Some(p), None) => Ok(Some(p.raw.as_str()).filter(|raw| !raw.is_empty())),
+            (None, None) => Ok(None),
+        }
+    }
+
+    /// A value, decoded; `None` when absent or empty.
+    pub fn get(&self, name: &str) -> Result<Option<String>, ParamError> {
+        let Some(raw) = self.raw(name)? else { return Ok(None) };
+        String::from_utf8(decode(raw)).map(Some).map_err(|_| ParamError::NotText)
+    }
+
+    /// A value that must be there.
+    pub fn need(&self, name: &str) -> Result<String, ParamError> {
+        self.get(name)?.ok_or(ParamError::Missing)
+    }
+
+    /// Every name, in order, as often as it came.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|p| p.name.as_str())
+    }
+}
+
+fn decode(raw: &str) -> Vec<u8> {
+    percent_decode_str(&raw.replace('+', " ")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_read_once_or_refused() {
+        let long = format!("x={}", "a".repeat(LONGEST + 1));
+        let cases = [
+            ("x=a%20b+c", Ok(Some("a b c"))),
+            ("x=", Ok(None)),
+            ("x", Ok(None)),
+            ("", Ok(None)),
+            ("y=1&x=2", Ok(Some("2"))),
+            ("%78=2", Ok(Some("2"))),
+            ("x=1&x=1", Err(ParamError::Repeated)),
+            ("x=1&%78=2", Err(ParamError::Repeated)),
+            ("x=a%00b", Err(ParamError::NotText)),
+            ("x=%ff", Err(ParamError::NotText)),
+            (long.as_str(), Err(ParamError::TooLong)),
+        ];
+        for (query, want) in cases {
+            let got = Params::parse(query).get("x");
+            assert_eq!(got, want.map(|v| v.map(str::to_owned)), "{query}");
+        }
+        assert_eq!(Params::parse("x=").need("x"), Err(ParamError::Missing));
+    }
+
+    #[test]
+    fn the_encoded_form_is_kept() {
+        assert_eq!(Params::parse("state=a+b%2fC%ff").raw("state"), Ok(Some("a+b%2fC%ff")));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_split_without_a_panic(text in ".*") {
+            let params = Params::parse(&text);
+            for name in params.names().collect::<Vec<_>>() {
+                let _ = params.get(name);
+            }
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! A request id on each answer, and one log line per request: method, path without query, status, time.
+
+use std::time::Instant;
+
+use axum::{extract::Request, http::HeaderValue, middleware::Next, response::Response};
+use claviger_engine::id::RequestId;
+use tracing::Instrument;
+
+/// The header that carries it.
+pub const HEADER: &str = "claviger-request-id";
+
+/// Gives the request an id, puts it into the log's span and on the answer.
+pub async fn layer(mut request: Request, next: Next) -> Response {
+    let id = RequestId::new();
+    let (method, path) = (request.method().clone(), shown(request.uri().path()));
+    let span = tracing::info_span!("request", id = %id, %method, path);
+    request.extensions_mut().insert(id.clone());
+    let began = Instant::now();
+    async move {
+        let mut response = next.run(request).await;
+        let ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        tracing::info!(status = response.status().as_u16(), ms, "answered");
+        if let Ok(value) = HeaderValue::from_str(id.as_str()) {
+            response.headers_mut().insert(HEADER, value);
+        }
+        response
+    }
+    .instrument(span)
+    .await
+}
+
+/// A path for the log, cut to what fits a line.
+fn shown(path: &str) -> String {
+    path.chars().take(200).collect()
+}

@@ -1,0 +1,80 @@
+//! The map of every URL.
+
+use axum::{
+    Router,
+    extract::DefaultBodyLimit,
+    http::StatusCode,
+    middleware,
+    response::Response,
+    routing::{any, get, post},
+};
+use tower_http::catch_panic::CatchPanicLayer;
+
+use crate::{
+    app::App,
+    health,
+    hosted::{callback, connect, landing},
+    http::request_id,
+    surface::bundleup::{self, error, not_yet},
+};
+
+/// The most bytes of a body at the app origin.
+const BODY: usize = 64 * 1024;
+
+/// The app origin: all doors, hosted pages, health.
+pub fn app(app: App) -> Router {
+    let mut router = Router::new()
+        .route("/", get(health::live))
+        .route("/healthz", get(health::live))
+        .route("/readyz", get(health::ready))
+        // The BundleUp-style door.
+        .route("/authorize", get(bundleup::authorize::authorize))
+        .route("/connection", post(bundleup::connection::exchange))
+        .route("/v1/mcp", any(not_yet::mcp))
+        .route("/mcp", any(not_yet::mcp))
+        // Pages of ours, for every door.
+        .route("/oauth2/callback", get(callback::shared).post(callback::posted))
+        .route("/oauth2/callback/{integration_id}", get(callback::own).post(callback::posted))
+        .route("/oauth-callback", get(callback::oauth_callback).post(callback::posted))
+        .route("/connect/{flow}", get(connect::show).post(connect::submit));
+    for noun in not_yet::UNIFIED {
+        router = below_v1(router, noun, || any(not_yet::unified));
+    }
+    for noun in not_yet::MANAGEMENT {
+        router = below_v1(router, noun, || any(not_yet::management));
+    }
+    if app.dev.is_some() {
+        router = router.route("/dev/landing", get(landing::show));
+    }
+    router
+        .fallback(missing)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(DefaultBodyLimit::max(BODY))
+        .layer(CatchPanicLayer::new())
+        .layer(middleware::from_fn(request_id::layer))
+        .with_state(app)
+}
+
+/// The proxy origin: every path is a provider's.
+pub fn proxy(app: App) -> Router {
+    Router::new().fallback(bundleup::proxy::forward).layer(CatchPanicLayer::new()).with_state(app)
+}
+
+fn below_v1(
+    router: Router<App>,
+    noun: &str,
+    handler: impl Fn() -> axum::routing::MethodRouter<App>,
+) -> Router<App> {
+    router
+        .route(&format!("/v1/{noun}"), handler())
+        .route(&format!("/v1/{noun}/"), handler())
+        .route(&format!("/v1/{noun}/{{*rest}}"), handler())
+}
+
+async fn missing() -> Response {
+    error::problem(StatusCode::NOT_FOUND, "not_found", "There is nothing at this path")
+}
+
+async fn wrong_method() -> Response {
+    error::problem(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "This path does not take this method")
+}

@@ -1,0 +1,111 @@
+//! `POST /connection`: a product's server exchanges its one-time code.
+
+use axum::{
+    Json,
+    body::Bytes,
+    extract::State,
+    http::HeaderMap,
+    response::{IntoResponse, Response},
+};
+use claviger_engine::{
+    access,
+    connect::{self, Redeem},
+    domain::api_key::Scope,
+    error::{Error, Result},
+    secret::Secret,
+};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::{caller, error};
+use crate::app::App;
+
+/// The longest value of a field.
+const LONGEST: usize = 4096;
+
+/// What a code is exchanged for.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct Exchanged {
+    /// Used with every proxied call.
+    #[schema(example = "conn_0198c1f2a3b47c5d8e9f0a1b2c3d4e5f")]
+    connection_id: String,
+    /// As given at `/authorize`; null when none was.
+    #[schema(example = "user_42")]
+    external_id: Option<String>,
+    /// The integration as named at `/authorize`.
+    #[schema(example = "github")]
+    integration_id: String,
+}
+
+/// The body of the exchange.
+#[derive(utoipa::ToSchema)]
+#[expect(dead_code, reason = "it documents the body, which is read by hand for its error shape")]
+pub struct Exchange {
+    /// The one-time code of the redirect: good for five minutes, once.
+    code: String,
+    /// The redirect_uri that the authorization was begun with.
+    redirect_uri: String,
+    /// The product's signed-in customer. Needed with completion `server`; compared whenever given.
+    external_id: Option<String>,
+}
+
+/// Exchanges a one-time code for the connection.
+#[utoipa::path(
+    post,
+    path = "/connection",
+    tag = "authorization",
+    security(("api_key" = [])),
+    request_body = Exchange,
+    responses(
+        (status = 200, body = Exchanged),
+        (status = 400, body = error::FieldErrors, description = "A field is wrong, or the code is invalid, expired or spent."),
+        (status = 401, body = error::Problem, description = "The API key is missing or invalid."),
+        (status = 502, body = error::Problem, description = "With completion `server`: the provider did not complete the authorization.")
+    )
+)]
+pub async fn exchange(State(app): State<App>, headers: HeaderMap, body: Bytes) -> Response {
+    match redeem(&app, &headers, &body).await {
+        Ok(exchanged) => Json(exchanged).into_response(),
+        Err(failed) => error::api(&failed),
+    }
+}
+
+async fn redeem(app: &App, headers: &HeaderMap, body: &[u8]) -> Result<Exchanged> {
+    let key = caller(&app.broker, headers).await?;
+    access::require(&key, Scope::Management).or_else(|_| access::require(&key, Scope::Proxy))?;
+    let done = connect::redeem(&app.broker, &key.workspace_id, read(body)?).await?;
+    Ok(Exchanged {
+        connection_id: done.connection_id.to_string(),
+        external_id: done.external_id,
+        integration_id: done.integration,
+    })
+}
+
+fn read(body: &[u8]) -> Result<Redeem> {
+    let malformed = || Error::invalid("body", "Must be a JSON object with code and redirect_uri");
+    let Ok(Value::Object(fields)) = serde_json::from_slice(body) else { return Err(malformed()) };
+    for name in fields.keys() {
+        if !matches!(name.as_str(), "code" | "redirect_uri" | "redirectUri" | "external_id" | "externalId") {
+            return Err(Error::invalid("body", format!("Unknown field {:?}", name.chars().take(64).collect::<String>())));
+        }
+    }
+    let code = text(&fields, "code", &["code"])?.ok_or_else(|| Error::invalid("code", "Is required"))?;
+    let redirect_uri = text(&fields, "redirect_uri", &["redirect_uri", "redirectUri"])?
+        .ok_or_else(|| Error::invalid("redirect_uri", "Is required"))?;
+    let external_id = text(&fields, "external_id", &["external_id", "externalId"])?;
+    Ok(Redeem { code: Secret::new(code), redirect_uri, external_id })
+}
+
+/// A text field under either casing; null is as good as absent.
+fn text(fields: &Map<String, Value>, field: &'static str, names: &[&str]) -> Result<Option<String>> {
+    let mut found = names.iter().filter_map(|name| fields.get(*name));
+    match (found.next(), found.next()) {
+        (_, Some(_)) => Err(Error::invalid(field, "Is given twice")),
+        (None | Some(Value::Null), None) => Ok(None),
+        (Some(Value::String(text)), None) if text.len() > LONGEST || text.contains('\0') => {
+            Err(Error::invalid(field, "Is too long, or holds a NUL"))
+        }
+        (Some(Value::String(text)), None) => Ok(Some(text.clone())),
+        (Some(_), None) => Err(Error::invalid(field, "Must be a string")),
+    }
+}

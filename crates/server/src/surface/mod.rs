@@ -1,0 +1,4 @@
+//! The doors: one public contract each. A door reads its wire format, makes one engine call and writes its
+//! wire format; it decides nothing and knows no other door.
+
+pub mod bundleup;
