@@ -62,6 +62,19 @@ pub struct Call {
     pub headers: BTreeMap<String, String>,
 }
 
+impl Call {
+    /// A plain GET of this URL.
+    pub fn get(url: &str) -> Self {
+        Self {
+            method: Method::Get,
+            url: url.to_owned(),
+            format: BodyFormat::Query,
+            params: BTreeMap::new(),
+            headers: BTreeMap::new(),
+        }
+    }
+}
+
 /// A credential works when one of these calls is answered with 2xx. The first that is neither 404 nor 403
 /// decides (providers with several plans or hosts).
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]

@@ -1,3 +1,22 @@
 //! How providers are talked to: it builds requests and reads answers, and does no I/O.
+//!
+//! Everything here is a function from (provider data, values, the time as a number) to a request or a
+//! reading of an answer. It must never open a connection, ask for the time or for randomness, or put a
+//! secret into an error. Start at [`oauth2`]; how API calls carry a credential is in [`apply`].
 
+pub mod apply;
+mod build;
+mod call;
+mod error;
+mod form;
+pub mod identity;
+mod json;
+pub mod jwt;
+pub mod oauth2;
 pub mod secret;
+pub mod text;
+pub mod throttle;
+pub mod verify;
+mod when;
+
+pub use self::error::ProtocolError;

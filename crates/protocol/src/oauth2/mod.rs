@@ -1,0 +1,38 @@
+//! OAuth 2.0: the authorization code grant as providers speak it.
+//!
+//! In the order of a flow: [`authorize`] sends the browser off, [`callback`] reads what it brings back,
+//! [`token`] builds the exchange and the refresh, [`read`] reads their answers into [`Tokens`], [`revoke`]
+//! ends them. [`discovery`] finds endpoints by issuer.
+//!
+//! The `OAuth2` passed in is the filled provider's (`Provider::filled`): a placeholder that is left makes
+//! the request fail, it is never sent.
+
+pub mod authorize;
+pub mod callback;
+mod client_auth;
+pub mod discovery;
+pub mod pkce;
+pub mod read;
+pub mod revoke;
+pub mod token;
+mod token_error;
+mod tokens;
+
+pub use self::{
+    token_error::{TokenError, TokenErrorKind},
+    tokens::Tokens,
+};
+pub use claviger_catalog::ClientAuth;
+
+use crate::secret::Secret;
+
+/// The client that a product registered at a provider.
+#[derive(Clone, Copy)]
+pub struct Client<'a> {
+    /// Its id.
+    pub id: &'a str,
+    /// Its secret; a client without one is public, whatever `auth` says.
+    pub secret: Option<&'a Secret>,
+    /// How it authenticates at the token endpoint.
+    pub auth: ClientAuth,
+}

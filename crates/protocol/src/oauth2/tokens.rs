@@ -1,0 +1,148 @@
+//! The tokens of one connection, as they are sealed and opened again.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{ProtocolError, secret::Secret};
+
+/// What a token endpoint gave. Holds secrets: no `Debug`.
+#[derive(Clone, Deserialize)]
+pub struct Tokens {
+    /// The access token.
+    pub access_token: Secret,
+    /// The refresh token.
+    #[serde(default)]
+    pub refresh_token: Option<Secret>,
+    /// How the provider calls the token's type; `Bearer` when it says nothing.
+    pub token_type: String,
+    /// The ID token (OpenID Connect Core §2).
+    #[serde(default)]
+    pub id_token: Option<Secret>,
+    /// Scopes that the provider says it granted; `None` when it says nothing.
+    #[serde(default)]
+    pub scopes: Option<Vec<String>>,
+    /// When the access token expires, in milliseconds since 1970; `None` when not known, or never.
+    #[serde(default)]
+    pub expires_at: Option<i64>,
+    /// When the refresh token expires, likewise.
+    #[serde(default)]
+    pub refresh_expires_at: Option<i64>,
+    /// Values of the answer that templates need (`instance_url`), each admitted by its pattern.
+    #[serde(default)]
+    pub saved: BTreeMap<String, String>,
+}
+
+/// The same with the secrets laid open, for sealing only.
+#[derive(Serialize)]
+struct Open<'a> {
+    access_token: &'a str,
+    refresh_token: Option<&'a str>,
+    token_type: &'a str,
+    id_token: Option<&'a str>,
+    scopes: Option<&'a [String]>,
+    expires_at: Option<i64>,
+    refresh_expires_at: Option<i64>,
+    saved: &'a BTreeMap<String, String>,
+}
+
+impl Tokens {
+    /// As JSON, to be sealed.
+    pub fn to_json(&self) -> Secret {
+        let open = Open {
+            access_token: self.access_token.expose(),
+            refresh_token: self.refresh_token.as_ref().map(Secret::expose),
+            token_type: &self.token_type,
+            id_token: self.id_token.as_ref().map(Secret::expose),
+            scopes: self.scopes.as_deref(),
+            expires_at: self.expires_at,
+            refresh_expires_at: self.refresh_expires_at,
+            saved: &self.saved,
+        };
+        // Texts, numbers and a map with text keys: serialising these can't fail.
+        Secret::new(serde_json::to_string(&open).unwrap_or_default())
+    }
+
+    /// Reads what [`Tokens::to_json`] wrote.
+    ///
+    /// # Errors
+    /// When it is something else; the text is not repeated.
+    pub fn from_json(text: &Secret) -> Result<Self, ProtocolError> {
+        serde_json::from_str(text.expose()).map_err(|_| ProtocolError::Unreadable("the stored tokens"))
+    }
+
+    /// These tokens after a refresh returned `newer`: what it did not return again is kept.
+    #[must_use]
+    pub fn renewed(self, newer: Self) -> Self {
+        let mut saved = self.saved;
+        saved.extend(newer.saved);
+        let kept_refresh_token = newer.refresh_token.is_none();
+        Self {
+            access_token: newer.access_token,
+            refresh_expires_at: if kept_refresh_token {
+                newer.refresh_expires_at.or(self.refresh_expires_at)
+            } else {
+                newer.refresh_expires_at
+            },
+            refresh_token: newer.refresh_token.or(self.refresh_token),
+            token_type: newer.token_type,
+            id_token: newer.id_token.or(self.id_token),
+            scopes: newer.scopes.or(self.scopes),
+            expires_at: newer.expires_at,
+            saved,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tokens(access: &str, refresh: Option<&str>) -> Tokens {
+        Tokens {
+            access_token: Secret::new(access),
+            refresh_token: refresh.map(Secret::new),
+            token_type: "Bearer".to_owned(),
+            id_token: None,
+            scopes: Some(vec!["read".to_owned()]),
+            expires_at: Some(5),
+            refresh_expires_at: Some(9),
+            saved: BTreeMap::from([("api".to_owned(), "https://a.example".to_owned())]),
+        }
+    }
+
+    #[test]
+    fn json_goes_there_and_back() {
+        let json = tokens("at \"\u{e9}", Some("rt")).to_json();
+        let back = Tokens::from_json(&json).expect("tokens");
+        assert_eq!(back.to_json().expose(), json.expose());
+        assert_eq!(back.access_token.expose(), "at \"\u{e9}");
+        assert_eq!(back.refresh_token.as_ref().map(Secret::expose), Some("rt"));
+        assert_eq!((back.expires_at, back.refresh_expires_at), (Some(5), Some(9)));
+        for text in ["", "{}", "[]", "{\"access_token\":1}"] {
+            assert!(Tokens::from_json(&Secret::new(text)).is_err(), "{text}");
+        }
+    }
+
+    /// Quirk 39: a refresh token that is not returned again is kept. Quirk 31: a saved value may change.
+    #[test]
+    fn renewing_keeps_what_is_not_returned() {
+        let mut newer = tokens("new", None);
+        newer.scopes = None;
+        newer.expires_at = None;
+        newer.refresh_expires_at = None;
+        newer.saved = BTreeMap::from([("api".to_owned(), "https://b.example".to_owned())]);
+        let renewed = tokens("old", Some("rt")).renewed(newer);
+        assert_eq!(renewed.access_token.expose(), "new");
+        assert_eq!(renewed.refresh_token.as_ref().map(Secret::expose), Some("rt"));
+        assert_eq!(renewed.scopes.as_deref(), Some(&["read".to_owned()][..]));
+        assert_eq!((renewed.expires_at, renewed.refresh_expires_at), (None, Some(9)));
+        assert_eq!(renewed.saved["api"], "https://b.example");
+
+        let mut rotated = tokens("new", Some("rt2"));
+        rotated.refresh_expires_at = None;
+        let renewed = tokens("old", Some("rt")).renewed(rotated);
+        assert_eq!(renewed.refresh_token.as_ref().map(Secret::expose), Some("rt2"));
+        assert_eq!(renewed.refresh_expires_at, None);
+    }
+}
