@@ -47,12 +47,13 @@ const WAIT_STEPS: u32 = 600;
 /// `Invalid` (shown on a page) when the state is missing, unknown, expired or spent.
 pub async fn finish(broker: &Arc<Broker>, callback: Callback) -> Result<Outcome> {
     let broker = broker.clone();
-    tokio::spawn(async move { taken(&broker, &callback).await })
+    tokio::spawn(taken(broker, callback))
         .await
         .map_err(|e| Error::internal(format!("a callback did not end: {e}")))?
 }
 
-async fn taken(broker: &Arc<Broker>, callback: &Callback) -> Result<Outcome> {
+async fn taken(broker: Arc<Broker>, callback: Callback) -> Result<Outcome> {
+    let (broker, callback) = (&broker, &callback);
     let state = state_of(broker, &callback.query)?;
     let state_hash = hash::token(state.expose());
     let callback_hash = hash::token(&format!("{}?{}", callback.kind.as_str(), callback.query));

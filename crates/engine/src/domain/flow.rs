@@ -67,7 +67,8 @@ pub struct Flow {
 }
 
 /// What the callback and the exchange are checked against: taken at the start, so that nothing changes under a flow.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Endpoints {
     /// The issuer that a callback's `iss` must equal, where known (RFC 9207).
     pub issuer: Option<String>,
@@ -77,6 +78,8 @@ pub struct Endpoints {
     pub authorize_url: String,
     /// Where the code is redeemed.
     pub token_url: String,
+    /// Where tokens are refreshed, when not at the token endpoint.
+    pub refresh_url: Option<String>,
     /// Where tokens are revoked (RFC 7009).
     pub revoke_url: Option<String>,
     /// Where the account's identity is asked.
@@ -97,7 +100,9 @@ pub enum Handoff {
         uri: String,
         /// Which parameters, in which words.
         style: Style,
-        /// The product's state, returned unchanged byte for byte.
+        /// The integration as the caller named it, by id or key: said back in the same words.
+        integration: String,
+        /// The product's state as it goes on the wire, percent-encoded, returned byte for byte.
         state: Option<String>,
     },
 }
