@@ -11,14 +11,18 @@ import tempfile
 
 E2E = pathlib.Path(__file__).resolve().parent.parent
 ROOT = E2E.parent
-WORK = pathlib.Path(os.environ.get("E2E_WORK") or tempfile.mkdtemp(prefix="claviger-e2e."))
+if "E2E_WORK" in os.environ:
+    WORK = pathlib.Path(os.environ["E2E_WORK"])
+else:  # pytest alone: a folder of its own, gone at the end
+    _folder = tempfile.TemporaryDirectory(prefix="claviger-e2e.")
+    WORK = pathlib.Path(_folder.name)
 PRIVATE = WORK / "private"
 SWEPT = WORK / "swept"
 PIDS = WORK / "pids"
 REPORT = E2E / "report"
 BIN = pathlib.Path(os.environ.get("CLAVIGER_BIN") or ROOT / "target/debug/claviger")
-for _folder in (PRIVATE, SWEPT, PIDS, REPORT):
-    _folder.mkdir(parents=True, exist_ok=True)
+for _path in (PRIVATE, SWEPT, PIDS, REPORT):
+    _path.mkdir(parents=True, exist_ok=True)
 
 _taken = {}
 
