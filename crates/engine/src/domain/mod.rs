@@ -10,6 +10,7 @@ pub mod event;
 pub mod flow;
 pub mod integration;
 pub mod request_log;
+pub mod revocation;
 pub mod user;
 pub mod webhook;
 pub mod workspace;

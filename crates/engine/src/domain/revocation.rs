@@ -1,0 +1,25 @@
+//! The revocation: what a provider answered when it was asked to forget a token.
+
+use crate::{
+    id::{ConnectionId, IntegrationId, RevocationId, WorkspaceId},
+    time::Millis,
+};
+
+/// A revocation as kept.
+#[derive(Debug, Clone)]
+pub struct Revocation {
+    /// Its id.
+    pub id: RevocationId,
+    /// Whose it is.
+    pub workspace_id: WorkspaceId,
+    /// Of which connection; kept after the connection is gone.
+    pub connection_id: ConnectionId,
+    /// Of which integration.
+    pub integration_id: IntegrationId,
+    /// How it ended: `revoked`, `unsupported`, `failed`.
+    pub outcome: String,
+    /// The provider's words, without secrets.
+    pub detail: String,
+    /// When.
+    pub at: Millis,
+}

@@ -1,0 +1,137 @@
+//! The change log: how every process learns what it must forget.
+//!
+//! [`super::Conn`] methods note what they touched; the commit gives each note a number from one row that is
+//! then locked until the transaction ends. So numbers become visible in order, and whoever asks for what
+//! came after the last number that it saw never misses one.
+
+use super::{Conn, statement::sql};
+use crate::{error::Result, id::WorkspaceId, time::Millis};
+
+/// How many changes are read at once.
+const BATCH: i64 = 1000;
+
+/// What kind of thing changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Topic {
+    /// A workspace, its redirect URIs or its JWT secret; the target is its id.
+    Workspace,
+    /// An API key, by its id.
+    ApiKey,
+    /// An integration, by its id.
+    Integration,
+    /// A connection, by its id.
+    Connection,
+    /// A connection's credential, by the connection's id.
+    Credential,
+    /// A webhook endpoint, by its id.
+    Endpoint,
+    /// A user, by its id.
+    User,
+    /// An operator or its roles, by its id.
+    Operator,
+}
+
+impl Topic {
+    const ALL: [Self; 8] = [
+        Self::Workspace,
+        Self::ApiKey,
+        Self::Integration,
+        Self::Connection,
+        Self::Credential,
+        Self::Endpoint,
+        Self::User,
+        Self::Operator,
+    ];
+
+    /// As it is kept.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Workspace => "workspace",
+            Self::ApiKey => "api_key",
+            Self::Integration => "integration",
+            Self::Connection => "connection",
+            Self::Credential => "credential",
+            Self::Endpoint => "endpoint",
+            Self::User => "user",
+            Self::Operator => "operator",
+        }
+    }
+
+    /// Reads what [`Topic::as_str`] wrote.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|topic| topic.as_str() == text)
+    }
+}
+
+/// One thing that changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// Its number; later commits have greater ones.
+    pub seq: i64,
+    /// In which workspace; `None` for what belongs to none.
+    pub workspace_id: Option<WorkspaceId>,
+    /// What kind of thing.
+    pub topic: Topic,
+    /// Which one, by id.
+    pub target: String,
+}
+
+/// A change that the coming commit will write.
+#[derive(PartialEq, Eq)]
+pub(super) struct Note {
+    pub(super) workspace: Option<WorkspaceId>,
+    pub(super) topic: Topic,
+    pub(super) target: String,
+}
+
+impl Conn {
+    /// What changed after number `seq`, in order, at most a thousand at once.
+    pub async fn any_changes_after(&mut self, seq: i64) -> Result<Vec<Change>> {
+        let query = sql("select seq, workspace_id, topic, target from change_log where seq > $1 \
+                         order by seq limit $2");
+        let rows = self.rows(query.int(seq).int(BATCH)).await?;
+        let read = rows.iter().map(|row| {
+            Ok(Change {
+                seq: row.int("seq")?,
+                workspace_id: row.maybe_id("workspace_id", WorkspaceId::from_row)?,
+                topic: row.word("topic", Topic::parse)?,
+                target: row.text("target")?,
+            })
+        });
+        read.collect()
+    }
+
+    /// The number of the last change; 0 when there was none.
+    pub async fn any_last_change(&mut self) -> Result<i64> {
+        let row = self.row(sql("select seq from change_head where id = 1")).await?;
+        row.map_or(Ok(0), |row| row.int("seq"))
+    }
+
+    /// Removes changes made before `before`; every process has read them by then. Says how many.
+    pub async fn any_purge_changes(&mut self, before: Millis) -> Result<i64> {
+        self.execute(sql("delete from change_log where at < $1").at(before)).await
+    }
+
+    /// Notes a change for the commit to write; the same one twice is one.
+    pub(super) fn note(&mut self, workspace: Option<&WorkspaceId>, topic: Topic, target: &str) {
+        let note = Note { workspace: workspace.cloned(), topic, target: target.to_owned() };
+        if !self.notes.contains(&note) {
+            self.notes.push(note);
+        }
+    }
+
+    /// Writes what was noted. Must be the last thing before the commit: it locks the head row.
+    pub(super) async fn write_notes(&mut self) -> Result<()> {
+        let notes = std::mem::take(&mut self.notes);
+        let Ok(count @ 1..) = i64::try_from(notes.len()) else { return Ok(()) };
+        let head = sql("update change_head set seq = seq + $1 where id = 1 returning seq").int(count);
+        let last = self.changed_row(head).await?.map_or(Ok(0), |row| row.int("seq"))?;
+        for (note, seq) in notes.iter().zip(last - count + 1..) {
+            let insert = sql("insert into change_log (seq, workspace_id, topic, target, at) \
+                              values ($1, $2, $3, $4, $5)");
+            let insert = insert.int(seq).maybe_text(note.workspace.as_ref().map(WorkspaceId::as_str));
+            self.execute(insert.text(note.topic.as_str()).text(&note.target).at(self.now)).await?;
+        }
+        Ok(())
+    }
+}

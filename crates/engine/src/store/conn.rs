@@ -1,0 +1,152 @@
+//! The unit of work: queries are methods on it (a file per noun), `commit` ends it, dropping it undoes it.
+//!
+//! The four ways to the database are boxed: the driver's futures are generic over lifetimes in a way that
+//! keeps the compiler from seeing that what awaits them can move between threads.
+
+use futures_util::future::BoxFuture;
+use sqlx::{
+    Any, AnyConnection, Transaction,
+    any::{AnyQueryResult, AnyRow},
+    pool::PoolConnection,
+};
+
+use super::{
+    change::{Note, Topic},
+    fault::fault,
+    statement::{Row, Statement, sql},
+};
+use crate::{
+    domain::audit::Actor,
+    error::{Error, Result},
+    id::{AuditId, WorkspaceId},
+    time::Millis,
+};
+
+/// Some queries, or one transaction. Dropped without [`Conn::commit`], nothing of it stays: also when a
+/// client hangs up in the middle.
+pub struct Conn {
+    link: Link,
+    /// Who acts, for the audit row of an administrative change.
+    actor: Actor,
+    /// When the unit of work began, by the caller's clock.
+    pub(super) now: Millis,
+    /// What the commit will write to the change log.
+    pub(super) notes: Vec<Note>,
+}
+
+enum Link {
+    Read(PoolConnection<Any>),
+    Write(Transaction<'static, Any>),
+}
+
+/// Which stretch of a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Page {
+    /// How many to skip.
+    pub offset: i64,
+    /// How many to give at most.
+    pub limit: i64,
+}
+
+impl Conn {
+    pub(super) fn reading(link: PoolConnection<Any>) -> Self {
+        Self { link: Link::Read(link), actor: Actor::System, now: Millis(0), notes: Vec::new() }
+    }
+
+    pub(super) fn writing(link: Transaction<'static, Any>, actor: Actor, now: Millis) -> Self {
+        Self { link: Link::Write(link), actor, now, notes: Vec::new() }
+    }
+
+    /// Makes it so, and tells the other processes what changed (see [`super::change`]).
+    pub async fn commit(mut self) -> Result<()> {
+        self.write_notes().await?;
+        match self.link {
+            Link::Read(_) => Ok(()),
+            Link::Write(transaction) => transaction.commit().await.map_err(fault),
+        }
+    }
+
+    /// The first row of a query's answer.
+    pub(super) async fn row(&mut self, query: Statement) -> Result<Option<Row>> {
+        let row = match &mut self.link {
+            Link::Read(link) => first(link, query).await,
+            Link::Write(link) => first(link, query).await,
+        };
+        Ok(row.map_err(fault)?.map(Row))
+    }
+
+    /// All rows of a query's answer.
+    pub(super) async fn rows(&mut self, query: Statement) -> Result<Vec<Row>> {
+        let rows = match &mut self.link {
+            Link::Read(link) => all(link, query).await,
+            Link::Write(link) => all(link, query).await,
+        };
+        Ok(rows.map_err(fault)?.into_iter().map(Row).collect())
+    }
+
+    /// Changes rows and says how many.
+    pub(super) async fn execute(&mut self, change: Statement) -> Result<i64> {
+        let done = run(self.transaction()?, change).await.map_err(fault)?;
+        Ok(i64::try_from(done.rows_affected()).unwrap_or(i64::MAX))
+    }
+
+    /// Changes at most one row and gives what the statement returns of it.
+    pub(super) async fn changed_row(&mut self, change: Statement) -> Result<Option<Row>> {
+        // All rows are fetched, so that SQLite runs the statement to its end.
+        let rows = all(self.transaction()?, change).await.map_err(fault)?;
+        Ok(rows.into_iter().next().map(Row))
+    }
+
+    /// Writes who did what, in this transaction.
+    pub(super) async fn audit(
+        &mut self,
+        workspace: Option<&WorkspaceId>,
+        verb: &'static str,
+        target: &str,
+    ) -> Result<()> {
+        let insert = sql("insert into audit (id, workspace_id, actor, verb, target, at) \
+                          values ($1, $2, $3, $4, $5, $6)");
+        let insert = insert.text(AuditId::new().as_str()).maybe_text(workspace.map(WorkspaceId::as_str));
+        let insert = insert.text(self.actor.to_text()).text(verb).text(target).at(self.now);
+        self.execute(insert).await.map(drop)
+    }
+
+    /// An administrative change: its audit row and its note for the other processes.
+    pub(super) async fn sign(
+        &mut self,
+        workspace: Option<&WorkspaceId>,
+        topic: Topic,
+        verb: &'static str,
+        target: &str,
+    ) -> Result<()> {
+        self.note(workspace, topic, target);
+        self.audit(workspace, verb, target).await
+    }
+
+    fn transaction(&mut self) -> Result<&mut Transaction<'static, Any>> {
+        match &mut self.link {
+            Link::Write(transaction) => Ok(transaction),
+            Link::Read(_) => Err(Error::internal("a change was asked of a connection for reading")),
+        }
+    }
+}
+
+// The driver's futures are boxed here: behind their own types the compiler can't tell that what awaits
+// them may be spawned.
+
+fn first(link: &mut AnyConnection, query: Statement) -> BoxFuture<'_, sqlx::Result<Option<AnyRow>>> {
+    Box::pin(query.0.fetch_optional(link))
+}
+
+fn all(link: &mut AnyConnection, query: Statement) -> BoxFuture<'_, sqlx::Result<Vec<AnyRow>>> {
+    Box::pin(query.0.fetch_all(link))
+}
+
+fn run(link: &mut AnyConnection, change: Statement) -> BoxFuture<'_, sqlx::Result<AnyQueryResult>> {
+    Box::pin(change.0.execute(link))
+}
+
+/// Turns "no row was changed" into an error.
+pub(super) fn found(changed: i64, what: &'static str) -> Result<()> {
+    if changed == 0 { Err(Error::NotFound { what }) } else { Ok(()) }
+}

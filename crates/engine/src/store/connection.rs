@@ -1,0 +1,174 @@
+//! Connections. Their credentials are in [`super::credential`].
+
+use std::collections::BTreeMap;
+
+use super::{
+    Conn, Page, Topic,
+    conn::found,
+    statement::{Row, sql},
+};
+use crate::{
+    domain::connection::{Account, Connection, Owner, OwnerKind, Status},
+    error::Result,
+    id::{ConnectionId, IntegrationId, WorkspaceId},
+    time::Millis,
+};
+
+/// Which connections of a workspace; what is `None` does not narrow.
+#[derive(Debug, Clone, Default)]
+pub struct ConnectionFilter {
+    /// Only of this integration.
+    pub integration_id: Option<IntegrationId>,
+    /// Only of this notion of an owner. A door always sets its own.
+    pub owner_kind: Option<OwnerKind>,
+    /// Only of the owner with this key.
+    pub owner_key: Option<String>,
+    /// Only in this status.
+    pub status: Option<Status>,
+}
+
+impl Conn {
+    /// Keeps a new connection.
+    pub async fn create_connection(&mut self, ws: &WorkspaceId, connection: &Connection) -> Result<()> {
+        let insert = sql("insert into connection (id, workspace_id, integration_id, owner_kind, owner_key, status, \
+                          status_reason, scopes_asked, scopes_granted, account_id, account_name, account_email, \
+                          inputs, frozen_at, refreshed_at, expires_at, created_at, updated_at) \
+                          values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)");
+        let insert = insert.text(connection.id.as_str()).text(ws.as_str());
+        let insert = insert.text(connection.integration_id.as_str()).text(connection.owner.kind.as_str());
+        let insert = insert.maybe_text(connection.owner.key.as_deref()).text(connection.status.as_str());
+        let insert = insert.maybe_text(connection.status_reason.as_deref());
+        let insert = insert.json(&connection.scopes_asked)?.json(&connection.scopes_granted)?;
+        let account = &connection.account;
+        let insert = insert.maybe_text(account.id.as_deref()).maybe_text(account.name.as_deref());
+        let insert = insert.maybe_text(account.email.as_deref()).json(&connection.inputs)?;
+        let insert = insert.maybe_at(connection.frozen_at).maybe_at(connection.refreshed_at);
+        let insert = insert.maybe_at(connection.expires_at).at(connection.created_at).at(connection.updated_at);
+        self.execute(insert).await?;
+        self.sign(Some(ws), Topic::Connection, "connection.create", connection.id.as_str()).await
+    }
+
+    /// A connection by id.
+    pub async fn connection(&mut self, ws: &WorkspaceId, id: &ConnectionId) -> Result<Option<Connection>> {
+        let query = sql("select * from connection where workspace_id = $1 and id = $2");
+        self.row(query.text(ws.as_str()).text(id.as_str())).await?.as_ref().map(read).transpose()
+    }
+
+    /// The workspace's connections that pass the filter, newest first.
+    pub async fn connections(
+        &mut self,
+        ws: &WorkspaceId,
+        filter: &ConnectionFilter,
+        page: &Page,
+    ) -> Result<Vec<Connection>> {
+        let query = sql("select * from connection where workspace_id = $1 \
+                         and ($2 is null or integration_id = $2) and ($3 is null or owner_kind = $3) \
+                         and ($4 is null or owner_key = $4) and ($5 is null or status = $5) \
+                         order by created_at desc, id desc limit $6 offset $7");
+        let query = query.text(ws.as_str()).maybe_text(filter.integration_id.as_ref().map(IntegrationId::as_str));
+        let query = query.maybe_text(filter.owner_kind.map(OwnerKind::as_str));
+        let query = query.maybe_text(filter.owner_key.as_deref()).maybe_text(filter.status.map(Status::as_str));
+        self.rows(query.int(page.limit).int(page.offset)).await?.iter().map(read).collect()
+    }
+
+    /// Sets whether a connection can be used, and why not.
+    pub async fn set_connection_status(
+        &mut self,
+        ws: &WorkspaceId,
+        id: &ConnectionId,
+        status: Status,
+        reason: Option<&str>,
+        now: Millis,
+    ) -> Result<()> {
+        let update = sql("update connection set status = $3, status_reason = $4, updated_at = $5 \
+                          where workspace_id = $1 and id = $2");
+        let update = update.text(ws.as_str()).text(id.as_str()).text(status.as_str()).maybe_text(reason).at(now);
+        found(self.execute(update).await?, "connection")?;
+        self.note(Some(ws), Topic::Connection, id.as_str());
+        Ok(())
+    }
+
+    /// Notes on the connection that its credential was refreshed: when, until when it is good, and the
+    /// inputs with what the token answer added to them.
+    pub async fn note_refreshed(
+        &mut self,
+        ws: &WorkspaceId,
+        id: &ConnectionId,
+        refreshed_at: Millis,
+        expires_at: Option<Millis>,
+        inputs: &BTreeMap<String, String>,
+    ) -> Result<()> {
+        let update = sql("update connection set refreshed_at = $3, expires_at = $4, inputs = $5, updated_at = $3 \
+                          where workspace_id = $1 and id = $2");
+        let update = update.text(ws.as_str()).text(id.as_str()).at(refreshed_at);
+        found(self.execute(update.maybe_at(expires_at).json(inputs)?).await?, "connection")?;
+        self.note(Some(ws), Topic::Connection, id.as_str());
+        Ok(())
+    }
+
+    /// Freezes a connection since `at`, or thaws it with `None`; `false` when there is none.
+    pub async fn freeze_connection(
+        &mut self,
+        ws: &WorkspaceId,
+        id: &ConnectionId,
+        at: Option<Millis>,
+    ) -> Result<bool> {
+        let update = sql("update connection set frozen_at = $3, updated_at = $4 where workspace_id = $1 and id = $2");
+        let update = update.text(ws.as_str()).text(id.as_str()).maybe_at(at).at(self.now);
+        if self.execute(update).await? == 0 {
+            return Ok(false);
+        }
+        let verb = if at.is_some() { "connection.freeze" } else { "connection.thaw" };
+        self.sign(Some(ws), Topic::Connection, verb, id.as_str()).await?;
+        Ok(true)
+    }
+
+    /// Removes a connection and its credential; `false` when there was none.
+    pub async fn delete_connection(&mut self, ws: &WorkspaceId, id: &ConnectionId) -> Result<bool> {
+        let delete = sql("delete from connection where workspace_id = $1 and id = $2");
+        if self.execute(delete.text(ws.as_str()).text(id.as_str())).await? == 0 {
+            return Ok(false);
+        }
+        self.sign(Some(ws), Topic::Connection, "connection.delete", id.as_str()).await?;
+        Ok(true)
+    }
+
+    /// How many active connections of the workspace share this OAuth client and provider account, whatever
+    /// their integration; the one being ended counts until it is deleted.
+    pub async fn live_connections_of_account(
+        &mut self,
+        ws: &WorkspaceId,
+        client_id: &str,
+        account_id: &str,
+    ) -> Result<i64> {
+        let query = sql("select count(*) as n from connection c \
+                         join integration i on i.workspace_id = c.workspace_id and i.id = c.integration_id \
+                         where c.workspace_id = $1 and i.client_id = $2 and c.account_id = $3 and c.status = $4");
+        let query = query.text(ws.as_str()).text(client_id).text(account_id).text(Status::Active.as_str());
+        self.row(query).await?.map_or(Ok(0), |row| row.int("n"))
+    }
+}
+
+fn read(row: &Row) -> Result<Connection> {
+    Ok(Connection {
+        id: row.id("id", ConnectionId::from_row)?,
+        workspace_id: row.id("workspace_id", WorkspaceId::from_row)?,
+        integration_id: row.id("integration_id", IntegrationId::from_row)?,
+        owner: Owner { kind: row.word("owner_kind", OwnerKind::parse)?, key: row.maybe_text("owner_key")? },
+        status: row.word("status", Status::parse)?,
+        status_reason: row.maybe_text("status_reason")?,
+        scopes_asked: row.json("scopes_asked")?,
+        scopes_granted: row.json("scopes_granted")?,
+        account: Account {
+            id: row.maybe_text("account_id")?,
+            name: row.maybe_text("account_name")?,
+            email: row.maybe_text("account_email")?,
+        },
+        inputs: row.json("inputs")?,
+        frozen_at: row.maybe_at("frozen_at")?,
+        refreshed_at: row.maybe_at("refreshed_at")?,
+        expires_at: row.maybe_at("expires_at")?,
+        created_at: row.at("created_at")?,
+        updated_at: row.at("updated_at")?,
+    })
+}

@@ -1,0 +1,62 @@
+//! What a database's error becomes: a conflict where the caller can do something about it, else internal.
+//!
+//! The texts name tables, columns and codes, never a value: a value may be what somebody typed.
+
+use sqlx::error::{DatabaseError, ErrorKind};
+
+use crate::error::Error;
+
+/// Turns an error of the database or its driver into ours.
+pub(super) fn fault(error: sqlx::Error) -> Error {
+    match error {
+        sqlx::Error::Database(error) => refused(error.as_ref()),
+        // Its own text would print the value that did not fit.
+        sqlx::Error::ColumnDecode { index, .. } => {
+            Error::internal(format!("database: column {index} holds something unexpected"))
+        }
+        sqlx::Error::Decode(_) => Error::internal("database: a row holds something unexpected"),
+        sqlx::Error::Encode(_) => Error::internal("database: a value could not be bound"),
+        other => Error::Internal(anyhow::Error::new(other).context("database")),
+    }
+}
+
+/// What the store says of a row that is not as it wrote it.
+pub(super) fn unreadable(column: &str) -> Error {
+    Error::internal(format!("database: column {column} holds something unexpected"))
+}
+
+fn refused(error: &dyn DatabaseError) -> Error {
+    let about = error.constraint().unwrap_or(error.message());
+    match error.kind() {
+        ErrorKind::UniqueViolation => Error::Conflict { message: taken(about).to_owned() },
+        ErrorKind::ForeignKeyViolation => Error::Conflict {
+            message: "it names something that does not exist in this workspace, or others still need it".into(),
+        },
+        _ => {
+            let code = error.code().unwrap_or_default().into_owned();
+            // PostgreSQL's classes 22 and 23 quote the offending value.
+            let quotes = code.len() == 5 && (code.starts_with("22") || code.starts_with("23"));
+            let text = if quotes { "a value was refused" } else { error.message() };
+            Error::internal(format!("database: {text} (code {code})"))
+        }
+    }
+}
+
+/// Says what is taken, from the constraint's name (PostgreSQL) or columns (SQLite).
+fn taken(about: &str) -> &'static str {
+    const KNOWN: [(&str, &str, &str); 6] = [
+        ("integration", "slug", "an integration with this key already exists"),
+        ("redirect_uri", "uri", "this redirect URI is already registered"),
+        ("redirect_uri", "pkey", "this redirect URI is already registered"),
+        ("app_user", "username", "a user with this name already exists"),
+        ("operator", "username", "an operator with this name already exists"),
+        ("workspace", "client_id", "a workspace with this client id already exists"),
+    ];
+    KNOWN
+        .into_iter()
+        .find(|(table, column, _)| {
+            let about = about.strip_prefix("UNIQUE constraint failed: ").unwrap_or(about);
+            about.starts_with(table) && about.contains(column)
+        })
+        .map_or("it already exists", |(_, _, text)| text)
+}

@@ -1,0 +1,39 @@
+//! The one place for state: nothing else says SQL.
+//!
+//! One SQL text serves SQLite and PostgreSQL (through `sqlx::Any`); the few fragments that differ are in
+//! [`open`] and [`migrate`]. A [`Conn`] is the unit of work, its queries live in a file per noun. Each tenant
+//! query takes the workspace first and filters by it; the few that can't are named `any_…`, and only jobs
+//! and the first look at a caller use them. Administrative methods write their own audit row. A secret comes
+//! in here sealed or hashed, never otherwise. Text loses its NUL bytes.
+
+mod api_key;
+mod audit;
+pub mod change;
+mod conn;
+mod connection;
+mod credential;
+mod event;
+mod fault;
+mod flow;
+mod integration;
+pub mod migrate;
+pub mod open;
+mod operator;
+mod redirect_uri;
+mod request_log;
+mod revocation;
+mod statement;
+#[cfg(test)]
+mod tests;
+#[cfg(any(test, feature = "testing"))]
+pub mod trial;
+mod user;
+mod webhook;
+mod workspace;
+
+pub use change::{Change, Topic};
+pub use conn::{Conn, Page};
+pub use connection::ConnectionFilter;
+pub use flow::FlowEnd;
+pub use migrate::Migrated;
+pub use open::{Kind, Store};

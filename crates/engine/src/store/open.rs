@@ -1,0 +1,194 @@
+//! Opening the database: its kind, its pools, and what each of its connections is told first.
+//!
+//! SQLite has one connection that writes and several that only read; a second writer would only wait for
+//! the first and then fail. PostgreSQL has one pool for both.
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use futures_util::future::BoxFuture;
+use sqlx::{
+    Any, AnyPool, Transaction,
+    any::{AnyConnectOptions, AnyPoolOptions},
+};
+
+use super::{
+    Conn,
+    fault::fault,
+    statement::{Row, sql},
+};
+use crate::{
+    domain::audit::Actor,
+    error::{Error, Result},
+    time::Millis,
+};
+
+const ACQUIRE: Duration = Duration::from_secs(15);
+const READERS: u32 = 8;
+const POSTGRES_CONNECTIONS: u32 = 16;
+/// For each SQLite connection. `full`: a token that was just rotated must survive a power cut.
+const PRAGMAS: &str = "pragma busy_timeout = 10000; pragma journal_mode = wal; pragma synchronous = full; \
+                       pragma foreign_keys = on;";
+
+/// Which database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A file beside the program.
+    Sqlite,
+    /// A server.
+    Postgres,
+}
+
+/// The database. Cloning it gives another handle to the same pools.
+#[derive(Clone)]
+pub struct Store {
+    pub(super) kind: Kind,
+    read: AnyPool,
+    pub(super) write: AnyPool,
+    /// The SQLite file.
+    pub(super) file: Option<PathBuf>,
+}
+
+impl Store {
+    /// Opens `sqlite://path` (made when missing, readable by its owner only) or `postgres://…`. Does not
+    /// migrate. [`Error::Invalid`] for a URL that can't be one; the error never repeats the URL.
+    pub async fn open(url: &str) -> Result<Self> {
+        sqlx::any::install_default_drivers();
+        if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            return Self::open_postgres(url).await;
+        }
+        match url.strip_prefix("sqlite://").or_else(|| url.strip_prefix("sqlite:")) {
+            Some(path) => Self::open_sqlite(path).await,
+            None => Err(invalid("expected sqlite://path or postgres://…")),
+        }
+    }
+
+    async fn open_postgres(url: &str) -> Result<Self> {
+        let options: AnyConnectOptions = url.parse().map_err(|_| invalid("is not a URL"))?;
+        let pool = AnyPoolOptions::new().max_connections(POSTGRES_CONNECTIONS).acquire_timeout(ACQUIRE);
+        let pool = pool.connect_with(options).await.map_err(fault)?;
+        Ok(Self { kind: Kind::Postgres, read: pool.clone(), write: pool, file: None })
+    }
+
+    async fn open_sqlite(path: &str) -> Result<Self> {
+        let file = sqlite_path(path)?;
+        create_private(&file)?;
+        let options: AnyConnectOptions = sqlite_url(&file)?.parse().map_err(|_| invalid("is not a path"))?;
+        // The journal mode is a property of the file; setting it for the first time wants the file alone.
+        let guard = super::migrate::lock_beside(&file).await?;
+        let write = sqlite_pool(1, false).connect_with(options.clone()).await.map_err(fault)?;
+        drop(guard);
+        let read = sqlite_pool(READERS, true).connect_with(options).await.map_err(fault)?;
+        Ok(Self { kind: Kind::Sqlite, read, write, file: Some(file) })
+    }
+
+    /// Which database it is.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// A connection for queries only; a change asked of it is an internal error.
+    pub async fn read(&self) -> Result<Conn> {
+        self.read.acquire().await.map(Conn::reading).map_err(fault)
+    }
+
+    /// Begins a unit of work. `actor` signs its administrative changes, `now` is when they happen.
+    pub async fn begin(&self, actor: Actor, now: Millis) -> Result<Conn> {
+        Ok(Conn::writing(self.transaction().await?, actor, now))
+    }
+
+    /// Begins a transaction that may write.
+    pub(super) fn transaction(&self) -> BoxFuture<'_, Result<Transaction<'static, Any>>> {
+        Box::pin(async move {
+            let begun = match self.kind {
+                // At once, so that it waits for its turn here and never fails at its first change.
+                Kind::Sqlite => self.write.begin_with("begin immediate").await,
+                Kind::Postgres => self.write.begin().await,
+            };
+            begun.map_err(fault)
+        })
+    }
+
+    /// What time the database has, for all processes to agree.
+    pub async fn database_time(&self) -> Result<Millis> {
+        let query = match self.kind {
+            Kind::Sqlite => sql("select cast(unixepoch('subsec') * 1000 as bigint) as at"),
+            Kind::Postgres => sql("select cast(extract(epoch from clock_timestamp()) * 1000 as bigint) as at"),
+        };
+        let row = query.0.fetch_one(&self.read).await.map_err(fault)?;
+        Row(row).at("at")
+    }
+
+    /// Whether the database takes changes: makes one that changes nothing, and undoes it.
+    pub async fn check_writable(&self) -> Result<()> {
+        let mut transaction = self.transaction().await?;
+        let touch = sql("update change_head set seq = seq where id = 1");
+        touch.0.execute(&mut *transaction).await.map_err(fault)?;
+        transaction.rollback().await.map_err(fault)
+    }
+
+    /// Closes every connection, after the work in progress.
+    pub async fn close(&self) {
+        self.read.close().await;
+        self.write.close().await;
+    }
+}
+
+fn sqlite_pool(connections: u32, read_only: bool) -> AnyPoolOptions {
+    let pool = AnyPoolOptions::new().max_connections(connections).acquire_timeout(ACQUIRE);
+    // Nothing between us and a file can drop a connection: no ping before each use, no renewal.
+    let pool = pool.test_before_acquire(false).max_lifetime(None).idle_timeout(None);
+    pool.after_connect(move |link, _| {
+        Box::pin(async move {
+            sqlx::raw_sql(PRAGMAS).execute(&mut *link).await?;
+            if read_only {
+                sqlx::raw_sql("pragma query_only = on").execute(&mut *link).await?;
+            }
+            Ok(())
+        })
+    })
+}
+
+fn sqlite_path(path: &str) -> Result<PathBuf> {
+    let (path, parameters) = path.split_once('?').map_or((path, ""), |(path, rest)| (path, rest));
+    if !matches!(parameters, "" | "mode=rwc" | "mode=rw") {
+        return Err(invalid("a sqlite URL takes no parameters"));
+    }
+    if path.is_empty() || path.starts_with(":memory:") {
+        return Err(invalid("a sqlite URL names a file: sqlite://claviger.db"));
+    }
+    let path = percent_encoding::percent_decode_str(path).decode_utf8();
+    let path = path.map_err(|_| invalid("the path is not UTF-8"))?;
+    std::path::absolute(Path::new(&*path)).map_err(|error| Error::Internal(error.into()))
+}
+
+fn sqlite_url(file: &Path) -> Result<String> {
+    let path = file.to_str().ok_or_else(|| invalid("the path is not UTF-8"))?;
+    let path = percent_encoding::utf8_percent_encode(path, percent_encoding::NON_ALPHANUMERIC).to_string();
+    Ok(format!("sqlite:///{}?mode=rw", path.trim_start_matches("%2F").replace("%2F", "/")))
+}
+
+/// Makes an empty file that only its owner may read; an existing one stays as it is.
+fn create_private(file: &Path) -> Result<()> {
+    match private().create_new(true).open(file) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
+            Err(invalid(format!("{} can't be made: {error}", file.display())))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// How a file is opened that only its owner may read.
+pub(super) fn private() -> std::fs::OpenOptions {
+    let mut options = std::fs::OpenOptions::new();
+    options.read(true).write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
+}
+
+fn invalid(message: impl Into<String>) -> Error {
+    Error::invalid("database_url", message)
+}

@@ -1,0 +1,70 @@
+//! The request log: written in batches, off the hot path.
+
+use super::{
+    Conn, Page,
+    statement::{Row, sql},
+};
+use crate::{
+    domain::request_log::RequestLog,
+    error::Result,
+    id::{ApiKeyId, ConnectionId, IntegrationId, LogId, RequestId, WorkspaceId},
+    time::Millis,
+};
+
+impl Conn {
+    /// Keeps a batch of rows, each under its own workspace.
+    pub async fn any_add_request_logs(&mut self, logs: &[RequestLog]) -> Result<()> {
+        for log in logs {
+            let insert = sql("insert into request_log (id, request_id, workspace_id, api_key_id, connection_id, \
+                              integration_id, method, path, status, error, attempts, bytes_in, bytes_out, \
+                              duration_ms, at) \
+                              values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)");
+            let insert = insert.text(log.id.as_str()).text(log.request_id.as_str()).text(log.workspace_id.as_str());
+            let insert = insert.maybe_text(log.api_key_id.as_ref().map(ApiKeyId::as_str));
+            let insert = insert.text(log.connection_id.as_str()).text(log.integration_id.as_str());
+            let insert = insert.text(&log.method).text(&log.path).int(log.status.into());
+            let insert = insert.maybe_text(log.error.as_deref()).int(log.attempts.into());
+            let insert = insert.int(clamp(log.bytes_in)).int(clamp(log.bytes_out)).int(clamp(log.duration_ms));
+            self.execute(insert.at(log.at)).await?;
+        }
+        Ok(())
+    }
+
+    /// The workspace's calls, newest first.
+    pub async fn request_logs(&mut self, ws: &WorkspaceId, page: &Page) -> Result<Vec<RequestLog>> {
+        let query = sql("select * from request_log where workspace_id = $1 order by at desc, id desc \
+                         limit $2 offset $3");
+        let query = query.text(ws.as_str()).int(page.limit).int(page.offset);
+        self.rows(query).await?.iter().map(read).collect()
+    }
+
+    /// Removes rows of calls that arrived before `before`. Says how many.
+    pub async fn any_purge_request_logs(&mut self, before: Millis) -> Result<i64> {
+        self.execute(sql("delete from request_log where at < $1").at(before)).await
+    }
+}
+
+fn clamp(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+fn read(row: &Row) -> Result<RequestLog> {
+
+    Ok(RequestLog {
+        id: row.id("id", LogId::from_row)?,
+        request_id: row.id("request_id", RequestId::from_row)?,
+        workspace_id: row.id("workspace_id", WorkspaceId::from_row)?,
+        api_key_id: row.maybe_id("api_key_id", ApiKeyId::from_row)?,
+        connection_id: row.id("connection_id", ConnectionId::from_row)?,
+        integration_id: row.id("integration_id", IntegrationId::from_row)?,
+        method: row.text("method")?,
+        path: row.text("path")?,
+        status: row.number("status")?,
+        error: row.maybe_text("error")?,
+        attempts: row.number("attempts")?,
+        bytes_in: row.number("bytes_in")?,
+        bytes_out: row.number("bytes_out")?,
+        duration_ms: row.number("duration_ms")?,
+        at: row.at("at")?,
+    })
+}

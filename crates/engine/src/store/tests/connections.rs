@@ -1,0 +1,177 @@
+//! Connections and credentials.
+
+use super::*;
+use crate::store::ConnectionFilter;
+
+#[tokio::test]
+async fn a_connection_reads_back_in_its_workspace_only() {
+    on_each(async |store| {
+        let Scene { ws, other, integration, foreign } = scene(&store).await;
+        let made = connection(&ws, &integration.id, Some("alice"));
+        let mut conn = begin(&store).await;
+        conn.create_connection(&ws, &made).await.unwrap();
+        conn.commit().await.unwrap();
+        conflict(begin(&store).await.create_connection(&ws, &connection(&ws, &foreign.id, None)).await);
+
+        let mut conn = read(&store).await;
+        let found = conn.connection(&ws, &made.id).await.unwrap().unwrap();
+        assert_eq!((&found.owner, found.status, &found.account), (&made.owner, made.status, &made.account));
+        assert_eq!((&found.scopes_asked, &found.inputs), (&made.scopes_asked, &made.inputs));
+        assert_eq!((found.expires_at, found.refreshed_at), (made.expires_at, None));
+        assert_eq!((found.integration_id, found.workspace_id), (integration.id, ws.clone()));
+        assert!(conn.connection(&other, &made.id).await.unwrap().is_none());
+        assert!(conn.connection(&ws, &ConnectionId::new()).await.unwrap().is_none());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn lists_are_filtered_and_paged() {
+    on_each(async |store| {
+        let Scene { ws, other, integration: mine, foreign } = scene(&store).await;
+        let second = integration(&ws, "second");
+        let mut conn = begin(&store).await;
+        conn.create_integration(&ws, &second).await.unwrap();
+        let mut ids = Vec::new();
+        for (of, owner) in [(&mine, Some("alice")), (&mine, Some("bob")), (&second, Some("alice")), (&mine, None)] {
+            let made = connection(&ws, &of.id, owner);
+            conn.create_connection(&ws, &made).await.unwrap();
+            ids.push(made.id);
+        }
+        let user = Owner { kind: OwnerKind::User, key: Some("alice".to_owned()) };
+        let planted = Connection { owner: user, ..connection(&ws, &mine.id, None) };
+        conn.create_connection(&ws, &planted).await.unwrap();
+        conn.create_connection(&other, &connection(&other, &foreign.id, Some("alice"))).await.unwrap();
+        conn.set_connection_status(&ws, &ids[1], Status::NeedsReauth, None, T0).await.unwrap();
+        conn.commit().await.unwrap();
+        ids.push(planted.id);
+
+        let external = || ConnectionFilter { owner_kind: Some(OwnerKind::External), ..Default::default() };
+        let alice = || Some("alice".to_owned());
+        for (filter, expected) in [
+            (ConnectionFilter::default(), vec![4, 3, 2, 1, 0]),
+            (external(), vec![3, 2, 1, 0]),
+            (ConnectionFilter { owner_key: alice(), ..external() }, vec![2, 0]),
+            (ConnectionFilter { owner_key: alice(), integration_id: Some(second.id.clone()), ..external() }, vec![2]),
+            (ConnectionFilter { integration_id: Some(foreign.id.clone()), ..Default::default() }, vec![]),
+            (ConnectionFilter { status: Some(Status::NeedsReauth), ..Default::default() }, vec![1]),
+            (ConnectionFilter { owner_key: Some("alice\0".to_owned()), ..external() }, vec![]),
+        ] {
+            let found = read(&store).await.connections(&ws, &filter, &ALL).await.unwrap();
+            let found: Vec<_> = found.into_iter().map(|c| c.id).collect();
+            let mut expected: Vec<_> = expected.into_iter().map(|at: usize| ids[at].clone()).collect();
+            // Made in the same millisecond, ids decide; both orders are newest first.
+            expected.sort_by(|a, b| b.cmp(a));
+            assert_eq!(found, expected, "{filter:?}");
+        }
+        let page = Page { offset: 1, limit: 2 };
+        let found = read(&store).await.connections(&ws, &ConnectionFilter::default(), &page).await.unwrap();
+        let mut all = ids.clone();
+        all.sort_by(|a, b| b.cmp(a));
+        assert_eq!(found.into_iter().map(|c| c.id).collect::<Vec<_>>(), all[1..3]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_connection_changes_and_ends() {
+    on_each(async |store| {
+        let Scene { ws, other, integration, .. } = scene(&store).await;
+        let made = connection(&ws, &integration.id, Some("alice"));
+        let id = &made.id;
+        let more = BTreeMap::from([("instance_url".to_owned(), "https://x.example".to_owned())]);
+        let mut conn = begin(&store).await;
+        conn.create_connection(&ws, &made).await.unwrap();
+        conn.create_credential(&ws, &credential(&made, 1)).await.unwrap();
+        let reason = Some("invalid_grant\0: revoked");
+        conn.set_connection_status(&ws, id, Status::NeedsReauth, reason, later(1)).await.unwrap();
+        let found = conn.connection(&ws, id).await.unwrap().unwrap();
+        assert_eq!((found.status, found.updated_at), (Status::NeedsReauth, later(1)));
+        assert_eq!(found.status_reason.as_deref(), Some("invalid_grant: revoked"));
+        conn.note_refreshed(&ws, id, later(2), Some(later(900)), &more).await.unwrap();
+        let found = conn.connection(&ws, id).await.unwrap().unwrap();
+        assert_eq!((found.refreshed_at, found.expires_at), (Some(later(2)), Some(later(900))));
+        assert_eq!(found.inputs, more);
+        assert!(missing(conn.set_connection_status(&other, id, Status::Active, None, T0).await));
+        assert!(missing(conn.note_refreshed(&other, id, T0, None, &more).await));
+        assert!(!conn.freeze_connection(&other, id, Some(T0)).await.unwrap());
+        assert!(conn.freeze_connection(&ws, id, Some(later(3))).await.unwrap());
+        assert_eq!(conn.connection(&ws, id).await.unwrap().unwrap().frozen_at, Some(later(3)));
+        assert!(conn.freeze_connection(&ws, id, None).await.unwrap());
+        assert_eq!(conn.connection(&ws, id).await.unwrap().unwrap().frozen_at, None);
+        assert!(!conn.delete_connection(&other, id).await.unwrap());
+        assert!(conn.delete_connection(&ws, id).await.unwrap());
+        assert!(!conn.delete_connection(&ws, id).await.unwrap());
+        assert!(conn.credential(&ws, id).await.unwrap().is_none());
+        conn.commit().await.unwrap();
+        let audit = audited(&store, &ws).await;
+        let verbs = ["connection.create", "connection.freeze", "connection.thaw", "connection.delete"];
+        let expected: Vec<_> = verbs.iter().map(|verb| format!("{verb} {id}")).collect();
+        assert!(audit.ends_with(&expected), "{audit:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn live_connections_of_an_account_are_counted_across_integrations() {
+    on_each(async |store| {
+        let Scene { ws, other, integration: mine, .. } = scene(&store).await;
+        let same_client = integration(&ws, "same");
+        let other_client = Integration { client_id: Some("x".to_owned()), ..integration(&ws, "x") };
+        let mut conn = begin(&store).await;
+        conn.create_integration(&ws, &same_client).await.unwrap();
+        conn.create_integration(&ws, &other_client).await.unwrap();
+        for of in [&mine, &same_client, &other_client] {
+            conn.create_connection(&ws, &connection(&ws, &of.id, Some("alice"))).await.unwrap();
+        }
+        let dead = Connection { status: Status::NeedsReauth, ..connection(&ws, &mine.id, None) };
+        conn.create_connection(&ws, &dead).await.unwrap();
+        assert_eq!(conn.live_connections_of_account(&ws, "oauth-client", "acct-1").await.unwrap(), 2);
+        assert_eq!(conn.live_connections_of_account(&ws, "oauth-client", "acct-2").await.unwrap(), 0);
+        assert_eq!(conn.live_connections_of_account(&other, "oauth-client", "acct-1").await.unwrap(), 0);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_credential_is_replaced_only_over_the_version_seen() {
+    on_each(async |store| {
+        let Scene { ws, other, integration, .. } = scene(&store).await;
+        let made = connection(&ws, &integration.id, None);
+        let first = credential(&made, 1);
+        let mut conn = begin(&store).await;
+        conn.create_connection(&ws, &made).await.unwrap();
+        conn.create_credential(&ws, &first).await.unwrap();
+        conn.commit().await.unwrap();
+        let mut conn = read(&store).await;
+        let found = conn.credential(&ws, &made.id).await.unwrap().unwrap();
+        assert_eq!((&found.sealed, found.version), (&first.sealed, 1));
+        assert_eq!((found.expires_at, found.refresh_expires_at), (first.expires_at, None));
+        assert!(conn.credential(&other, &made.id).await.unwrap().is_none());
+        drop(conn);
+
+        // Any number of refreshers that saw version 1: one writes.
+        let tries: Vec<_> = (0..6)
+            .map(|_| {
+                let (store, ws, newer) = (store.clone(), ws.clone(), credential(&made, 2));
+                tokio::spawn(async move {
+                    let mut conn = begin(&store).await;
+                    let wrote = conn.replace_credential(&ws, &newer, 1).await.unwrap();
+                    conn.commit().await.unwrap();
+                    wrote
+                })
+            })
+            .collect();
+        let mut wrote = 0;
+        for one in tries {
+            wrote += usize::from(one.await.unwrap());
+        }
+        assert_eq!(wrote, 1);
+        let mut conn = begin(&store).await;
+        assert!(!conn.replace_credential(&other, &credential(&made, 3), 2).await.unwrap());
+        assert!(!conn.replace_credential(&ws, &credential(&made, 2), 2).await.unwrap());
+        assert!(conn.replace_credential(&ws, &credential(&made, 3), 2).await.unwrap());
+        assert_eq!(conn.credential(&ws, &made.id).await.unwrap().unwrap().sealed, credential(&made, 3).sealed);
+    })
+    .await;
+}

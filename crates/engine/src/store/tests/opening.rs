@@ -1,0 +1,108 @@
+//! Opening and migrating.
+
+use super::*;
+use crate::store::{Kind, Migrated, trial::databases};
+
+#[tokio::test]
+async fn it_migrates_once_however_many_start_at_once() {
+    for database in databases().await {
+        let starts: Vec<_> = (0..6)
+            .map(|_| {
+                let url = database.url.clone();
+                tokio::spawn(async move {
+                    let store = Store::open(&url).await.unwrap();
+                    let migrated = store.migrate().await.unwrap();
+                    (store, migrated)
+                })
+            })
+            .collect();
+        let mut worked = 0;
+        for start in starts {
+            let (store, migrated) = start.await.unwrap();
+            worked += usize::from(migrated == Migrated { from: 0, to: 1 });
+            assert!(migrated.from == migrated.to || migrated.from == 0, "{migrated:?}");
+            assert_eq!(store.schema().await.unwrap(), (1, 1));
+            store.close().await;
+        }
+        assert_eq!(worked, 1);
+        database.remove().await;
+    }
+}
+
+#[tokio::test]
+async fn an_empty_database_has_no_schema_and_is_not_writable() {
+    for database in databases().await {
+        let store = Store::open(&database.url).await.unwrap();
+        assert_eq!(store.schema().await.unwrap(), (0, 1));
+        assert!(store.check_writable().await.is_err());
+        store.migrate().await.unwrap();
+        store.check_writable().await.unwrap();
+        store.close().await;
+        database.remove().await;
+    }
+}
+
+#[tokio::test]
+async fn a_newer_or_altered_schema_is_refused() {
+    on_each(async |store| {
+        let run = async |text: &'static str| {
+            sqlx::raw_sql(text).execute(&store.write).await.unwrap();
+        };
+        run("update schema_migration set checksum = 'other'").await;
+        assert!(conflict(store.migrate().await).contains("migration 1 (foundation)"));
+        run("insert into schema_migration (number, name, checksum) values (99, 'future', 'x')").await;
+        let message = conflict(store.migrate().await);
+        assert!(message.contains("99") && message.contains("newer program"), "{message}");
+        assert_eq!(store.schema().await.unwrap(), (99, 1));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_database_tells_its_time_and_kind() {
+    on_each(async |store| {
+        let (before, at) = (crate::time::system_now(), store.database_time().await.unwrap());
+        assert!(at.since(before).as_secs() < 60 && before.since(at).as_secs() < 60);
+        assert_eq!(store.kind() == Kind::Sqlite, store.file.is_some());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_wrong_url_is_refused_without_repeating_it() {
+    for url in
+        ["", "mysql://u:hunter2@h/d", "sqlite://", "sqlite::memory:", "sqlite://a.db?cache=hunter2", "postgres://u:hunter2@:::"]
+    {
+        let Err(error) = Store::open(url).await else { panic!("{url} was opened") };
+        assert!(matches!(error, Error::Invalid { field: "database_url", .. }), "{url}: {error:?}");
+        assert!(!format!("{error} {error:?}").contains("hunter2"));
+    }
+    let Err(error) = Store::open("sqlite:///no/such/directory/x.db").await else { panic!("it was opened") };
+    assert!(error.to_string().contains("/no/such/directory/x.db"), "{error}");
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn an_sqlite_file_is_its_owners_alone_and_durable() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("a b?ä%.db");
+    let name = file.to_str().unwrap().replace('%', "%25").replace('?', "%3F");
+    let store = Store::open(&format!("sqlite://{name}")).await.unwrap();
+    store.migrate().await.unwrap();
+    for entry in std::fs::read_dir(directory.path()).unwrap() {
+        let entry = entry.unwrap();
+        assert_eq!(entry.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{entry:?}");
+    }
+    assert!(file.exists());
+    for (pragma, expected) in [
+        ("select journal_mode as v from pragma_journal_mode", "wal"),
+        ("select cast(synchronous as text) as v from pragma_synchronous", "2"),
+        ("select cast(foreign_keys as text) as v from pragma_foreign_keys", "1"),
+        ("select cast(timeout as text) as v from pragma_busy_timeout", "10000"),
+    ] {
+        let mut conn = begin(&store).await;
+        let row = conn.row(crate::store::statement::sql(pragma)).await.unwrap().unwrap();
+        assert_eq!(row.text("v").unwrap(), expected, "{pragma}");
+    }
+}
