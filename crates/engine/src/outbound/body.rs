@@ -8,8 +8,8 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
-use http_body::{Frame, SizeHint};
+use bytes::{Bytes, BytesMut};
+use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::{BodyExt as _, Empty, Full, combinators::UnsyncBoxBody};
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
@@ -30,6 +30,23 @@ pub fn empty() -> Body {
 /// A body that is all there.
 pub fn full(bytes: impl Into<Bytes>) -> Body {
     Body::new(Full::new(bytes.into()).map_err(|never| match never {}))
+}
+
+/// Reads a whole body of at most `cap` bytes; trailers are dropped.
+pub(super) async fn read(mut body: Body, cap: usize) -> Result<Bytes, Failure> {
+    if body.size_hint().lower() > u64::try_from(cap).unwrap_or(u64::MAX) {
+        return Err(Failure::too_large(cap));
+    }
+    let mut whole = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| Failure::from_body(&*error))?;
+        let Some(data) = frame.data_ref() else { continue };
+        if whole.len() + data.len() > cap {
+            return Err(Failure::too_large(cap));
+        }
+        whole.extend_from_slice(data);
+    }
+    Ok(whole.freeze())
 }
 
 /// When a request last got on.

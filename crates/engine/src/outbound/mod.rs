@@ -17,7 +17,6 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, Version, header};
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper_util::{
     client::legacy::{Client, connect::capture_connection},
     rt::{TokioExecutor, TokioTimer},
@@ -163,14 +162,7 @@ impl Outbound {
     ) -> std::result::Result<Response<Bytes>, Failure> {
         let whole = async {
             let (head, body) = self.send(request.map(full)).await?.into_parts();
-            let body = Limited::new(body, cap).collect().await.map_err(|error| {
-                if error.is::<LengthLimitError>() {
-                    Failure::too_large(cap)
-                } else {
-                    Failure::from_body(&*error)
-                }
-            })?;
-            Ok(Response::from_parts(head, body.to_bytes()))
+            Ok(Response::from_parts(head, body::read(body, cap).await?))
         };
         tokio::time::timeout(self.total_timeout, whole)
             .await

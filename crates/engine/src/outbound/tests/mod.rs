@@ -8,6 +8,7 @@ mod trust;
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use http::Request;
+use http_body_util::BodyExt as _;
 
 use super::*;
 
