@@ -1,0 +1,76 @@
+//! Which headers stop here, in either direction. Names only; values are judged in `prepare` and `relay`.
+
+use http::{HeaderMap, HeaderName, header};
+
+/// Headers of one connection, not of the message (RFC 9110 §7.6.1), and those that older proxies treated so.
+/// `TE` and `Trailer` are among them and are made anew where they apply.
+fn hop_by_hop(name: &HeaderName) -> bool {
+    const OTHERS: [&str; 4] =
+        ["keep-alive", "proxy-connection", "proxy-authentication-info", "http2-settings"];
+    [
+        header::CONNECTION,
+        header::PROXY_AUTHENTICATE,
+        header::PROXY_AUTHORIZATION,
+        header::TE,
+        header::TRANSFER_ENCODING,
+        header::UPGRADE,
+    ]
+    .contains(name)
+        || OTHERS.contains(&name.as_str())
+}
+
+/// What never goes from a caller to a provider: the caller's credentials, what is meant for us or for proxies
+/// before us, and what the client on the way out sets itself.
+fn ours(name: &HeaderName) -> bool {
+    const PREFIXES: [&str; 3] = ["bu-", "proxy-", "x-forwarded-"];
+    [header::AUTHORIZATION, header::COOKIE, header::FORWARDED, header::HOST, header::EXPECT].contains(name)
+        || PREFIXES.iter().any(|prefix| name.as_str().starts_with(prefix))
+}
+
+/// Whether a header set by an operator may be added to a call.
+pub(super) fn addable(name: &HeaderName) -> bool {
+    !hop_by_hop(name) && !ours(name) && *name != header::CONTENT_LENGTH && *name != header::TRAILER
+}
+
+/// The caller's headers that go to the provider, in their order.
+pub(super) fn inward(from: &HeaderMap) -> HeaderMap {
+    let mut kept = keep(from, |name| !ours(name));
+    let trailers = from.get_all(header::TE).iter().filter_map(|value| value.to_str().ok());
+    if trailers.flat_map(|value| value.split(',')).any(|one| one.trim().eq_ignore_ascii_case("trailers")) {
+        kept.insert(header::TE, http::HeaderValue::from_static("trailers"));
+    }
+    if from.contains_key(header::TRANSFER_ENCODING) {
+        kept.remove(header::CONTENT_LENGTH);
+    }
+    kept
+}
+
+/// The provider's headers that go to the caller, in their order.
+pub(super) fn outward(from: &HeaderMap) -> HeaderMap {
+    keep(from, |name| *name != header::SET_COOKIE && name.as_str() != "set-cookie2")
+}
+
+fn keep(from: &HeaderMap, also: impl Fn(&HeaderName) -> bool) -> HeaderMap {
+    let named = named_in_connection(from);
+    let mut kept = HeaderMap::with_capacity(from.len());
+    for (name, value) in from {
+        if !hop_by_hop(name)
+            && also(name)
+            && !named.iter().any(|other| name.as_str().eq_ignore_ascii_case(other))
+        {
+            kept.append(name.clone(), value.clone());
+        }
+    }
+    kept
+}
+
+/// Further headers that `Connection` declares to be of the connection. Framing is not its to declare.
+fn named_in_connection(from: &HeaderMap) -> Vec<&str> {
+    from.get_all(header::CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(str::trim)
+        .filter(|name| !name.eq_ignore_ascii_case("content-length"))
+        .collect()
+}

@@ -1,0 +1,114 @@
+//! Phase 5: the head of the request as the provider gets it.
+
+use std::collections::BTreeMap;
+
+use claviger_catalog::Api;
+use claviger_protocol::{apply, oauth2::Tokens};
+use http::{HeaderName, HeaderValue, Request, Uri, header, request::Parts};
+use http_body::SizeHint;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+
+use super::headers;
+use crate::{
+    error::{Error, Result},
+    secret::Secret,
+};
+
+/// Shorter texts are no secrets, and would be found in any header.
+const SHORTEST_ECHO: usize = 8;
+
+/// A head, and what must not come back in the answer's headers.
+pub(super) struct Prepared {
+    pub parts: Parts,
+    pub echoes: Echoes,
+}
+
+/// The injected secret, in each spelling that an answer may repeat.
+pub(super) struct Echoes(Vec<Secret>);
+
+/// Builds the head: the caller's method and headers without what stops here, the target, the provider's and
+/// the integration's headers, the credential.
+///
+/// # Errors
+/// `TargetNotAllowed` when the credential's place would move the target, `Internal` when a stored header or
+/// token can't be one.
+pub(super) fn head(
+    caller: &Parts,
+    uri: &Uri,
+    api: &Api,
+    tokens: &Tokens,
+    body: SizeHint,
+) -> Result<Prepared> {
+    let (mut parts, ()) = Request::new(()).into_parts();
+    parts.method = caller.method.clone();
+    parts.uri = uri.clone();
+    parts.headers = headers::inward(&caller.headers);
+    settle_length(&mut parts, &body);
+    apply::credential(api, tokens, &mut parts).map_err(|error| Error::internal(error.to_string()))?;
+    let moved = parts.uri.scheme() != uri.scheme()
+        || parts.uri.authority() != uri.authority()
+        || parts.uri.path() != uri.path();
+    if moved {
+        return Err(Error::TargetNotAllowed {
+            message: "The credential's place would change the target".into(),
+        });
+    }
+    let echoes = Echoes::of(&parts, api, tokens);
+    Ok(Prepared { parts, echoes })
+}
+
+/// A declared length stays only where it is the body's: there must not be two opinions of where a body ends.
+fn settle_length(parts: &mut Parts, body: &SizeHint) {
+    let declared =
+        parts.headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    if declared.is_none() || declared != body.exact() {
+        parts.headers.remove(header::CONTENT_LENGTH);
+    }
+}
+
+/// The headers an integration adds to those of its provider's file: nothing that frames a message, names a
+/// host or carries a credential.
+pub(super) fn add_headers(api: &mut Api, added: &BTreeMap<String, String>) {
+    for (name, value) in added {
+        let sound = HeaderValue::from_str(value).is_ok();
+        if HeaderName::try_from(name).is_ok_and(|name| headers::addable(&name)) && sound {
+            api.headers.retain(|other, _| !other.eq_ignore_ascii_case(name));
+            api.headers.insert(name.clone(), value.clone());
+        }
+    }
+}
+
+impl Echoes {
+    fn of(parts: &Parts, api: &Api, tokens: &Tokens) -> Self {
+        let token = tokens.access_token.expose();
+        let mut found = vec![Secret::new(token)];
+        let encoded = utf8_percent_encode(token, NON_ALPHANUMERIC).to_string();
+        if encoded != token {
+            found.push(Secret::new(encoded));
+        }
+        let shown = parts.headers.get(&api.place.header).filter(|_| api.place.query.is_none());
+        if let Some(text) = shown.and_then(|value| value.to_str().ok()) {
+            found.push(Secret::new(text.split_once(' ').map_or(text, |(_, credentials)| credentials)));
+        }
+        found.retain(|secret| secret.expose().len() >= SHORTEST_ECHO);
+        Self(found)
+    }
+
+    /// Whether a header's value repeats the secret.
+    pub fn found_in(&self, value: &HeaderValue) -> bool {
+        self.0.iter().any(|secret| contains(value.as_bytes(), secret.expose().as_bytes()))
+    }
+
+    #[cfg(test)]
+    pub fn new(texts: &[&str]) -> Self {
+        Self(texts.iter().map(|text| Secret::new(*text)).collect())
+    }
+}
+
+fn contains(haystack: &[u8], needle: &[u8]) -> bool {
+    haystack.windows(needle.len().max(1)).any(|window| window == needle)
+}
+
+#[cfg(test)]
+#[path = "prepare_tests.rs"]
+mod tests;
