@@ -62,7 +62,10 @@ impl Conn {
         self.write_notes().await?;
         match self.link {
             Link::Read(_) => Ok(()),
-            Link::Write(transaction) => transaction.commit().await.map_err(fault),
+            Link::Write(transaction) => {
+                let committed: BoxFuture<'_, _> = Box::pin(transaction.commit());
+                committed.await.map_err(fault)
+            }
         }
     }
 

@@ -91,7 +91,9 @@ impl Store {
 
     /// A connection for queries only; a change asked of it is an internal error.
     pub async fn read(&self) -> Result<Conn> {
-        self.read.acquire().await.map(Conn::reading).map_err(fault)
+        // Boxed for the reason given in `conn`.
+        let acquired: BoxFuture<'_, _> = Box::pin(self.read.acquire());
+        acquired.await.map(Conn::reading).map_err(fault)
     }
 
     /// Begins a unit of work. `actor` signs its administrative changes, `now` is when they happen.
