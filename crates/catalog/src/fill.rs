@@ -15,7 +15,8 @@ type Values = BTreeMap<String, String>;
 
 impl Provider {
     /// The values that templates may use: those given that this provider knows, each checked against its
-    /// pattern, with defaults for the rest. Unknown names are left out.
+    /// pattern, with defaults for the rest. Unknown names are left out; `client_id`, when given, stays, for
+    /// APIs that want it in a header.
     ///
     /// # Errors
     /// [`TemplateError::Refused`] names the input whose value is not admitted.
@@ -31,6 +32,9 @@ impl Provider {
             } else if let Some(default) = default {
                 out.insert(name.to_owned(), default.to_owned());
             }
+        }
+        if let Some(id) = given.get("client_id") {
+            out.insert("client_id".to_owned(), id.clone());
         }
         Ok(out)
     }

@@ -98,9 +98,8 @@ impl Place {
         }
         for c in rest.chars() {
             match (place, c) {
-                (Self::Authority, '/') => place = Self::Path,
+                (Self::Authority, '/') | (_, '#') => place = Self::Path,
                 (_, '?') => place = Self::Query,
-                (_, '#') => place = Self::Path,
                 _ => {}
             }
         }
@@ -162,7 +161,7 @@ pub fn expand(template: &str, values: &BTreeMap<String, String>) -> Result<Strin
     if template.starts_with('/') || is_plain_url(&out) { Ok(out) } else { Err(TemplateError::NotAUrl) }
 }
 
-/// Fills a parameter's or a header's value. [`RESERVED`] names stay; the result holds no control character.
+/// Fills a parameter's or a header's value. [`RESERVED`] names without a value stay; the result holds no control character.
 ///
 /// # Errors
 /// [`TemplateError`]; a value is never repeated in it.
@@ -171,7 +170,7 @@ pub fn expand_text(template: &str, values: &BTreeMap<String, String>) -> Result<
     for piece in pieces(template) {
         match piece {
             Piece::Text(text) => out.push_str(text),
-            Piece::Name(name) if RESERVED.contains(&name) => {
+            Piece::Name(name) if RESERVED.contains(&name) && !values.contains_key(name) => {
                 out.push('{');
                 out.push_str(name);
                 out.push('}');

@@ -50,13 +50,13 @@ pub(super) fn head(provider: &Provider, list: &mut List) {
     if provider.name.trim().is_empty() {
         list.error("name", "must not be empty");
     }
+    let needs_docs = provider.oauth2().is_some_and(|oauth2| oauth2.endpoints.source == EndpointSource::File);
     match &provider.docs {
         Some(docs) if !is_https(docs) => list.error("docs", "must be an https URL"),
-        Some(_) => {}
-        None if provider.oauth2().is_some_and(|o| o.endpoints.source == EndpointSource::File) => {
+        None if needs_docs => {
             list.warn("docs", "should name the provider's own page, so that the facts can be checked");
         }
-        None => {}
+        _ => {}
     }
 }
 
@@ -138,10 +138,10 @@ pub(super) fn oauth2(provider: &Provider, list: &mut List) {
     ] {
         texts(provider, key, map, list);
     }
-    for name in ["state", "client_secret", "code_verifier"] {
-        if oauth2.authorize.omit.iter().any(|omitted| omitted == name) && name == "state" {
-            list.error("oauth2.authorize.omit", "the state can't be left out");
-        }
+    if oauth2.authorize.omit.iter().any(|omitted| omitted == "state") {
+        list.error("oauth2.authorize.omit", "the state can't be left out");
+    }
+    for name in ["state", "client_secret", "code_verifier", "code_challenge", "code_challenge_method"] {
         if oauth2.authorize.params.contains_key(name) {
             list.error(format!("oauth2.authorize.params.{name}"), "can't be set by a file");
         }
