@@ -4,11 +4,19 @@
 //! Words (`error`, `id`, `time`, `secret`) ← `domain` ← `store`, `vault`, `outbound`, `limit` ← `webhook` ←
 //! `refresh`, `connect` ← `proxy`. Start reading at [`broker`], then [`connect`].
 
+pub mod access;
+pub mod broker;
+pub mod connect;
 pub mod domain;
 pub mod error;
 pub mod id;
 pub mod limit;
 pub mod outbound;
+pub mod proxy;
+pub mod refresh;
 pub mod secret;
+pub mod setup;
+pub mod store;
 pub mod time;
 pub mod vault;
+pub mod webhook;
