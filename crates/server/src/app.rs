@@ -1,28 +1,13 @@
-//! The app: a broker from settings, its listeners, and its orderly end.
+//! The app: what the handlers share around a broker, its listeners, and its orderly end.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use anyhow::{Context as _, Result};
-use claviger_catalog::Catalog;
-use claviger_engine::{
-    broker::{Broker, Urls},
-    connect::Discovery,
-    id::WorkspaceId,
-    limit::{Limiter, Rate},
-    outbound::{self, Outbound, Policy},
-    proxy::Recorder,
-    refresh::Flights,
-    store::Store,
-    time::Clock,
-    vault::{KeyRing, Vault},
-};
+use anyhow::Result;
+use claviger_engine::{broker::Broker, domain::audit::Actor, id::WorkspaceId, secret::Secret};
 use ipnet::IpNet;
 use tokio::{net::TcpListener, sync::watch};
 
 use crate::{config::Settings, hosted::page::Pages, listen, router};
-
-/// Flows begun from one address: enough for an office behind one, too few for a flood.
-const FLOWS: Rate = Rate::Per { count: 60, window: Duration::from_secs(60) };
 
 /// What the handlers share.
 #[derive(Clone)]
@@ -45,6 +30,8 @@ pub struct Dev {
     pub workspace: WorkspaceId,
     /// A path whose proxied GET answers with the account's data.
     pub sample_path: &'static str,
+    /// The ready key, when the terminal is to show each new connection's call with it.
+    pub api_key: Option<Secret>,
 }
 
 impl Dev {
@@ -61,41 +48,14 @@ impl App {
     /// What the handlers share, around a broker.
     pub fn new(broker: Arc<Broker>, trusted_proxies: &[IpNet], dev: Option<Dev>) -> Result<Self> {
         let https = broker.urls.app.starts_with("https://");
-        Ok(Self { pages: Pages::load()?, https, trusted_proxies: trusted_proxies.into(), dev: dev.map(Arc::new), broker })
+        Ok(Self {
+            pages: Pages::load()?,
+            https,
+            trusted_proxies: trusted_proxies.into(),
+            dev: dev.map(Arc::new),
+            broker,
+        })
     }
-}
-
-/// Builds the broker: opens and migrates the store, reads the catalog, prepares the way out.
-pub async fn broker(settings: &Settings, keys: KeyRing, dev: bool) -> Result<Arc<Broker>> {
-    let store = Store::open(settings.database_url.expose()).await.context("the database can't be opened")?;
-    store.migrate().await.context("the database can't be migrated")?;
-    let clock = Clock::system();
-    clock.correct(store.database_time().await?);
-    let mut allow = settings.outbound_allow.clone();
-    if dev {
-        allow.extend([IpNet::new(std::net::Ipv4Addr::new(127, 0, 0, 0).into(), 8)?]);
-        allow.extend([IpNet::new(std::net::Ipv6Addr::LOCALHOST.into(), 128)?]);
-    }
-    let outbound = Outbound::new(outbound::Config {
-        policy: Policy { allow },
-        extra_ca: settings.outbound_ca.clone(),
-        user_agent: concat!("claviger/", env!("CARGO_PKG_VERSION")).to_owned(),
-        ..outbound::Config::default()
-    })?;
-    Ok(Arc::new(Broker {
-        logs: Recorder::new(store.clone()),
-        store,
-        vault: Vault::new(keys),
-        outbound,
-        catalog: Catalog::builtin().context("a provider file is broken")?,
-        clock,
-        urls: Urls { app: settings.public_url.clone(), proxy: settings.proxy_public_url.clone() },
-        dev,
-        proxy_limit: Limiter::new(settings.proxy_rate_limit),
-        flow_limit: Limiter::new(FLOWS),
-        flights: Flights::default(),
-        discovery: Discovery::default(),
-    }))
 }
 
 /// The two listeners, bound.
@@ -180,7 +140,7 @@ async fn purge(broker: Arc<Broker>) {
 async fn tidy(broker: &Broker, keep: Duration) -> claviger_engine::error::Result<()> {
     broker.clock.correct(broker.store.database_time().await?);
     let now = broker.clock.now();
-    let mut conn = broker.store.begin(claviger_engine::domain::audit::Actor::System, now).await?;
+    let mut conn = broker.store.begin(Actor::System, now).await?;
     conn.any_purge_flows(now.minus(keep)).await?;
     conn.commit().await
 }

@@ -76,5 +76,9 @@ async fn missing() -> Response {
 }
 
 async fn wrong_method() -> Response {
-    error::problem(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "This path does not take this method")
+    error::problem(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "method_not_allowed",
+        "This path does not take this method",
+    )
 }

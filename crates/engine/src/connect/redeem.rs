@@ -48,16 +48,16 @@ pub struct Redeemed {
 /// `Invalid` naming `code`, `redirect_uri` or `external_id`; `Provider` when the provider does not redeem
 /// (completion `server`).
 pub async fn redeem(broker: &Arc<Broker>, workspace: &WorkspaceId, ask: Redeem) -> Result<Redeemed> {
-    let (broker, workspace) = (broker.clone(), workspace.clone());
-    tokio::spawn(async move { spend(&broker, &workspace, &ask).await })
+    tokio::spawn(spend(broker.clone(), workspace.clone(), ask))
         .await
         .map_err(|e| Error::internal(format!("an exchange did not end: {e}")))?
 }
 
-async fn spend(broker: &Arc<Broker>, workspace: &WorkspaceId, ask: &Redeem) -> Result<Redeemed> {
+async fn spend(broker: Arc<Broker>, workspace: WorkspaceId, ask: Redeem) -> Result<Redeemed> {
+    let broker = &broker;
     let now = broker.clock.now();
     let mut conn = broker.store.begin(Actor::System, now).await?;
-    let flow = conn.take_code(workspace, &hash::token(ask.code.expose()), now).await?;
+    let flow = conn.take_code(&workspace, &hash::token(ask.code.expose()), now).await?;
     conn.commit().await?;
     let flow = flow.ok_or_else(|| Error::invalid("code", "Invalid or expired authorization code"))?;
     let Handoff::Redirect { uri, integration, .. } = &flow.handoff;

@@ -18,25 +18,26 @@ use crate::{
 
 /// Refreshes the version of the credential that the caller saw, unless somebody else already has.
 pub(super) async fn renew(broker: &Arc<Broker>, subject: &Subject, seen: i64) -> Result<Usable> {
-    let (broker, subject) = (broker.clone(), subject.clone());
-    tokio::spawn(async move {
-        let _turn = broker.flights.board(&subject.connection.id).await;
-        let held = load(&broker, &subject).await?;
-        if held.usable.version != seen {
-            return Ok(held.usable);
+    tokio::spawn(perform(broker.clone(), subject.clone(), seen))
+        .await
+        .map_err(|e| Error::internal(format!("a refresh did not end: {e}")))?
+}
+
+async fn perform(broker: Arc<Broker>, subject: Subject, seen: i64) -> Result<Usable> {
+    let _turn = broker.flights.board(&subject.connection.id).await;
+    let held = load(&broker, &subject).await?;
+    if held.usable.version != seen {
+        return Ok(held.usable);
+    }
+    match ask(&broker, &subject, &held.usable.tokens).await? {
+        Ok(newer) => store(&broker, &subject, &held.credential, &held.usable.tokens, newer).await,
+        Err(refused) if refused.is_invalid_grant() => {
+            let error = exchange::refusal(&refused);
+            expire(&broker, &subject, seen, &error.to_string()).await?;
+            Err(Error::NeedsReauth { message: error.to_string() })
         }
-        match ask(&broker, &subject, &held.usable.tokens).await? {
-            Ok(newer) => store(&broker, &subject, &held.credential, &held.usable.tokens, newer).await,
-            Err(refused) if refused.is_invalid_grant() => {
-                let error = exchange::refusal(&refused);
-                expire(&broker, &subject, seen, &error.to_string()).await?;
-                Err(Error::NeedsReauth { message: error.to_string() })
-            }
-            Err(other) => Err(exchange::refusal(&other)),
-        }
-    })
-    .await
-    .map_err(|e| Error::internal(format!("a refresh did not end: {e}")))?
+        Err(other) => Err(exchange::refusal(&other)),
+    }
 }
 
 /// Asks the provider. The outer error is ours or the network's, the inner one the token endpoint's.

@@ -30,7 +30,11 @@ pub async fn shared(State(app): State<App>, RawQuery(query): RawQuery, headers: 
 }
 
 /// `GET /oauth-callback`.
-pub async fn oauth_callback(State(app): State<App>, RawQuery(query): RawQuery, headers: HeaderMap) -> Response {
+pub async fn oauth_callback(
+    State(app): State<App>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Response {
     finish(&app, CallbackKind::OauthCallback, None, query, &headers).await
 }
 
@@ -41,7 +45,11 @@ pub async fn posted(State(app): State<App>, uri: Uri, body: Bytes) -> Response {
         Ok(form) if form.bytes().all(|b| b.is_ascii_graphic()) => {
             redirect(StatusCode::SEE_OTHER, &format!("{}?{form}", uri.path()))
         }
-        _ => app.pages.error(StatusCode::BAD_REQUEST, "This can't be connected", "The service's answer can't be read."),
+        _ => app.pages.error(
+            StatusCode::BAD_REQUEST,
+            "This can't be connected",
+            "The service's answer can't be read.",
+        ),
     }
 }
 

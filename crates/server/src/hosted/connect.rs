@@ -89,9 +89,9 @@ fn page(
         .iter()
         .map(|input| {
             context! {
-                key => input.key,
-                title => input.title,
-                description => input.description,
+                key => &input.key,
+                title => &input.title,
+                description => &input.description,
                 placeholder => input.placeholder.as_deref().unwrap_or_default(),
                 required => input.required,
                 value => given.get(&input.key).map(String::as_str).unwrap_or_default(),
@@ -100,5 +100,10 @@ fn page(
         })
         .collect();
     let Ask { product, integration, owner, confirm, .. } = ask;
-    app.pages.render(status, Kind::Form, "connect.html", context! { product, integration, owner, confirm, inputs })
+    app.pages.render(
+        status,
+        Kind::Form,
+        "connect.html",
+        context! { product, integration, owner, confirm, inputs },
+    )
 }

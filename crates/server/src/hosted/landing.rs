@@ -16,6 +16,7 @@ use super::page::Kind;
 use crate::{
     app::{App, Dev},
     http::params::Params,
+    out,
 };
 
 /// `GET /dev/landing`.
@@ -43,7 +44,12 @@ async fn describe(app: &App, dev: &Dev, id: &str) -> Result<Value> {
     let id = ConnectionId::parse(id).ok_or_else(not_found)?;
     let mut conn = app.broker.store.read().await?;
     let connection = conn.connection(&dev.workspace, &id).await?.ok_or_else(not_found)?;
-    let integration = conn.integration(&dev.workspace, &connection.integration_id).await?.ok_or_else(not_found)?;
+    if let Some(key) = &dev.api_key {
+        let line = dev.curl(&app.broker.urls.proxy, id.as_str(), key.expose());
+        out::line(format_args!("  Connected. Call the account's API:\n\n{line}\n")).unwrap_or_default();
+    }
+    let integration =
+        conn.integration(&dev.workspace, &connection.integration_id).await?.ok_or_else(not_found)?;
     Ok(context! {
         id => id.as_str(),
         integration => integration.name,

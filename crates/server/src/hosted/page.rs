@@ -42,7 +42,6 @@ impl Pages {
     pub fn load() -> Result<Self> {
         let mut env = Environment::new();
         env.set_undefined_behavior(UndefinedBehavior::Strict);
-        env.set_trim_blocks(true);
         for (name, text) in TEMPLATES {
             env.add_template(name, text).map_err(|e| Error::Internal(e.into()))?;
         }
@@ -145,8 +144,14 @@ mod tests {
         let connection = context! { id => bad, integration => bad, account => bad, owner => bad, scopes => bad, curl => bad };
         for (name, values) in [
             ("error.html", context! { title => bad, message => bad }),
-            ("connect.html", context! { integration => bad, product => bad, owner => bad, confirm => true, inputs => vec![input] }),
-            ("connect.html", context! { integration => bad, product => bad, owner => (), confirm => false, inputs => Vec::<Value>::new() }),
+            (
+                "connect.html",
+                context! { integration => bad, product => bad, owner => bad, confirm => true, inputs => vec![input] },
+            ),
+            (
+                "connect.html",
+                context! { integration => bad, product => bad, owner => (), confirm => false, inputs => Vec::<Value>::new() },
+            ),
             ("landing.html", context! { connection, error => () }),
             ("landing.html", context! { connection => (), error => bad }),
         ] {

@@ -1,6 +1,9 @@
 //! The caller's address: the peer's, or what a trusted reverse proxy says it is.
 
-use std::{convert::Infallible, net::{IpAddr, Ipv4Addr}};
+use std::{
+    convert::Infallible,
+    net::{IpAddr, Ipv4Addr},
+};
 
 use axum::{
     extract::FromRequestParts,

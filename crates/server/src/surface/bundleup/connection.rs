@@ -86,7 +86,10 @@ fn read(body: &[u8]) -> Result<Redeem> {
     let Ok(Value::Object(fields)) = serde_json::from_slice(body) else { return Err(malformed()) };
     for name in fields.keys() {
         if !matches!(name.as_str(), "code" | "redirect_uri" | "redirectUri" | "external_id" | "externalId") {
-            return Err(Error::invalid("body", format!("Unknown field {:?}", name.chars().take(64).collect::<String>())));
+            return Err(Error::invalid(
+                "body",
+                format!("Unknown field {:?}", name.chars().take(64).collect::<String>()),
+            ));
         }
     }
     let code = text(&fields, "code", &["code"])?.ok_or_else(|| Error::invalid("code", "Is required"))?;

@@ -90,9 +90,15 @@ fn kind(error: &Error, half: Half) -> (StatusCode, &'static str) {
         Error::Denied { .. } => (StatusCode::FORBIDDEN, "forbidden"),
         Error::Limited { .. } => (StatusCode::TOO_MANY_REQUESTS, "rate_limit"),
         Error::TargetNotAllowed { .. } => (StatusCode::BAD_REQUEST, "target_not_allowed"),
-        Error::Provider { fault: ProviderFault::TimedOut, .. } => (StatusCode::GATEWAY_TIMEOUT, "upstream_timeout"),
-        Error::Provider { fault: ProviderFault::Unreachable, .. } => (StatusCode::BAD_GATEWAY, "upstream_unreachable"),
-        Error::Provider { fault: ProviderFault::Refused, .. } => (StatusCode::BAD_GATEWAY, "upstream_refused"),
+        Error::Provider { fault: ProviderFault::TimedOut, .. } => {
+            (StatusCode::GATEWAY_TIMEOUT, "upstream_timeout")
+        }
+        Error::Provider { fault: ProviderFault::Unreachable, .. } => {
+            (StatusCode::BAD_GATEWAY, "upstream_unreachable")
+        }
+        Error::Provider { fault: ProviderFault::Refused, .. } => {
+            (StatusCode::BAD_GATEWAY, "upstream_refused")
+        }
         Error::NeedsReauth { .. } => (StatusCode::UNAUTHORIZED, "connection_refresh_failed"),
         Error::NotSupported { .. } => (StatusCode::NOT_IMPLEMENTED, "not_supported"),
         Error::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal_error"),

@@ -27,8 +27,12 @@ struct ApiKey;
 
 impl Modify for ApiKey {
     fn modify(&self, document: &mut Document) {
-        let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("An API key")).build();
-        document.components.get_or_insert_default().add_security_scheme("api_key", SecurityScheme::Http(scheme));
+        let scheme =
+            HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("An API key")).build();
+        document
+            .components
+            .get_or_insert_default()
+            .add_security_scheme("api_key", SecurityScheme::Http(scheme));
     }
 }
 

@@ -52,7 +52,9 @@ fn named_connection(headers: &HeaderMap) -> Result<ConnectionId, Response> {
     let mut lines = headers.get_all(CONNECTION).iter();
     let line = match (lines.next(), lines.next()) {
         (Some(line), None) => line.to_str().unwrap_or_default().trim(),
-        (None, _) => return Err(error::problem(bad, "connection_missing", "Missing BU-Connection-Id header")),
+        (None, _) => {
+            return Err(error::problem(bad, "connection_missing", "Missing BU-Connection-Id header"));
+        }
         (Some(_), Some(_)) => "",
     };
     let id = line.strip_prefix("Bearer ").unwrap_or(line);
