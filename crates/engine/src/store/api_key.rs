@@ -19,7 +19,8 @@ const TOUCH: Duration = Duration::from_secs(60);
 impl Conn {
     /// Keeps a new key.
     pub async fn create_api_key(&mut self, ws: &WorkspaceId, key: &ApiKey) -> Result<()> {
-        let insert = sql("insert into api_key (id, workspace_id, name, prefix, hash, scopes, integration_id, \
+        let insert =
+            sql("insert into api_key (id, workspace_id, name, prefix, hash, scopes, integration_id, \
                           expires_at, last_used_at, revoked_at, created_at) \
                           values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)");
         let scopes: Vec<&str> = key.scopes.iter().map(|scope| scope.as_str()).collect();

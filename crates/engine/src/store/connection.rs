@@ -30,10 +30,12 @@ pub struct ConnectionFilter {
 impl Conn {
     /// Keeps a new connection.
     pub async fn create_connection(&mut self, ws: &WorkspaceId, connection: &Connection) -> Result<()> {
-        let insert = sql("insert into connection (id, workspace_id, integration_id, owner_kind, owner_key, status, \
+        let insert = sql(
+            "insert into connection (id, workspace_id, integration_id, owner_kind, owner_key, status, \
                           status_reason, scopes_asked, scopes_granted, account_id, account_name, account_email, \
                           inputs, frozen_at, refreshed_at, expires_at, created_at, updated_at) \
-                          values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)");
+                          values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)",
+        );
         let insert = insert.text(connection.id.as_str()).text(ws.as_str());
         let insert = insert.text(connection.integration_id.as_str()).text(connection.owner.kind.as_str());
         let insert = insert.maybe_text(connection.owner.key.as_deref()).text(connection.status.as_str());
@@ -43,7 +45,8 @@ impl Conn {
         let insert = insert.maybe_text(account.id.as_deref()).maybe_text(account.name.as_deref());
         let insert = insert.maybe_text(account.email.as_deref()).json(&connection.inputs)?;
         let insert = insert.maybe_at(connection.frozen_at).maybe_at(connection.refreshed_at);
-        let insert = insert.maybe_at(connection.expires_at).at(connection.created_at).at(connection.updated_at);
+        let insert =
+            insert.maybe_at(connection.expires_at).at(connection.created_at).at(connection.updated_at);
         self.execute(insert).await?;
         self.sign(Some(ws), Topic::Connection, "connection.create", connection.id.as_str()).await
     }
@@ -65,9 +68,11 @@ impl Conn {
                          and ($2 is null or integration_id = $2) and ($3 is null or owner_kind = $3) \
                          and ($4 is null or owner_key = $4) and ($5 is null or status = $5) \
                          order by created_at desc, id desc limit $6 offset $7");
-        let query = query.text(ws.as_str()).maybe_text(filter.integration_id.as_ref().map(IntegrationId::as_str));
+        let query =
+            query.text(ws.as_str()).maybe_text(filter.integration_id.as_ref().map(IntegrationId::as_str));
         let query = query.maybe_text(filter.owner_kind.map(OwnerKind::as_str));
-        let query = query.maybe_text(filter.owner_key.as_deref()).maybe_text(filter.status.map(Status::as_str));
+        let query =
+            query.maybe_key(filter.owner_key.as_deref()).maybe_text(filter.status.map(Status::as_str));
         self.rows(query.int(page.limit).int(page.offset)).await?.iter().map(read).collect()
     }
 
@@ -82,7 +87,8 @@ impl Conn {
     ) -> Result<()> {
         let update = sql("update connection set status = $3, status_reason = $4, updated_at = $5 \
                           where workspace_id = $1 and id = $2");
-        let update = update.text(ws.as_str()).text(id.as_str()).text(status.as_str()).maybe_text(reason).at(now);
+        let update =
+            update.text(ws.as_str()).text(id.as_str()).text(status.as_str()).maybe_text(reason).at(now);
         found(self.execute(update).await?, "connection")?;
         self.note(Some(ws), Topic::Connection, id.as_str());
         Ok(())
@@ -98,7 +104,8 @@ impl Conn {
         expires_at: Option<Millis>,
         inputs: &BTreeMap<String, String>,
     ) -> Result<()> {
-        let update = sql("update connection set refreshed_at = $3, expires_at = $4, inputs = $5, updated_at = $3 \
+        let update =
+            sql("update connection set refreshed_at = $3, expires_at = $4, inputs = $5, updated_at = $3 \
                           where workspace_id = $1 and id = $2");
         let update = update.text(ws.as_str()).text(id.as_str()).at(refreshed_at);
         found(self.execute(update.maybe_at(expires_at).json(inputs)?).await?, "connection")?;
@@ -113,7 +120,8 @@ impl Conn {
         id: &ConnectionId,
         at: Option<Millis>,
     ) -> Result<bool> {
-        let update = sql("update connection set frozen_at = $3, updated_at = $4 where workspace_id = $1 and id = $2");
+        let update =
+            sql("update connection set frozen_at = $3, updated_at = $4 where workspace_id = $1 and id = $2");
         let update = update.text(ws.as_str()).text(id.as_str()).maybe_at(at).at(self.now);
         if self.execute(update).await? == 0 {
             return Ok(false);

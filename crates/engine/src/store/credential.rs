@@ -13,7 +13,8 @@ use crate::{
 impl Conn {
     /// Keeps a new connection's credential.
     pub async fn create_credential(&mut self, ws: &WorkspaceId, credential: &Credential) -> Result<()> {
-        let insert = sql("insert into credential (connection_id, workspace_id, sealed, version, expires_at, \
+        let insert =
+            sql("insert into credential (connection_id, workspace_id, sealed, version, expires_at, \
                           refresh_expires_at, obtained_at) values ($1, $2, $3, $4, $5, $6, $7)");
         let insert = insert.text(credential.connection_id.as_str()).text(ws.as_str());
         let insert = insert.text(credential.sealed.as_str()).int(credential.version);

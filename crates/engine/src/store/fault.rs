@@ -30,7 +30,8 @@ fn refused(error: &dyn DatabaseError) -> Error {
     match error.kind() {
         ErrorKind::UniqueViolation => Error::Conflict { message: taken(about).to_owned() },
         ErrorKind::ForeignKeyViolation => Error::Conflict {
-            message: "it names something that does not exist in this workspace, or others still need it".into(),
+            message: "it names something that does not exist in this workspace, or others still need it"
+                .into(),
         },
         _ => {
             let code = error.code().unwrap_or_default().into_owned();

@@ -38,10 +38,12 @@ pub struct FlowEnd<'a> {
 impl Conn {
     /// Keeps a new flow.
     pub async fn create_flow(&mut self, ws: &WorkspaceId, flow: &Flow) -> Result<()> {
-        let insert = sql("insert into flow (id, workspace_id, integration_id, integration_version, browser_hash, \
+        let insert = sql(
+            "insert into flow (id, workspace_id, integration_id, integration_version, browser_hash, \
                           state_hash, verifier, owner_kind, owner_key, completion, handoff, callback, inputs, \
                           endpoints, expires_at, created_at) \
-                          values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)");
+                          values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
+        );
         let insert = insert.text(flow.id.as_str()).text(ws.as_str()).text(flow.integration_id.as_str());
         let insert = insert.int(flow.integration_version).text(&flow.browser_hash);
         let insert = insert.maybe_text(flow.state_hash.as_deref()).maybe_sealed(flow.verifier.as_ref());
@@ -101,7 +103,8 @@ impl Conn {
 
     /// Keeps how a taken flow ended. Its verifier is erased unless a code is still to be redeemed.
     pub async fn finish_flow(&mut self, ws: &WorkspaceId, id: &FlowId, end: &FlowEnd<'_>) -> Result<()> {
-        let update = sql("update flow set outcome = $3, provider_code = $4, code_hash = $5, code_expires_at = $6, \
+        let update =
+            sql("update flow set outcome = $3, provider_code = $4, code_hash = $5, code_expires_at = $6, \
                           connection_id = coalesce($7, connection_id), \
                           verifier = case when $4 is null then null else verifier end \
                           where workspace_id = $1 and id = $2");
@@ -113,7 +116,12 @@ impl Conn {
     }
 
     /// Spends the one-time code with this hash: once, and only while it is good.
-    pub async fn take_code(&mut self, ws: &WorkspaceId, code_hash: &str, now: Millis) -> Result<Option<Flow>> {
+    pub async fn take_code(
+        &mut self,
+        ws: &WorkspaceId,
+        code_hash: &str,
+        now: Millis,
+    ) -> Result<Option<Flow>> {
         let update = sql("update flow set code_used_at = $3 where workspace_id = $1 and code_hash = $2 \
                           and code_used_at is null and code_expires_at > $3 returning *");
         let update = update.text(ws.as_str()).text(code_hash).at(now);

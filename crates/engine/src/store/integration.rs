@@ -13,10 +13,12 @@ use crate::{
 impl Conn {
     /// Keeps a new integration. [`Error::Conflict`] when its key is taken in the workspace.
     pub async fn create_integration(&mut self, ws: &WorkspaceId, integration: &Integration) -> Result<()> {
-        let insert = sql("insert into integration (id, workspace_id, slug, provider, name, name_sort, mode, \
+        let insert = sql(
+            "insert into integration (id, workspace_id, slug, provider, name, name_sort, mode, \
                           client_id, client_secret, scopes, callback, config, version, disabled_at, created_at, \
                           updated_at) \
-                          values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)");
+                          values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
+        );
         let insert = insert.text(integration.id.as_str()).text(ws.as_str()).text(&integration.key);
         let insert = insert.text(&integration.provider).text(&integration.name);
         let insert = insert.text(integration.name.to_lowercase()).text(integration.mode.as_str());
@@ -56,7 +58,8 @@ impl Conn {
     /// Changes an integration and gives its new version. Writes only over the version that was read:
     /// [`Error::Conflict`] when another change came first. Id, workspace and `created_at` never change.
     pub async fn update_integration(&mut self, ws: &WorkspaceId, integration: &Integration) -> Result<i64> {
-        let update = sql("update integration set slug = $4, provider = $5, name = $6, name_sort = $7, mode = $8, \
+        let update =
+            sql("update integration set slug = $4, provider = $5, name = $6, name_sort = $7, mode = $8, \
                           client_id = $9, client_secret = $10, scopes = $11, callback = $12, config = $13, \
                           disabled_at = $14, updated_at = $15, version = version + 1 \
                           where workspace_id = $1 and id = $2 and version = $3 returning version");

@@ -82,7 +82,9 @@ async fn apply(kind: Kind, work: &mut Transaction<'static, Any>) -> Result<Migra
 /// What was applied already: number and checksum, in order.
 async fn applied(kind: Kind, work: &mut Transaction<'static, Any>) -> Result<Vec<(i64, String)>> {
     let there = match kind {
-        Kind::Sqlite => sql("select name from sqlite_master where type = 'table' and name = 'schema_migration'"),
+        Kind::Sqlite => {
+            sql("select name from sqlite_master where type = 'table' and name = 'schema_migration'")
+        }
         Kind::Postgres => sql("select cast(table_name as text) as name from information_schema.tables \
                                where table_schema = current_schema() and table_name = 'schema_migration'"),
     };

@@ -117,7 +117,9 @@ impl Store {
     pub async fn database_time(&self) -> Result<Millis> {
         let query = match self.kind {
             Kind::Sqlite => sql("select cast(unixepoch('subsec') * 1000 as bigint) as at"),
-            Kind::Postgres => sql("select cast(extract(epoch from clock_timestamp()) * 1000 as bigint) as at"),
+            Kind::Postgres => {
+                sql("select cast(extract(epoch from clock_timestamp()) * 1000 as bigint) as at")
+            }
         };
         let row = query.0.fetch_one(&self.read).await.map_err(fault)?;
         Row(row).at("at")

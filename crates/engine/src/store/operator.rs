@@ -18,7 +18,8 @@ impl Conn {
     pub async fn create_operator(&mut self, operator: &Operator) -> Result<()> {
         let insert = sql("insert into operator (id, username, username_folded, password_hash, disabled_at, \
                           created_at) values ($1, $2, $3, $4, $5, $6)");
-        let insert = insert.text(operator.id.as_str()).text(&operator.username).text(fold(&operator.username));
+        let insert =
+            insert.text(operator.id.as_str()).text(&operator.username).text(fold(&operator.username));
         let insert = insert.maybe_text(operator.password_hash.as_deref()).maybe_at(operator.disabled_at);
         self.execute(insert.at(operator.created_at)).await?;
         self.sign(None, Topic::Operator, "operator.create", operator.id.as_str()).await?;
@@ -74,11 +75,13 @@ impl Conn {
         role: Option<Role>,
     ) -> Result<()> {
         let change = match role {
-            Some(role) => sql("insert into operator_role (workspace_id, operator_id, role) values ($1, $2, $3) \
+            Some(role) => {
+                sql("insert into operator_role (workspace_id, operator_id, role) values ($1, $2, $3) \
                                on conflict (operator_id, workspace_id) do update set role = excluded.role")
-            .text(ws.as_str())
-            .text(id.as_str())
-            .text(role.as_str()),
+                .text(ws.as_str())
+                .text(id.as_str())
+                .text(role.as_str())
+            }
             None => sql("delete from operator_role where workspace_id = $1 and operator_id = $2")
                 .text(ws.as_str())
                 .text(id.as_str()),
@@ -90,11 +93,12 @@ impl Conn {
     async fn with_roles(&mut self, row: Option<Row>) -> Result<Option<Operator>> {
         let Some(row) = row else { return Ok(None) };
         let id = row.id("id", OperatorId::from_row)?;
-        let query = sql("select workspace_id, role from operator_role where operator_id = $1 order by workspace_id");
+        let query =
+            sql("select workspace_id, role from operator_role where operator_id = $1 order by workspace_id");
         let roles = self.rows(query.text(id.as_str())).await?;
-        let roles = roles.iter().map(|row| {
-            Ok((row.id("workspace_id", WorkspaceId::from_row)?, row.word("role", Role::parse)?))
-        });
+        let roles = roles
+            .iter()
+            .map(|row| Ok((row.id("workspace_id", WorkspaceId::from_row)?, row.word("role", Role::parse)?)));
         Ok(Some(Operator {
             id,
             username: row.text("username")?,

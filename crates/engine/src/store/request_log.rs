@@ -15,16 +15,19 @@ impl Conn {
     /// Keeps a batch of rows, each under its own workspace.
     pub async fn any_add_request_logs(&mut self, logs: &[RequestLog]) -> Result<()> {
         for log in logs {
-            let insert = sql("insert into request_log (id, request_id, workspace_id, api_key_id, connection_id, \
+            let insert =
+                sql("insert into request_log (id, request_id, workspace_id, api_key_id, connection_id, \
                               integration_id, method, path, status, error, attempts, bytes_in, bytes_out, \
                               duration_ms, at) \
                               values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)");
-            let insert = insert.text(log.id.as_str()).text(log.request_id.as_str()).text(log.workspace_id.as_str());
+            let insert =
+                insert.text(log.id.as_str()).text(log.request_id.as_str()).text(log.workspace_id.as_str());
             let insert = insert.maybe_text(log.api_key_id.as_ref().map(ApiKeyId::as_str));
             let insert = insert.text(log.connection_id.as_str()).text(log.integration_id.as_str());
             let insert = insert.text(&log.method).text(&log.path).int(log.status.into());
             let insert = insert.maybe_text(log.error.as_deref()).int(log.attempts.into());
-            let insert = insert.int(clamp(log.bytes_in)).int(clamp(log.bytes_out)).int(clamp(log.duration_ms));
+            let insert =
+                insert.int(clamp(log.bytes_in)).int(clamp(log.bytes_out)).int(clamp(log.duration_ms));
             self.execute(insert.at(log.at)).await?;
         }
         Ok(())
@@ -49,7 +52,6 @@ fn clamp(count: u64) -> i64 {
 }
 
 fn read(row: &Row) -> Result<RequestLog> {
-
     Ok(RequestLog {
         id: row.id("id", LogId::from_row)?,
         request_id: row.id("request_id", RequestId::from_row)?,

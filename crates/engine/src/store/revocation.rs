@@ -24,7 +24,8 @@ impl Conn {
         detail: &str,
         at: Millis,
     ) -> Result<()> {
-        let insert = sql("insert into revocation (id, workspace_id, connection_id, integration_id, outcome, detail, \
+        let insert =
+            sql("insert into revocation (id, workspace_id, connection_id, integration_id, outcome, detail, \
                           at) values ($1, $2, $3, $4, $5, $6, $7)");
         let insert = insert.text(id.as_str()).text(ws.as_str()).text(connection.as_str());
         let insert = insert.text(integration.as_str()).text(outcome).text(detail).at(at);

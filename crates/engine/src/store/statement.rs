@@ -37,6 +37,14 @@ impl Statement {
         Self(self.0.bind(value.as_ref().replace('\0', "\u{fffd}")))
     }
 
+    /// Binds a text that is only compared, or null.
+    pub(super) fn maybe_key(self, value: Option<&str>) -> Self {
+        match value {
+            Some(value) => self.key(value),
+            None => self.maybe_text(None::<&str>),
+        }
+    }
+
     /// Binds a text or null.
     pub(super) fn maybe_text(self, value: Option<impl AsRef<str>>) -> Self {
         Self(self.0.bind(value.map(|value| without_nul(value.as_ref()))))

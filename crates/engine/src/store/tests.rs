@@ -53,7 +53,7 @@ fn conflict<T>(result: Result<T>) -> String {
     }
 }
 
-fn missing(result: Result<()>) -> bool {
+fn missing<T>(result: Result<T>) -> bool {
     matches!(result, Err(Error::NotFound { .. }))
 }
 

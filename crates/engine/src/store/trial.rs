@@ -64,7 +64,8 @@ pub async fn on_each(test: impl AsyncFn(Store)) {
 async fn statement(server: &str, text: String) {
     use sqlx::Connection as _;
     sqlx::any::install_default_drivers();
-    let mut link = sqlx::AnyConnection::connect(server).await.expect("CLAVIGER_TEST_POSTGRES can't be reached");
+    let mut link =
+        sqlx::AnyConnection::connect(server).await.expect("CLAVIGER_TEST_POSTGRES can't be reached");
     sqlx::raw_sql(sqlx::AssertSqlSafe(text)).execute(&mut link).await.unwrap();
     link.close().await.unwrap();
 }

@@ -15,7 +15,8 @@ use crate::{
 impl Conn {
     /// Keeps a new user. [`crate::error::Error::Conflict`] when the name is taken in the workspace.
     pub async fn create_user(&mut self, ws: &WorkspaceId, user: &User) -> Result<()> {
-        let insert = sql("insert into app_user (id, workspace_id, username, username_folded, email, password_hash, \
+        let insert =
+            sql("insert into app_user (id, workspace_id, username, username_folded, email, password_hash, \
                           superuser_at, permissions, disabled_at, created_at, updated_at) \
                           values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)");
         let insert = insert.text(user.id.as_str()).text(ws.as_str()).text(&user.username);
@@ -58,7 +59,8 @@ impl Conn {
 
     /// Changes a user's e-mail address, rights, and whether it is disabled.
     pub async fn update_user(&mut self, ws: &WorkspaceId, user: &User) -> Result<()> {
-        let update = sql("update app_user set email = $3, superuser_at = $4, permissions = $5, disabled_at = $6, \
+        let update =
+            sql("update app_user set email = $3, superuser_at = $4, permissions = $5, disabled_at = $6, \
                           updated_at = $7 where workspace_id = $1 and id = $2");
         let update = update.text(ws.as_str()).text(user.id.as_str()).maybe_text(user.email.as_deref());
         let update = update.maybe_at(user.superuser.then_some(self.now)).json(&user.permissions)?;

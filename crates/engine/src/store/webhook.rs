@@ -17,10 +17,12 @@ use crate::{
 impl Conn {
     /// Keeps a new endpoint.
     pub async fn create_endpoint(&mut self, ws: &WorkspaceId, endpoint: &Endpoint) -> Result<()> {
-        let insert = sql("insert into webhook_endpoint (id, workspace_id, name, url, events, secret, disabled_at, \
+        let insert =
+            sql("insert into webhook_endpoint (id, workspace_id, name, url, events, secret, disabled_at, \
                           last_triggered_at, created_at, updated_at) \
                           values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)");
-        let insert = insert.text(endpoint.id.as_str()).text(ws.as_str()).text(&endpoint.name).text(&endpoint.url);
+        let insert =
+            insert.text(endpoint.id.as_str()).text(ws.as_str()).text(&endpoint.name).text(&endpoint.url);
         let insert = insert.json(&words(&endpoint.events))?.text(endpoint.secret.as_str());
         let insert = insert.maybe_at(endpoint.disabled_at).maybe_at(endpoint.last_triggered_at);
         self.execute(insert.at(endpoint.created_at).at(endpoint.updated_at)).await?;
@@ -54,7 +56,8 @@ impl Conn {
         let update = sql("update webhook_endpoint set name = $3, url = $4, events = $5, secret = $6, \
                           disabled_at = $7, updated_at = $8 where workspace_id = $1 and id = $2");
         let update = update.text(ws.as_str()).text(endpoint.id.as_str()).text(&endpoint.name);
-        let update = update.text(&endpoint.url).json(&words(&endpoint.events))?.text(endpoint.secret.as_str());
+        let update =
+            update.text(&endpoint.url).json(&words(&endpoint.events))?.text(endpoint.secret.as_str());
         found(self.execute(update.maybe_at(endpoint.disabled_at).at(self.now)).await?, "webhook endpoint")?;
         self.sign(Some(ws), Topic::Endpoint, "webhook_endpoint.update", endpoint.id.as_str()).await
     }
@@ -71,7 +74,8 @@ impl Conn {
 
     /// Keeps a new delivery.
     pub async fn create_delivery(&mut self, ws: &WorkspaceId, delivery: &Delivery) -> Result<()> {
-        let insert = sql("insert into delivery (id, workspace_id, event_id, endpoint_id, attempts, next_at, \
+        let insert =
+            sql("insert into delivery (id, workspace_id, event_id, endpoint_id, attempts, next_at, \
                           delivered_at, created_at) values ($1, $2, $3, $4, $5, $6, $7, $8)");
         let insert = insert.text(delivery.id.as_str()).text(ws.as_str()).text(delivery.event_id.as_str());
         let insert = insert.text(delivery.endpoint_id.as_str()).int(delivery.attempts);
@@ -81,7 +85,8 @@ impl Conn {
 
     /// An event's deliveries, oldest first.
     pub async fn deliveries(&mut self, ws: &WorkspaceId, event: &EventId) -> Result<Vec<Delivery>> {
-        let query = sql("select * from delivery where workspace_id = $1 and event_id = $2 order by created_at, id");
+        let query =
+            sql("select * from delivery where workspace_id = $1 and event_id = $2 order by created_at, id");
         self.rows(query.text(ws.as_str()).text(event.as_str())).await?.iter().map(read_delivery).collect()
     }
 }

@@ -15,7 +15,8 @@ use crate::{
 impl Conn {
     /// Makes a workspace. [`crate::error::Error::Conflict`] when its client id is taken.
     pub async fn create_workspace(&mut self, workspace: &Workspace) -> Result<()> {
-        let insert = sql("insert into workspace (id, name, client_id, jwt_secret, settings, created_at, updated_at) \
+        let insert =
+            sql("insert into workspace (id, name, client_id, jwt_secret, settings, created_at, updated_at) \
                           values ($1, $2, $3, $4, $5, $6, $7)");
         let insert = insert.text(workspace.id.as_str()).text(&workspace.name).text(&workspace.client_id);
         let insert = insert.maybe_sealed(workspace.jwt_secret.as_ref()).json(&workspace.settings)?;
@@ -41,7 +42,12 @@ impl Conn {
     }
 
     /// Sets a workspace's name and settings.
-    pub async fn update_workspace(&mut self, ws: &WorkspaceId, name: &str, settings: &Settings) -> Result<()> {
+    pub async fn update_workspace(
+        &mut self,
+        ws: &WorkspaceId,
+        name: &str,
+        settings: &Settings,
+    ) -> Result<()> {
         let update = sql("update workspace set name = $2, settings = $3, updated_at = $4 where id = $1");
         let update = update.text(ws.as_str()).text(name).json(settings)?.at(self.now);
         found(self.execute(update).await?, "workspace")?;

@@ -33,7 +33,9 @@ async fn lists_are_filtered_and_paged() {
         let mut conn = begin(&store).await;
         conn.create_integration(&ws, &second).await.unwrap();
         let mut ids = Vec::new();
-        for (of, owner) in [(&mine, Some("alice")), (&mine, Some("bob")), (&second, Some("alice")), (&mine, None)] {
+        for (of, owner) in
+            [(&mine, Some("alice")), (&mine, Some("bob")), (&second, Some("alice")), (&mine, None)]
+        {
             let made = connection(&ws, &of.id, owner);
             conn.create_connection(&ws, &made).await.unwrap();
             ids.push(made.id);
@@ -52,7 +54,14 @@ async fn lists_are_filtered_and_paged() {
             (ConnectionFilter::default(), vec![4, 3, 2, 1, 0]),
             (external(), vec![3, 2, 1, 0]),
             (ConnectionFilter { owner_key: alice(), ..external() }, vec![2, 0]),
-            (ConnectionFilter { owner_key: alice(), integration_id: Some(second.id.clone()), ..external() }, vec![2]),
+            (
+                ConnectionFilter {
+                    owner_key: alice(),
+                    integration_id: Some(second.id.clone()),
+                    ..external()
+                },
+                vec![2],
+            ),
             (ConnectionFilter { integration_id: Some(foreign.id.clone()), ..Default::default() }, vec![]),
             (ConnectionFilter { status: Some(Status::NeedsReauth), ..Default::default() }, vec![1]),
             (ConnectionFilter { owner_key: Some("alice\0".to_owned()), ..external() }, vec![]),
@@ -171,7 +180,10 @@ async fn a_credential_is_replaced_only_over_the_version_seen() {
         assert!(!conn.replace_credential(&other, &credential(&made, 3), 2).await.unwrap());
         assert!(!conn.replace_credential(&ws, &credential(&made, 2), 2).await.unwrap());
         assert!(conn.replace_credential(&ws, &credential(&made, 3), 2).await.unwrap());
-        assert_eq!(conn.credential(&ws, &made.id).await.unwrap().unwrap().sealed, credential(&made, 3).sealed);
+        assert_eq!(
+            conn.credential(&ws, &made.id).await.unwrap().unwrap().sealed,
+            credential(&made, 3).sealed
+        );
     })
     .await;
 }

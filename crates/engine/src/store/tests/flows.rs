@@ -24,7 +24,10 @@ async fn a_flow_starts_once() {
         let (Scene { ws, other, integration, .. }, made) = started(&store).await;
         let mut conn = begin(&store).await;
         let found = conn.any_flow(&made.id).await.unwrap().unwrap();
-        assert_eq!((&found.owner, found.completion, &found.handoff), (&made.owner, made.completion, &made.handoff));
+        assert_eq!(
+            (&found.owner, found.completion, &found.handoff),
+            (&made.owner, made.completion, &made.handoff)
+        );
         assert_eq!((found.state_hash.as_deref(), found.verifier), (Some(STATE), Some(sealed("v1.verifier"))));
         assert_eq!((found.endpoints, found.inputs["region"].as_str()), (Some(endpoints()), "eu"));
         assert_eq!((found.browser_hash, found.callback), (made.browser_hash.clone(), made.callback));
@@ -70,7 +73,10 @@ async fn of_callbacks_at_once_exactly_one_takes_the_flow() {
         }
         assert_eq!(taken.len(), 1);
         let (flow, query) = &taken[0];
-        assert_eq!((&flow.id, flow.taken_at, flow.callback_hash.as_ref()), (&made.id, Some(later(5)), Some(query)));
+        assert_eq!(
+            (&flow.id, flow.taken_at, flow.callback_hash.as_ref()),
+            (&made.id, Some(later(5)), Some(query))
+        );
         let mut conn = read(&store).await;
         assert_eq!(conn.any_flow_by_state(STATE).await.unwrap().unwrap().callback_hash.as_ref(), Some(query));
         assert_eq!(conn.pending_flows(&made.workspace_id, T0).await.unwrap(), 0);

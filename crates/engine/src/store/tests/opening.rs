@@ -70,9 +70,14 @@ async fn the_database_tells_its_time_and_kind() {
 
 #[tokio::test]
 async fn a_wrong_url_is_refused_without_repeating_it() {
-    for url in
-        ["", "mysql://u:hunter2@h/d", "sqlite://", "sqlite::memory:", "sqlite://a.db?cache=hunter2", "postgres://u:hunter2@:::"]
-    {
+    for url in [
+        "",
+        "mysql://u:hunter2@h/d",
+        "sqlite://",
+        "sqlite::memory:",
+        "sqlite://a.db?cache=hunter2",
+        "postgres://u:hunter2@:::",
+    ] {
         let Err(error) = Store::open(url).await else { panic!("{url} was opened") };
         assert!(matches!(error, Error::Invalid { field: "database_url", .. }), "{url}: {error:?}");
         assert!(!format!("{error} {error:?}").contains("hunter2"));

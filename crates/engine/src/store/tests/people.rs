@@ -46,7 +46,10 @@ async fn users_are_found_by_folded_name_in_their_workspace() {
         assert!(missing(conn.set_user_password(&other, &made.id, "x").await));
         assert!(missing(conn.disable_user(&other, &made.id, None).await));
         let found = conn.user(&ws, &made.id).await.unwrap().unwrap();
-        assert_eq!((found.password_hash.as_deref(), found.disabled_at), (Some("$argon2id$x"), Some(later(1))));
+        assert_eq!(
+            (found.password_hash.as_deref(), found.disabled_at),
+            (Some("$argon2id$x"), Some(later(1)))
+        );
         let changed = User { email: None, superuser: false, permissions: Vec::new(), ..made.clone() };
         conn.update_user(&ws, &changed).await.unwrap();
         assert!(missing(conn.update_user(&other, &changed).await));

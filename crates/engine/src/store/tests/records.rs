@@ -30,7 +30,11 @@ fn log(ws: &WorkspaceId, integration: &IntegrationId, at: Millis) -> RequestLog 
 async fn the_request_log_is_kept_by_workspace_and_ages() {
     on_each(async |store| {
         let Scene { ws, other, integration, foreign } = scene(&store).await;
-        let rows = [log(&ws, &integration.id, T0), log(&other, &foreign.id, T0), log(&ws, &integration.id, later(1))];
+        let rows = [
+            log(&ws, &integration.id, T0),
+            log(&other, &foreign.id, T0),
+            log(&ws, &integration.id, later(1)),
+        ];
         let mut conn = begin(&store).await;
         conn.any_add_request_logs(&rows).await.unwrap();
         conn.any_add_request_logs(&[]).await.unwrap();
@@ -38,7 +42,10 @@ async fn the_request_log_is_kept_by_workspace_and_ages() {
         assert_eq!(found.iter().map(|l| &l.id).collect::<Vec<_>>(), [&rows[2].id, &rows[0].id]);
         let (one, made) = (&found[0], &rows[2]);
         assert_eq!((&one.request_id, &one.connection_id), (&made.request_id, &made.connection_id));
-        assert_eq!((one.api_key_id.as_ref(), &one.integration_id), (made.api_key_id.as_ref(), &made.integration_id));
+        assert_eq!(
+            (one.api_key_id.as_ref(), &one.integration_id),
+            (made.api_key_id.as_ref(), &made.integration_id)
+        );
         assert_eq!((one.status, one.attempts, one.duration_ms, one.bytes_in), (502, 3, 12, 0));
         assert_eq!((one.path.as_str(), one.error.as_deref()), ("/me", Some("upstream_unreachable")));
         assert_eq!(one.bytes_out, u64::try_from(i64::MAX).unwrap());
@@ -55,7 +62,8 @@ async fn revocations_outlive_their_connection() {
         let Scene { ws, other, integration, .. } = scene(&store).await;
         let (id, gone) = (RevocationId::new(), ConnectionId::new());
         let mut conn = begin(&store).await;
-        let made = conn.create_revocation(&ws, &id, &gone, &integration.id, "failed", "HTTP 500", later(3)).await;
+        let made =
+            conn.create_revocation(&ws, &id, &gone, &integration.id, "failed", "HTTP 500", later(3)).await;
         made.unwrap();
         let found = conn.revocations(&ws, &ALL).await.unwrap();
         assert_eq!(found.len(), 1);

@@ -54,7 +54,8 @@ async fn commits_number_what_changed() {
         conn.commit().await.unwrap();
         let mut conn = read(&store).await;
         let new = conn.any_changes_after(seen).await.unwrap();
-        let got: Vec<_> = new.iter().map(|c| (c.seq, c.workspace_id.as_ref(), c.topic, c.target.as_str())).collect();
+        let got: Vec<_> =
+            new.iter().map(|c| (c.seq, c.workspace_id.as_ref(), c.topic, c.target.as_str())).collect();
         assert_eq!(
             got,
             [

@@ -59,7 +59,8 @@ async fn endpoints_are_kept_and_chosen_by_event() {
         assert_eq!(conn.endpoints(&ws, &ALL).await.unwrap().len(), 3);
         assert_eq!(conn.endpoints(&ws, &Page { offset: 2, limit: 2 }).await.unwrap().len(), 1);
 
-        let moved = Endpoint { url: "https://new.example".to_owned(), secret: sealed("v1.new"), ..created.clone() };
+        let moved =
+            Endpoint { url: "https://new.example".to_owned(), secret: sealed("v1.new"), ..created.clone() };
         conn.update_endpoint(&ws, &moved).await.unwrap();
         assert!(missing(conn.update_endpoint(&other, &moved).await));
         let found = conn.endpoint(&ws, &created.id).await.unwrap().unwrap();
