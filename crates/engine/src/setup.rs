@@ -1,0 +1,263 @@
+//! Setting up: how workspaces, redirect URIs, keys, users, integrations and webhook endpoints come to be.
+//!
+//! The command line, `apply`, `dev` and tests all come through here, so each rule about what may be configured
+//! is written once: plain values in [`check`], integrations in [`integration`]. Every verb works on the
+//! caller's unit of work and commits nothing. A secret made here is returned once and kept only sealed or hashed.
+
+use crate::{
+    broker::Broker,
+    domain::{
+        api_key::{ApiKey, Scope},
+        event::EventKind,
+        user::User,
+        webhook::Endpoint,
+        workspace::{Settings, Workspace},
+    },
+    error::{Error, Result},
+    id::{ApiKeyId, EndpointId, IntegrationId, UserId, WorkspaceId},
+    secret::{Secret, token},
+    store::Conn,
+    time::Millis,
+    vault::{Aad, Vault, hash},
+};
+use claviger_catalog::Catalog;
+
+pub mod check;
+pub mod integration;
+#[cfg(test)]
+mod tests;
+
+pub use integration::{NewIntegration, integration, update_integration};
+
+/// A unit of work in which something is set up, and what setting up needs.
+pub struct Change<'a> {
+    /// The open transaction.
+    pub conn: &'a mut Conn,
+    /// What seals secrets.
+    pub vault: &'a Vault,
+    /// Which providers there are.
+    pub catalog: &'a Catalog,
+    /// Now.
+    pub now: Millis,
+}
+
+impl<'a> Change<'a> {
+    /// A change through a broker's parts.
+    pub fn of(broker: &'a Broker, conn: &'a mut Conn) -> Self {
+        Self { conn, vault: &broker.vault, catalog: &broker.catalog, now: broker.clock.now() }
+    }
+}
+
+/// A workspace to be.
+#[derive(Default)]
+pub struct NewWorkspace {
+    /// What its operators call it.
+    pub name: String,
+    /// Its public client id; made up when absent.
+    pub client_id: Option<String>,
+    /// Its settings.
+    pub settings: Settings,
+    /// What Membrane-style tokens are signed with; made up when absent.
+    pub jwt_secret: Option<Secret>,
+}
+
+/// Makes a workspace. Also returns its JWT secret, this once.
+///
+/// # Errors
+/// `Invalid` for a bad name, client id or settings; `Conflict` when the client id is taken.
+pub async fn workspace(to: &mut Change<'_>, input: NewWorkspace) -> Result<(Workspace, Secret)> {
+    let name = check::name("name", &input.name)?;
+    let client_id = match input.client_id {
+        Some(given) => check::client_id(given)?,
+        None => format!("cl_{}", &hash::token(token()?.expose())[..24]),
+    };
+    check::settings(&input.settings)?;
+    if to.conn.any_workspace_by_client_id(&client_id).await?.is_some() {
+        return Err(Error::Conflict {
+            message: format!("the client id {client_id} is taken by another workspace"),
+        });
+    }
+    let id = WorkspaceId::new();
+    let secret = match input.jwt_secret {
+        Some(given) => check::signing_secret("jwt_secret", given)?,
+        None => token()?,
+    };
+    let workspace = Workspace {
+        jwt_secret: Some(to.vault.seal(&jwt_secret_aad(&id), &secret)?),
+        id,
+        name,
+        client_id,
+        settings: input.settings,
+        created_at: to.now,
+        updated_at: to.now,
+    };
+    to.conn.create_workspace(&workspace).await?;
+    Ok((workspace, secret))
+}
+
+/// What a workspace's JWT secret is bound to.
+pub fn jwt_secret_aad(workspace: &WorkspaceId) -> Aad<'_> {
+    Aad { workspace: workspace.as_str(), record: workspace.as_str(), field: "workspace.jwt_secret" }
+}
+
+/// Registers a redirect URI. `false` when it was registered before.
+///
+/// # Errors
+/// `Invalid` unless it is an absolute URI of the form that [`check::redirect_uri`] describes.
+pub async fn redirect_uri(to: &mut Change<'_>, workspace: &WorkspaceId, uri: &str) -> Result<bool> {
+    check::redirect_uri(uri)?;
+    if to.conn.has_redirect_uri(workspace, uri).await? {
+        return Ok(false);
+    }
+    to.conn.add_redirect_uri(workspace, uri).await?;
+    Ok(true)
+}
+
+/// An API key to be.
+pub struct NewApiKey {
+    /// What the operator calls it.
+    pub name: String,
+    /// What it may do.
+    pub scopes: Vec<Scope>,
+    /// The one integration it is limited to, if any.
+    pub integration_id: Option<IntegrationId>,
+    /// When it stops working, if ever.
+    pub expires_at: Option<Millis>,
+}
+
+/// Makes an API key. Also returns its text, this once.
+///
+/// # Errors
+/// `Invalid` for a bad name or no scope, `NotFound` for an integration of another workspace.
+pub async fn api_key(
+    to: &mut Change<'_>,
+    workspace: &WorkspaceId,
+    input: NewApiKey,
+) -> Result<(ApiKey, Secret)> {
+    let name = check::name("name", &input.name)?;
+    if input.scopes.is_empty() {
+        return Err(Error::invalid("scopes", "a key needs at least one of management, proxy, read-only"));
+    }
+    if let Some(id) = &input.integration_id
+        && to.conn.integration(workspace, id).await?.is_none()
+    {
+        return Err(Error::NotFound { what: "integration" });
+    }
+    let (text, prefix, hash) = hash::new_api_key()?;
+    let key = ApiKey {
+        id: ApiKeyId::new(),
+        workspace_id: workspace.clone(),
+        name,
+        prefix,
+        hash,
+        scopes: input.scopes,
+        integration_id: input.integration_id,
+        expires_at: input.expires_at,
+        last_used_at: None,
+        revoked_at: None,
+        created_at: to.now,
+    };
+    to.conn.create_api_key(workspace, &key).await?;
+    Ok((key, text))
+}
+
+/// A user to be.
+pub struct NewUser {
+    /// The name it signs in with.
+    pub username: String,
+    /// Its e-mail address.
+    pub email: Option<String>,
+    /// Its password; without one it can't sign in yet.
+    pub password: Option<Secret>,
+    /// Whether it may do everything in its workspace.
+    pub superuser: bool,
+    /// What else it may do.
+    pub permissions: Vec<String>,
+}
+
+/// Makes a user.
+///
+/// # Errors
+/// `Invalid` for a bad name, address or password; `Conflict` when the name is taken.
+pub async fn user(to: &mut Change<'_>, workspace: &WorkspaceId, input: NewUser) -> Result<User> {
+    let user = User {
+        id: UserId::new(),
+        workspace_id: workspace.clone(),
+        username: check::username(&input.username)?,
+        email: input.email.as_deref().map(check::email).transpose()?,
+        password_hash: match input.password {
+            Some(plain) => Some(password_hash(plain).await?),
+            None => None,
+        },
+        superuser: input.superuser,
+        permissions: input.permissions,
+        disabled_at: None,
+        created_at: to.now,
+        updated_at: to.now,
+    };
+    to.conn.create_user(workspace, &user).await?;
+    Ok(user)
+}
+
+/// Checks and hashes a password, away from the threads that serve.
+///
+/// # Errors
+/// `Invalid` when it is shorter than [`check::PASSWORD_MIN`] characters.
+pub async fn password_hash(plain: Secret) -> Result<String> {
+    check::password(&plain)?;
+    tokio::task::spawn_blocking(move || hash::password(&plain))
+        .await
+        .map_err(|_| Error::internal("hashing a password was interrupted"))?
+}
+
+/// A webhook endpoint to be.
+pub struct NewWebhook {
+    /// What its owner calls it.
+    pub name: String,
+    /// Where deliveries are posted.
+    pub url: String,
+    /// Which events it wants.
+    pub events: Vec<EventKind>,
+    /// What deliveries are signed with; made up when absent.
+    pub secret: Option<Secret>,
+}
+
+/// Makes a webhook endpoint. Also returns its signing secret, this once.
+///
+/// # Errors
+/// `Invalid` for a bad name or URL, or no event.
+pub async fn webhook(
+    to: &mut Change<'_>,
+    workspace: &WorkspaceId,
+    input: NewWebhook,
+) -> Result<(Endpoint, Secret)> {
+    let name = check::name("name", &input.name)?;
+    check::url("url", &input.url)?;
+    if input.events.is_empty() {
+        return Err(Error::invalid("events", "an endpoint needs at least one event"));
+    }
+    let secret = match input.secret {
+        Some(given) => check::signing_secret("secret", given)?,
+        None => Secret::new(format!("whsec_{}", token()?.expose())),
+    };
+    let id = EndpointId::new();
+    let endpoint = Endpoint {
+        secret: to.vault.seal(&webhook_secret_aad(workspace, &id), &secret)?,
+        id,
+        workspace_id: workspace.clone(),
+        name,
+        url: input.url,
+        events: input.events,
+        disabled_at: None,
+        last_triggered_at: None,
+        created_at: to.now,
+        updated_at: to.now,
+    };
+    to.conn.create_endpoint(workspace, &endpoint).await?;
+    Ok((endpoint, secret))
+}
+
+/// What a webhook endpoint's signing secret is bound to.
+pub fn webhook_secret_aad<'a>(workspace: &'a WorkspaceId, endpoint: &'a EndpointId) -> Aad<'a> {
+    Aad { workspace: workspace.as_str(), record: endpoint.as_str(), field: "webhook.secret" }
+}
