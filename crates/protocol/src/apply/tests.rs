@@ -1,1 +1,60 @@
+use http::Request;
 
+use super::*;
+use crate::oauth2::testing::tokens;
+
+fn applied(api: &str, uri: &str, headers: &[(&str, &str)]) -> Result<Parts, ProtocolError> {
+    let mut request = Request::builder().uri(uri);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let (mut parts, ()) = request.body(()).expect("a request").into_parts();
+    let api: Api = toml::from_str(api).expect("an api");
+    credential(&api, &tokens("A/T", None), &mut parts).map(|()| parts)
+}
+
+/// Quirks 49 and 50: the header in every dialect, and what else a call must carry.
+#[test]
+fn headers_in_every_dialect() {
+    for (api, name, value) in [
+        ("", "authorization", "Bearer A/T"),
+        ("place.format = \"Token token={token}\"", "authorization", "Token token=A/T"),
+        ("place.format = \"SSWS {token}\"", "authorization", "SSWS A/T"),
+        ("place = { header = \"X-Api-Key\", format = \"{token}\" }", "x-api-key", "A/T"),
+        ("place = { format = \"Basic {token}\", base64 = \"{token}:\" }", "authorization", "Basic QS9UOg=="),
+        ("place = { header = \"Cookie\", format = \"B1SESSION={token}\" }", "cookie", "B1SESSION=A/T"),
+        ("headers = { \"Notion-Version\" = \"2022-06-28\" }", "notion-version", "2022-06-28"),
+        ("headers = { \"User-Agent\" = \"claviger\" }", "user-agent", "claviger"),
+        ("headers = { \"X-Too\" = \"t {token}\" }", "x-too", "t A/T"),
+    ] {
+        let parts = applied(api, "https://a.example/x", &[(name, "the caller's")]).expect("applied");
+        let found: Vec<_> = parts.headers.get_all(name).iter().collect();
+        assert_eq!(found, [value], "{api}");
+        assert!(found[0].is_sensitive(), "{api}");
+        assert_eq!(parts.uri, "https://a.example/x");
+    }
+}
+
+/// Quirk 49: in the query, where the rest stays byte for byte and the caller's own goes.
+#[test]
+fn a_query_parameter() {
+    for (uri, expected) in [
+        ("https://a.example/x", "https://a.example/x?api_key=A%2FT"),
+        ("https://a.example/x?a=%20+b&&c", "https://a.example/x?a=%20+b&c&api_key=A%2FT"),
+        ("https://a.example/x?api_key=mine&a=1&api%5Fkey=mine", "https://a.example/x?a=1&api_key=A%2FT"),
+        ("https://a.example", "https://a.example/?api_key=A%2FT"),
+    ] {
+        let parts = applied("place.query = \"api_key\"", uri, &[]).expect("applied");
+        assert_eq!(parts.uri.to_string(), expected);
+        assert!(!parts.headers.contains_key("authorization"));
+    }
+}
+
+#[test]
+fn what_can_not_be_sent_is_refused() {
+    for api in
+        ["headers = { \"X\" = \"{client_id}\" }", "headers = { \"X\" = \"a\\nb\" }", "place.header = \"a b\""]
+    {
+        assert!(applied(api, "https://a.example/", &[]).is_err(), "{api}");
+    }
+}

@@ -14,6 +14,8 @@ pub mod discovery;
 pub mod pkce;
 pub mod read;
 pub mod revoke;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod token;
 mod token_error;
 mod tokens;

@@ -1,1 +1,62 @@
+use claviger_catalog::{Catalog, ClientAuth};
 
+use super::*;
+use crate::oauth2::testing::{client, provider, shown, tokens};
+
+fn made(oauth2: &OAuth2, url: Option<&str>, refresh: Option<&str>) -> Vec<String> {
+    let secret = Secret::new("s3c");
+    let requests = requests(oauth2, url, &client(&secret, ClientAuth::Body), &tokens("AT", refresh));
+    requests.expect("requests").iter().map(shown).collect()
+}
+
+/// RFC 7009 §2.1.
+#[test]
+fn the_refresh_token_goes_first() {
+    let url = "https://acme.example/revoke";
+    let tail = "client_id=cid&client_secret=s3c";
+    let access = format!("POST {url}\n\ntoken=AT&token_type_hint=access_token&{tail}");
+    let refresh = format!("POST {url}\n\ntoken=RT&token_type_hint=refresh_token&{tail}");
+    assert_eq!(made(&provider(""), Some(url), Some("RT")), [refresh, access.clone()]);
+    assert_eq!(made(&provider(""), Some(url), None), [access]);
+    assert!(made(&provider(""), None, Some("RT")).is_empty());
+}
+
+/// Quirk 58: every provider has its own call.
+#[test]
+fn a_files_own_call() {
+    let lines = "[revoke]\nurl = \"https://acme.example/tokens/{token}\"\nmethod = \"DELETE\"\n\
+                 headers = { Authorization = \"Bearer {access_token}\" }";
+    assert_eq!(
+        made(&provider(lines), Some("https://unused.example/"), Some("R/T ?")),
+        ["DELETE https://acme.example/tokens/R%2FT%20%3F\nauthorization: Bearer AT"]
+    );
+    let catalog = Catalog::builtin().expect("the catalog");
+    let github = catalog.get("github").expect("github");
+    let secret = Secret::new("s3c");
+    let client = client(&secret, ClientAuth::Basic);
+    let requests =
+        requests(github.oauth2().expect("oauth2"), None, &client, &tokens("AT", None)).expect("requests");
+    assert_eq!(
+        requests.iter().map(shown).collect::<Vec<_>>(),
+        [
+            "DELETE https://api.github.com/applications/cid/token\nauthorization: Basic Y2lkOnMzYw==\nuser-agent: claviger\
+          \n\n{\"access_token\":\"AT\"}"
+        ]
+    );
+}
+
+#[test]
+fn answers() {
+    let got =
+        |status: u16, body: &str| outcome(StatusCode::from_u16(status).expect("a status"), body.as_bytes());
+    assert_eq!(got(200, ""), Outcome::Revoked);
+    assert_eq!(got(204, ""), Outcome::Revoked);
+    assert_eq!(got(400, r#"{"error":"invalid_token"}"#), Outcome::Revoked);
+    assert_eq!(got(400, r#"{"error":"unsupported_token_type"}"#), Outcome::Unsupported);
+    assert_eq!(got(404, "<html>"), Outcome::Unsupported);
+    assert_eq!(got(503, ""), Outcome::Failed("HTTP 503".to_owned()));
+    assert_eq!(
+        got(401, r#"{"error":"invalid_client"}"#),
+        Outcome::Failed("HTTP 401: invalid_client".to_owned())
+    );
+}
