@@ -103,3 +103,6 @@ async fn exchange(
 fn refused_the_token(outcome: &std::result::Result<Response<Body>, Failure>) -> bool {
     matches!(outcome, Ok(answer) if answer.status() == StatusCode::UNAUTHORIZED)
 }
+
+#[cfg(test)]
+mod tests;

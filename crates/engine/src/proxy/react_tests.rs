@@ -112,7 +112,7 @@ fn retry_after_is_read_as_seconds_and_as_a_date() {
         ("3", Verdict::Retry(Duration::from_secs(3))),
         ("10", Verdict::Retry(Duration::from_secs(10))),
         ("11", Verdict::Done),
-        ("99999999999999999999", Verdict::Done),
+        ("9999999999", Verdict::Done),
         ("Sun, 06 Nov 1994 08:49:41 GMT", Verdict::Retry(Duration::from_secs(4))),
         ("Sun, 06 Nov 1994 08:49:48 GMT", Verdict::Done),
         ("Sun, 06 Nov 1994 08:49:30 GMT", Verdict::Retry(Duration::ZERO)),

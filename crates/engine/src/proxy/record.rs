@@ -73,6 +73,12 @@ impl Recorder {
         self.dropped.load(Ordering::Relaxed)
     }
 
+    #[cfg(test)]
+    pub(super) fn without_writer(room: usize) -> (Self, impl Sized) {
+        let (queue, rows) = mpsc::channel(room);
+        (Self { queue, dropped: Arc::default() }, rows)
+    }
+
     fn add(&self, row: RequestLog) {
         if self.queue.try_send(Message::Row(Box::new(row))).is_err() {
             self.dropped.fetch_add(1, Ordering::Relaxed);
@@ -162,6 +168,12 @@ impl Entry {
             recorder: broker.logs.clone(),
             clock: broker.clock.clone(),
         }
+    }
+
+    #[cfg(test)]
+    pub(super) fn with(mut self, recorder: Recorder) -> Self {
+        self.recorder = recorder;
+        self
     }
 
     /// The counter of bytes read from the caller.

@@ -230,7 +230,7 @@ fn most_willing(path: &str) -> Option<Vec<String>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(4096))]
+    #![proptest_config(ProptestConfig::with_cases(1024))]
 
     #[test]
     fn origin_and_base_prefix_never_change(base in prop::sample::select(&BASES[..]), target in bits()) {

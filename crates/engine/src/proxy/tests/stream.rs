@@ -1,0 +1,106 @@
+//! Bodies on their way: piece by piece in both directions, and what happens when somebody leaves.
+
+use bytes::Bytes;
+use futures_util::stream;
+use http_body::Frame;
+use http_body_util::{BodyExt as _, StreamBody};
+use tokio::sync::mpsc;
+
+use super::{
+    super::*,
+    world::{status, world},
+};
+use crate::outbound::BoxError;
+
+type Piece = std::result::Result<Frame<Bytes>, BoxError>;
+
+/// A body whose pieces come from a channel.
+fn channel() -> (mpsc::Sender<Piece>, Body) {
+    let (sender, receiver) = mpsc::channel::<Piece>(1);
+    let pieces = stream::unfold(receiver, |mut receiver| async { Some((receiver.recv().await?, receiver)) });
+    (sender, Body::new(StreamBody::new(pieces)))
+}
+
+fn piece(text: &'static str) -> Piece {
+    Ok(Frame::data(Bytes::from_static(text.as_bytes())))
+}
+
+#[tokio::test]
+async fn both_directions_stream_at_once() {
+    let world = world(|_, _| status(500)).await;
+    let (sender, body) = channel();
+    sender.send(piece("one")).await.unwrap();
+    let call = world.call(Request::post("/echo").body(body).unwrap());
+    let mut answer = forward(&world.broker, call).await.unwrap().into_body();
+    // Each piece is sent only after the one before has come back.
+    for (got, next) in [("one", Some("two")), ("two", Some("three")), ("three", None)] {
+        assert_eq!(answer.frame().await.unwrap().unwrap().into_data().unwrap(), got);
+        if let Some(next) = next {
+            sender.send(piece(next)).await.unwrap();
+        }
+    }
+    drop(sender);
+    assert!(answer.frame().await.is_none());
+    drop(answer);
+    let row = &world.log().await[0];
+    assert_eq!((row.status, row.error.as_deref(), row.bytes_in, row.bytes_out), (200, None, 11, 11));
+}
+
+#[tokio::test]
+async fn a_caller_who_leaves_ends_the_call_at_the_provider() {
+    let (sender, body) = channel();
+    let once = std::sync::Mutex::new(Some(body));
+    let world = world(move |_, _| Response::new(once.lock().unwrap().take().unwrap())).await;
+    sender.send(piece("first")).await.unwrap();
+    let mut answer = world.send("GET", "/x", "").await.unwrap().into_body();
+    assert_eq!(answer.frame().await.unwrap().unwrap().into_data().unwrap(), "first");
+    drop(answer);
+    // The provider's server drops its body when the connection is gone.
+    while sender.send(piece("more")).await.is_ok() {}
+    let row = &world.log().await[0];
+    assert_eq!((row.status, row.error.as_deref(), row.bytes_out), (200, Some("caller_gone"), 5));
+}
+
+#[tokio::test]
+async fn a_call_given_up_before_its_answer_is_on_record() {
+    let world = world(|_, _| status(200)).await;
+    let (sender, body) = channel();
+    let call = world.call(Request::post("/x").body(body).unwrap());
+    let broker = world.broker.clone();
+    let waiting = tokio::spawn(async move { forward(&broker, call).await.map(drop) });
+    // The second piece finds room only once the first is on its way.
+    sender.send(piece("first")).await.unwrap();
+    sender.send(piece("second")).await.unwrap();
+    waiting.abort();
+    let _aborted = waiting.await;
+    sender.closed().await;
+    let row = &world.log().await[0];
+    assert_eq!((row.status, row.error.as_deref(), row.attempts), (499, Some("caller_gone"), 1));
+}
+
+#[tokio::test]
+async fn an_answer_that_breaks_off_breaks_off_for_the_caller() {
+    let (sender, body) = channel();
+    let once = std::sync::Mutex::new(Some(body));
+    let world = world(move |_, _| Response::new(once.lock().unwrap().take().unwrap())).await;
+    sender.send(piece("first")).await.unwrap();
+    let mut answer = world.send("GET", "/x", "").await.unwrap().into_body();
+    assert_eq!(answer.frame().await.unwrap().unwrap().into_data().unwrap(), "first");
+    sender.send(Err("the provider fell over".into())).await.unwrap();
+    assert!(answer.frame().await.unwrap().is_err());
+    drop(answer);
+    let row = &world.log().await[0];
+    assert_eq!((row.status, row.error.as_deref()), (200, Some("upstream_broken")));
+}
+
+#[tokio::test]
+async fn a_full_queue_drops_rows_and_holds_nobody_up() {
+    let world = world(|_, _| status(200)).await;
+    let (recorder, _waiting) = record::Recorder::without_writer(1);
+    let call = || world.call(Request::get("/x").body(crate::outbound::empty()).unwrap());
+    let subject = resolve::subject(&world.broker, &world.key, &world.connection.id).await.unwrap();
+    for _ in 0..3 {
+        drop(Entry::open(&world.broker, &call(), &subject).with(recorder.clone()));
+    }
+    assert_eq!(recorder.dropped(), 2);
+}
