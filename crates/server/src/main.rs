@@ -1,2 +1,11 @@
-//! The binary.
-fn main() {}
+//! The binary. Everything is in the library, where tests can reach it.
+
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    claviger::cli::main().await
+}

@@ -1,0 +1,191 @@
+//! The YAML file: what it may say, and how its secrets are found.
+//!
+//! Unknown fields are refused with their path. An error quotes no value, for the value may be a secret.
+
+use std::{fs, path::Path};
+
+use anyhow::{Context as _, anyhow};
+use claviger_engine::{
+    domain::{
+        integration::{CallbackKind, Config, Mode},
+        workspace::Completion,
+    },
+    secret::Secret,
+};
+use serde::Deserialize;
+
+use crate::config;
+
+/// The whole file.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Wanted {
+    pub(super) workspaces: Vec<Workspace>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Workspace {
+    /// By which it is found again.
+    pub(super) client_id: String,
+    pub(super) name: String,
+    pub(super) jwt_secret: Option<Secret>,
+    #[serde(default)]
+    pub(super) settings: Settings,
+    #[serde(default)]
+    pub(super) redirect_uris: Vec<String>,
+    #[serde(default)]
+    pub(super) integrations: Vec<Integration>,
+    #[serde(default)]
+    pub(super) users: Vec<User>,
+    #[serde(default)]
+    pub(super) webhooks: Vec<Webhook>,
+}
+
+/// A setting that is absent is left as it is; on a new workspace it has its default.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Settings {
+    pub(super) include_connection_id: Option<bool>,
+    pub(super) include_external_id: Option<bool>,
+    pub(super) completion: Option<Completion>,
+    pub(super) allowed_origins: Option<Vec<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Integration {
+    /// By which it is found again.
+    pub(super) key: String,
+    pub(super) provider: String,
+    pub(super) name: Option<String>,
+    pub(super) mode: Option<Mode>,
+    pub(super) client_id: Option<Secret>,
+    pub(super) client_secret: Option<Secret>,
+    #[serde(default)]
+    pub(super) scopes: Vec<String>,
+    pub(super) callback: Option<CallbackKind>,
+    #[serde(default)]
+    pub(super) disabled: bool,
+    #[serde(default)]
+    pub(super) config: Config,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct User {
+    /// By which it is found again.
+    pub(super) username: String,
+    pub(super) email: Option<String>,
+    pub(super) password: Option<Secret>,
+    #[serde(default)]
+    pub(super) superuser: bool,
+    #[serde(default)]
+    pub(super) permissions: Vec<String>,
+    #[serde(default)]
+    pub(super) disabled: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Webhook {
+    /// By which it is found again.
+    pub(super) name: String,
+    pub(super) url: String,
+    pub(super) events: Vec<String>,
+    pub(super) secret: Option<Secret>,
+    #[serde(default)]
+    pub(super) disabled: bool,
+}
+
+/// Reads the file.
+pub(super) fn read(path: &Path) -> anyhow::Result<Wanted> {
+    let text = fs::read_to_string(path).with_context(|| format!("{} can't be read", path.display()))?;
+    let base = path.parent().unwrap_or(Path::new("."));
+    parse(&text, base).with_context(|| path.display().to_string())
+}
+
+/// Reads the file's text; `base` is where relative `${file:…}` begin.
+pub(super) fn parse(text: &str, base: &Path) -> anyhow::Result<Wanted> {
+    let value: serde_json::Value = serde_saphyr::from_str(text).map_err(|e| {
+        let place = e
+            .location()
+            .map_or_else(String::new, |l| format!(" at line {}, column {}", l.line(), l.column()));
+        anyhow!("is not YAML that can be read{place}")
+    })?;
+    let mut wanted: Wanted = serde_path_to_error::deserialize(value)
+        .map_err(|e| anyhow!("{}: {}", e.path(), without_values(&e.inner().to_string())))?;
+    for (w, workspace) in wanted.workspaces.iter_mut().enumerate() {
+        let at = format!("workspaces[{w}]");
+        resolve(&mut workspace.jwt_secret, &format!("{at}.jwt_secret"), base)?;
+        for (i, integration) in workspace.integrations.iter_mut().enumerate() {
+            resolve(&mut integration.client_id, &format!("{at}.integrations[{i}].client_id"), base)?;
+            resolve(&mut integration.client_secret, &format!("{at}.integrations[{i}].client_secret"), base)?;
+        }
+        for (u, user) in workspace.users.iter_mut().enumerate() {
+            resolve(&mut user.password, &format!("{at}.users[{u}].password"), base)?;
+        }
+        for (h, webhook) in workspace.webhooks.iter_mut().enumerate() {
+            resolve(&mut webhook.secret, &format!("{at}.webhooks[{h}].secret"), base)?;
+        }
+    }
+    unique(&wanted)?;
+    Ok(wanted)
+}
+
+/// Replaces `${env:NAME}` and `${file:PATH}` by what they stand for; anything else stands for itself.
+fn resolve(secret: &mut Option<Secret>, at: &str, base: &Path) -> anyhow::Result<()> {
+    let Some(given) = secret else { return Ok(()) };
+    let Some(reference) = given.expose().strip_prefix("${").and_then(|rest| rest.strip_suffix('}')) else {
+        return Ok(());
+    };
+    let found = match reference.split_once(':') {
+        Some(("env", name)) => config::variable(name)
+            .map(Secret::new)
+            .ok_or_else(|| anyhow!("{at}: the variable {name} is not set"))?,
+        Some(("file", path)) => {
+            let path = base.join(path);
+            let text = fs::read_to_string(&path)
+                .map(Secret::new)
+                .with_context(|| format!("{at}: the file {} can't be read", path.display()))?;
+            Secret::new(text.expose().trim_end_matches(['\r', '\n']))
+        }
+        _ => return Err(anyhow!("{at}: a reference is ${{env:NAME}} or ${{file:PATH}}")),
+    };
+    anyhow::ensure!(!found.is_empty(), "{at}: what is referred to is empty");
+    *secret = Some(found);
+    Ok(())
+}
+
+/// Nothing may be named twice: the second would undo the first, each time.
+fn unique(wanted: &Wanted) -> anyhow::Result<()> {
+    let once = |at: &str, names: Vec<String>| {
+        let mut sorted = names;
+        sorted.sort();
+        match sorted.windows(2).find(|pair| pair[0] == pair[1]) {
+            Some(pair) => Err(anyhow!("{at}: {:?} is named twice", pair[0])),
+            None => Ok(()),
+        }
+    };
+    once("workspaces", wanted.workspaces.iter().map(|w| w.client_id.clone()).collect())?;
+    for w in &wanted.workspaces {
+        let at = format!("workspace {}", w.client_id);
+        once(&format!("{at}: redirect_uris"), w.redirect_uris.clone())?;
+        once(&format!("{at}: integrations"), w.integrations.iter().map(|i| i.key.clone()).collect())?;
+        once(&format!("{at}: users"), w.users.iter().map(|u| u.username.to_lowercase()).collect())?;
+        once(&format!("{at}: webhooks"), w.webhooks.iter().map(|h| h.name.clone()).collect())?;
+    }
+    Ok(())
+}
+
+/// The reader's message quotes a value of the wrong type, which may be a secret in the wrong place.
+fn without_values(message: &str) -> String {
+    for kind in ["string", "integer", "floating point", "boolean"] {
+        let begin = format!("invalid type: {kind}");
+        if let Some(rest) = message.strip_prefix(&begin) {
+            let expected = rest.rsplit_once("expected ").map_or("something else", |(_, expected)| expected);
+            return format!("is a {kind}, expected {expected}");
+        }
+    }
+    message.to_owned()
+}

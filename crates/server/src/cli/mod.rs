@@ -1,0 +1,137 @@
+//! The command line: the map of every command. A file per command or group; none decides what the engine
+//! decides.
+//!
+//! Results go to stdout, everything else to stderr. Exit code 0 is done, 1 is not done, 2 is a wrong command
+//! line. Settings are `crate::config`'s; how a command comes by database, vault and broker is [`open`].
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::{config, out, telemetry};
+
+mod api_key;
+mod apply;
+mod catalog;
+mod dev;
+mod doctor;
+mod flags;
+mod key;
+mod migrate;
+pub mod open;
+mod openapi;
+mod sandbox;
+mod serve;
+mod user;
+mod workspace;
+
+use flags::Flags;
+
+/// A self-hosted connection broker: your customers connect their accounts elsewhere, your product uses them,
+/// and never sees a token.
+#[derive(Parser)]
+#[command(name = "claviger", version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    flags: Flags,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run everything on loopback with nothing to set up: for trying and developing
+    Dev(dev::Args),
+    /// Run the broker
+    Serve,
+    /// Bring the database's schema up to date, and nothing else
+    Migrate,
+    /// Check database, key, clock, public URLs and listeners, and say what to do about each
+    Doctor,
+    /// Make the installation what a YAML file says
+    Apply(apply::Args),
+    /// Workspaces
+    #[command(subcommand)]
+    Workspace(workspace::Command),
+    /// API keys
+    #[command(subcommand)]
+    ApiKey(api_key::Command),
+    /// Users, who sign in at the Informer-style door
+    #[command(subcommand)]
+    User(user::Command),
+    /// Root keys
+    #[command(subcommand)]
+    Key(key::Command),
+    /// Provider files
+    #[command(subcommand)]
+    Catalog(catalog::Command),
+    /// Print the OpenAPI document
+    Openapi,
+    /// Run the sandbox provider alone: an authorization server and an API to try and test against
+    Sandbox(sandbox::Args),
+}
+
+/// Runs the command that the process was started with.
+pub async fn main() -> ExitCode {
+    match run(Cli::parse()).await {
+        Ok(code) => code,
+        Err(error) => {
+            out::say(format_args!("claviger: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    // These need no settings, and a broken configuration must not stand in their way.
+    match &cli.command {
+        Command::Key(command) => return key::run(command),
+        Command::Catalog(command) => return catalog::run(command),
+        Command::Openapi => return openapi::run(),
+        _ => {}
+    }
+    let loaded = config::load(&cli.flags.given)?;
+    telemetry::init(loaded.settings.log_format, &loaded.settings.log);
+    for warning in &loaded.warnings {
+        tracing::warn!("{warning}");
+    }
+    let settings = loaded.settings;
+    match cli.command {
+        Command::Dev(args) => dev::run(args, settings).await.map(|()| ExitCode::SUCCESS),
+        Command::Serve => serve::run(settings).await,
+        Command::Migrate => migrate::run(&settings).await,
+        Command::Doctor => doctor::run(&settings).await,
+        Command::Apply(args) => apply::run(&args, &settings).await,
+        Command::Workspace(command) => workspace::run(command, &settings).await,
+        Command::ApiKey(command) => api_key::run(command, &settings).await,
+        Command::User(command) => user::run(command, &settings).await,
+        Command::Sandbox(args) => sandbox::run(args, &settings).await,
+        Command::Key(_) | Command::Catalog(_) | Command::Openapi => Ok(ExitCode::SUCCESS),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_flag_is_taken_before_and_after_the_command() {
+        for line in [
+            ["claviger", "--listen", "127.0.0.1:1", "serve"],
+            ["claviger", "serve", "--listen", "127.0.0.1:1"],
+        ] {
+            let given = Cli::parse_from(line).flags.given;
+            assert_eq!(
+                given.flags.get("listen").map(|text| text.expose().to_owned()).as_deref(),
+                Some("127.0.0.1:1")
+            );
+        }
+    }
+}

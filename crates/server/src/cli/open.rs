@@ -1,0 +1,123 @@
+//! From settings to what commands work with: the store, the keys, the broker, the workspace.
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::{Context as _, anyhow};
+use claviger_catalog::Catalog;
+use claviger_engine::{
+    broker::{Broker, Urls},
+    connect::Discovery,
+    domain::workspace::Workspace,
+    limit::{Limiter, Rate},
+    metrics::Metrics,
+    outbound::{self, Outbound, Policy},
+    proxy::Recorder,
+    refresh::Flights,
+    store::{Conn, Store},
+    time::Clock,
+    vault::{KeyRing, Vault},
+};
+
+use crate::config::{SettingError, Settings};
+
+/// Flows begun from one address: enough for an office behind one, too few for a flood.
+const FLOWS: Rate = Rate::Per { count: 60, window: Duration::from_secs(60) };
+
+/// What to do without a root key.
+const NO_KEY: &str = "there is no master key, and secrets are never stored unsealed. Make one:
+
+    (umask 077; claviger key generate > claviger.key)
+    export CLAVIGER_MASTER_KEY_FILE=claviger.key
+
+Keep a copy where the database's backups are not: without the key every stored credential is lost.";
+
+/// Opens the database, and leaves its schema as it is.
+pub async fn store(settings: &Settings) -> anyhow::Result<Store> {
+    Store::open(settings.database_url.expose())
+        .await
+        .with_context(|| format!("database_url: {} can't be opened", settings.database_shown()))
+}
+
+/// Opens the database and brings its schema up to date.
+pub async fn current_store(settings: &Settings) -> anyhow::Result<Store> {
+    let store = store(settings).await?;
+    let done =
+        store.migrate().await.with_context(|| format!("the schema of {}", settings.database_shown()))?;
+    if done.from != done.to {
+        tracing::info!(from = done.from, to = done.to, "the schema was brought up to date");
+    }
+    Ok(store)
+}
+
+/// Reads the root keys.
+pub fn keys(settings: &Settings) -> anyhow::Result<KeyRing> {
+    let key = settings.master_key.as_ref().ok_or_else(|| SettingError(NO_KEY.to_owned()))?;
+    KeyRing::parse(key.read()?.expose()).with_context(|| key.origin().to_owned())
+}
+
+/// What seals and opens, with the root keys of the settings.
+pub fn vault(settings: &Settings) -> anyhow::Result<Vault> {
+    keys(settings).map(Vault::new)
+}
+
+/// The catalog that is compiled in.
+pub fn catalog() -> anyhow::Result<Catalog> {
+    Catalog::builtin().context("the catalog that is compiled in")
+}
+
+/// The one client that requests leave by. `dev` may reach this machine, where its sandbox is.
+pub fn outbound(settings: &Settings, dev: bool) -> anyhow::Result<Outbound> {
+    let mut allow = settings.outbound_allow.clone();
+    if dev {
+        allow.extend(["127.0.0.0/8", "::1/128"].iter().filter_map(|net| net.parse::<ipnet::IpNet>().ok()));
+    }
+    Outbound::new(outbound::Config {
+        policy: Policy { allow },
+        extra_ca: settings.outbound_ca.clone(),
+        user_agent: concat!("claviger/", env!("CARGO_PKG_VERSION")).to_owned(),
+        ..outbound::Config::default()
+    })
+    .context("outbound_ca")
+}
+
+/// Everything together. The clock follows the database's.
+pub async fn broker(
+    settings: &Settings,
+    store: Store,
+    vault: Vault,
+    dev: bool,
+) -> anyhow::Result<Arc<Broker>> {
+    let clock = Clock::system();
+    clock.correct(store.database_time().await.context("the database's time")?);
+    Ok(Arc::new(Broker {
+        vault,
+        outbound: outbound(settings, dev)?,
+        catalog: catalog()?,
+        clock,
+        urls: Urls { app: settings.public_url.clone(), proxy: settings.proxy_public_url.clone() },
+        dev,
+        proxy_limit: Limiter::new(settings.proxy_rate_limit),
+        flow_limit: Limiter::new(FLOWS),
+        flights: Flights::default(),
+        discovery: Discovery::default(),
+        logs: Recorder::new(store.clone()),
+        metrics: Metrics::default(),
+        store,
+    }))
+}
+
+/// The workspace with this client id, or the only one there is.
+pub async fn workspace(conn: &mut Conn, client_id: Option<&str>) -> anyhow::Result<Workspace> {
+    if let Some(id) = client_id {
+        let found = conn.any_workspace_by_client_id(id).await?;
+        return found.ok_or_else(|| anyhow!("there is no workspace with the client id {id}"));
+    }
+    let mut all = conn.any_workspaces().await?;
+    match (all.pop(), all.is_empty()) {
+        (Some(only), true) => Ok(only),
+        (Some(_), false) => Err(anyhow!("there are several workspaces: name one with --workspace CLIENT_ID")),
+        (None, _) => {
+            Err(anyhow!("there is no workspace yet: make one with `claviger workspace create --name NAME`"))
+        }
+    }
+}

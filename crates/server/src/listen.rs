@@ -1,0 +1,243 @@
+//! Listeners: a port bound, connections served, an orderly end. The app and the proxy both stand on this.
+//!
+//! Knows nothing of URLs. A connection that does not come to a request in time is dropped; one that is open
+//! at the end gets until the limit. TLS is rustls with keys from PEM files, read at start.
+
+use std::{future::Future, io, net::SocketAddr, path::Path, sync::Arc, time::Duration};
+
+use anyhow::{Context as _, Result, anyhow};
+use http::{Request, Response};
+use http_body::Body;
+use hyper::body::Incoming;
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::{conn::auto::Builder, graceful::GracefulShutdown},
+    service::TowerToHyperService,
+};
+use rustls::{
+    ServerConfig,
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpListener, TcpStream},
+    sync::watch,
+    task::JoinSet,
+    time::timeout,
+};
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
+use tower::{Service, ServiceExt as _, service_fn};
+
+#[cfg(test)]
+mod tests;
+
+/// How long a connection may take from its first byte to its first request, and each later request's headers.
+const HEADER_LIMIT: Duration = Duration::from_secs(15);
+/// How long a TLS handshake may take.
+const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
+/// Requests at once on one HTTP/2 connection.
+const STREAMS: u32 = 250;
+/// Bytes of one request's header list under HTTP/2.
+const HEADER_LIST: u32 = 64 * 1024;
+/// Bytes buffered while reading one request's head under HTTP/1.
+const HEAD_BUFFER: usize = 128 * 1024;
+/// How long an HTTP/2 peer may be silent before it is asked whether it is there, and then to say so.
+const KEEP_ALIVE: Duration = Duration::from_secs(30);
+/// The pause after the system refused to accept (out of file descriptors).
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Who is at the other end of the connection, as an extension of each request. It may be a reverse proxy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PeerAddr(pub SocketAddr);
+
+/// How serving ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ended {
+    /// Connections that were still busy at the limit, and were cut.
+    pub cut: usize,
+}
+
+/// Takes a port. `setting` is the name of the setting that chose it, for the error.
+pub async fn bind(setting: &str, addr: SocketAddr) -> Result<TcpListener> {
+    TcpListener::bind(addr).await.map_err(|e| {
+        let flag = setting.replace('_', "-");
+        let change = format!("set {setting} (--{flag}, CLAVIGER_{})", setting.to_uppercase());
+        anyhow!(match e.kind() {
+            io::ErrorKind::AddrInUse => {
+                format!("{addr} is taken by another process: stop it, or {change} to a free port")
+            }
+            io::ErrorKind::PermissionDenied => {
+                format!("{addr} may not be bound by this user: {change} to a port above 1023")
+            }
+            io::ErrorKind::AddrNotAvailable => {
+                format!(
+                    "{addr} is not an address of this machine: {change} to one that is, such as 127.0.0.1"
+                )
+            }
+            _ => format!("{addr} can't be bound ({e}): {change}"),
+        })
+    })
+}
+
+/// Reads a certificate chain and its key, ready for HTTP/2 and HTTP/1.1.
+pub fn tls(cert: &Path, key: &Path) -> Result<Arc<ServerConfig>> {
+    let chain = CertificateDer::pem_file_iter(cert)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|e| anyhow!("tls_cert: {} holds no readable certificates: {e}", cert.display()))?;
+    anyhow::ensure!(!chain.is_empty(), "tls_cert: {} holds no certificate", cert.display());
+    // The error of the key's reader names a place, never its content.
+    let key_der = PrivateKeyDer::from_pem_file(key)
+        .map_err(|e| anyhow!("tls_key: {} holds no readable private key: {e}", key.display()))?;
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .context("TLS")?
+        .with_no_client_auth()
+        .with_single_cert(chain, key_der)
+        .map_err(|e| {
+            anyhow!("tls_cert and tls_key ({}, {}) don't go together: {e}", cert.display(), key.display())
+        })?;
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
+}
+
+/// Serves until `shutdown` is ready, then gives open requests up to `limit` to finish.
+pub async fn serve<S, B>(
+    listener: TcpListener,
+    tls: Option<Arc<ServerConfig>>,
+    service: S,
+    shutdown: impl Future<Output = ()>,
+    limit: Duration,
+) -> Ended
+where
+    S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
+    S::Error: Into<BoxError>,
+    S::Future: Send,
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<BoxError>,
+{
+    let acceptor = tls.map(TlsAcceptor::from);
+    let builder = builder();
+    let graceful = GracefulShutdown::new();
+    let mut tasks = JoinSet::new();
+    let mut shutdown = std::pin::pin!(shutdown);
+    loop {
+        tokio::select! {
+            () = &mut shutdown => break,
+            accepted = listener.accept() => match accepted {
+                Ok((stream, peer)) => {
+                    let watcher = graceful.watcher();
+                    let (seen, was_seen) = watch::channel(false);
+                    let service = with_peer(service.clone(), peer, seen);
+                    let (acceptor, builder) = (acceptor.clone(), builder.clone());
+                    tasks.spawn(async move {
+                        let _refused = stream.set_nodelay(true);
+                        let Some(io) = handshake(acceptor, stream).await else { return };
+                        let service = TowerToHyperService::new(service);
+                        let connection = builder.serve_connection_with_upgrades(io, service).into_owned();
+                        until_silent(watcher.watch(connection), was_seen).await;
+                    });
+                }
+                Err(e) => {
+                    tracing::warn!(error = %e, "a connection could not be accepted");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            },
+            Some(_) = tasks.join_next() => {}
+        }
+    }
+    drop(listener);
+    let finish = async {
+        graceful.shutdown().await;
+        while tasks.join_next().await.is_some() {}
+    };
+    let finished = timeout(limit, finish).await.is_ok();
+    let cut = if finished { 0 } else { tasks.len() };
+    tasks.shutdown().await;
+    Ended { cut }
+}
+
+fn builder() -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_LIMIT)
+        .preserve_header_case(true)
+        .max_buf_size(HEAD_BUFFER);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(KEEP_ALIVE)
+        .keep_alive_timeout(KEEP_ALIVE)
+        .max_concurrent_streams(STREAMS)
+        .max_header_list_size(HEADER_LIST);
+    builder
+}
+
+/// The service, each request carrying [`PeerAddr`]; the first one is noted.
+fn with_peer<S, B>(
+    service: S,
+    peer: SocketAddr,
+    seen: watch::Sender<bool>,
+) -> impl Service<
+    Request<Incoming>,
+    Response = Response<B>,
+    Error = S::Error,
+    Future = impl Future<Output = Result<Response<B>, S::Error>> + Send,
+> + Clone
++ Send
++ 'static
+where
+    S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
+    S::Future: Send,
+{
+    let seen = Arc::new(seen);
+    service_fn(move |mut request: Request<Incoming>| {
+        seen.send_replace(true);
+        request.extensions_mut().insert(PeerAddr(peer));
+        service.clone().oneshot(request)
+    })
+}
+
+/// Drives a connection; one that brings no request within the limit is dropped.
+async fn until_silent<T, E>(connection: impl Future<Output = Result<T, E>>, mut seen: watch::Receiver<bool>)
+where
+    E: Into<BoxError>,
+{
+    let mut connection = std::pin::pin!(connection);
+    let in_time = async { timeout(HEADER_LIMIT, seen.wait_for(|seen| *seen)).await.is_ok() };
+    let ended = tokio::select! {
+        ended = &mut connection => ended,
+        in_time = in_time => {
+            if !in_time {
+                tracing::debug!("a connection brought no request in time");
+                return;
+            }
+            connection.await
+        }
+    };
+    if let Err(e) = ended {
+        tracing::debug!(error = %e.into(), "a connection broke");
+    }
+}
+
+/// A connection's bytes, in the clear.
+trait Socket: AsyncRead + AsyncWrite + Send + Unpin {}
+impl Socket for TcpStream {}
+impl Socket for TlsStream<TcpStream> {}
+
+async fn handshake(acceptor: Option<TlsAcceptor>, stream: TcpStream) -> Option<TokioIo<Box<dyn Socket>>> {
+    let Some(acceptor) = acceptor else { return Some(TokioIo::new(Box::new(stream))) };
+    match timeout(HANDSHAKE_LIMIT, acceptor.accept(stream)).await {
+        Ok(Ok(stream)) => Some(TokioIo::new(Box::new(stream))),
+        Ok(Err(e)) => {
+            tracing::debug!(error = %e, "a TLS handshake failed");
+            None
+        }
+        Err(_) => None,
+    }
+}
