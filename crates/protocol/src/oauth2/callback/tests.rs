@@ -1,10 +1,10 @@
 use super::*;
 use crate::oauth2::testing::{map, provider};
 
-fn code(
-    lines: &str,
-    query: &str,
-) -> Result<(String, Option<String>, BTreeMap<String, String>), CallbackError> {
+/// A code, the issuer, saved values.
+type Read = (String, Option<String>, BTreeMap<String, String>);
+
+fn code(lines: &str, query: &str) -> Result<Read, CallbackError> {
     match read(&provider(lines), query)? {
         Answer::Code { code, iss, saved } => Ok((code.expose().to_owned(), iss, saved)),
         Answer::Error { error, .. } => panic!("an error: {error}"),

@@ -282,14 +282,14 @@ fn a_refresh_keeps_what_is_not_returned() {
             NOW,
         )
     };
-    let kept = refreshed("", 200, r#"{"access_token":"AT2"}"#).ok().expect("tokens");
+    let kept = refreshed("", 200, r#"{"access_token":"AT2"}"#).expect("tokens");
     assert_eq!(kept.access_token.expose(), "AT2");
     assert_eq!(kept.refresh_token.as_ref().map(Secret::expose), Some("RT"));
 
     let lines =
         "lifetime = 60\nrefresh.extends_only = true\nanswer.error = { path = \"result\", is_not = [\"OK\"] }";
     for body in ["", r#"{"result":"OK"}"#] {
-        let kept = refreshed(lines, 200, body).ok().expect("tokens");
+        let kept = refreshed(lines, 200, body).expect("tokens");
         assert_eq!((kept.access_token.expose(), kept.expires_at), ("AT", Some(NOW + 60_000)));
     }
     assert!(refreshed(lines, 200, r#"{"result":"NO"}"#).is_err());
@@ -309,7 +309,7 @@ fn answers_of_the_catalogs_providers() {
         r#"{"access_token":"gho_x","scope":"repo,gist","token_type":"bearer"}"#,
         "access_token=gho_x&scope=repo%2Cgist&token_type=bearer",
     ] {
-        let tokens = read("github", body).ok().expect("tokens");
+        let tokens = read("github", body).expect("tokens");
         assert_eq!(tokens.scopes, Some(vec!["repo".to_owned(), "gist".to_owned()]));
         assert_eq!(tokens.expires_at, None);
     }
