@@ -11,6 +11,7 @@ use crate::{
     domain::integration::Integration,
     error::{Error, Result},
     limit::Limiter,
+    metrics::Metrics,
     outbound::Outbound,
     proxy::Recorder,
     refresh::Flights,
@@ -45,6 +46,8 @@ pub struct Broker {
     pub discovery: Discovery,
     /// Where proxied calls are recorded.
     pub logs: Recorder,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
 }
 
 /// Our own public origins, from configuration and never from a request's `Host`.

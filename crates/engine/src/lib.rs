@@ -11,6 +11,7 @@ pub mod domain;
 pub mod error;
 pub mod id;
 pub mod limit;
+pub mod metrics;
 pub mod outbound;
 pub mod proxy;
 pub mod refresh;

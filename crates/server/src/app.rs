@@ -58,18 +58,24 @@ impl App {
     }
 }
 
-/// The two listeners, bound.
+/// The listeners, bound.
 pub struct Bound {
     app: TcpListener,
     proxy: TcpListener,
+    metrics: Option<TcpListener>,
 }
 
 impl Bound {
-    /// Takes both ports, so that a taken one is an error before anything has begun.
+    /// Takes all ports, so that a taken one is an error before anything has begun.
     pub async fn take(settings: &Settings) -> Result<Self> {
+        let metrics = match settings.metrics_listen {
+            Some(addr) => Some(listen::bind("metrics_listen", addr).await?),
+            None => None,
+        };
         Ok(Self {
             app: listen::bind("listen", settings.listen).await?,
             proxy: listen::bind("proxy_listen", settings.proxy_listen).await?,
+            metrics,
         })
     }
 
@@ -91,9 +97,14 @@ pub async fn serve(app: App, bound: Bound, settings: &Settings, stop: watch::Rec
     tracing::info!(app = %bound.app()?, proxy = %bound.proxy()?, public_url = %app.broker.urls.app, "listening");
     let purge = tokio::spawn(purge(app.broker.clone()));
     let broker = app.broker.clone();
+    let metrics = async {
+        if let Some(listener) = bound.metrics {
+            listen::serve(listener, None, router::metrics(app.clone()), stopped(stop.clone()), limit).await;
+        }
+    };
     let doors = listen::serve(bound.app, tls.clone(), router::app(app.clone()), stopped(stop.clone()), limit);
-    let proxy = listen::serve(bound.proxy, tls, router::proxy(app), stopped(stop), limit);
-    let (doors, proxy) = tokio::join!(doors, proxy);
+    let proxy = listen::serve(bound.proxy, tls, router::proxy(app.clone()), stopped(stop.clone()), limit);
+    let (doors, proxy, ()) = tokio::join!(doors, proxy, metrics);
     purge.abort();
     broker.logs.flush().await;
     broker.store.close().await;

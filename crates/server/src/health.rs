@@ -1,5 +1,6 @@
-//! Health: whether the process answers, and whether it can do its work.
+//! Health: whether the process answers, whether it can do its work, and what it has done.
 
+use axum::http::header::CONTENT_TYPE;
 use axum::{
     Json,
     extract::State,
@@ -29,4 +30,16 @@ pub async fn ready(State(app): State<App>) -> Response {
     let status = if ok { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let body = json!({ "status": say(ok), "database": say(database.is_ok()), "key": say(key.is_ok()) });
     (status, Json(body)).into_response()
+}
+
+/// `GET /metrics` on the metrics listener.
+pub async fn metrics(State(app): State<App>) -> Response {
+    const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    match app.broker.metrics.text() {
+        Ok(text) => ([(CONTENT_TYPE, OPEN_METRICS)], text).into_response(),
+        Err(error) => {
+            tracing::error!(error = ?error, "metrics could not be written");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
 }

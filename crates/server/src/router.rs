@@ -60,6 +60,11 @@ pub fn proxy(app: App) -> Router {
     Router::new().fallback(bundleup::proxy::forward).layer(CatchPanicLayer::new()).with_state(app)
 }
 
+/// The metrics listener: one path, for the operator's network only.
+pub fn metrics(app: App) -> Router {
+    Router::new().route("/metrics", get(health::metrics)).with_state(app)
+}
+
 fn below_v1(
     router: Router<App>,
     noun: &str,

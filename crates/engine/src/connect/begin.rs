@@ -148,6 +148,7 @@ async fn create(
     let mut conn = broker.store.begin(Actor::System, now).await?;
     conn.create_flow(&workspace.id, &flow).await?;
     conn.commit().await?;
+    broker.metrics.flow("begun");
     Ok(next)
 }
 

@@ -62,7 +62,14 @@ async fn taken(broker: Arc<Broker>, callback: Callback) -> Result<Outcome> {
     conn.commit().await?;
     let Some(flow) = flow else { return repeat(broker, callback, &state_hash, &callback_hash).await };
 
-    let (outcome, end) = match conclude(broker, callback, &flow).await {
+    let concluded = conclude(broker, callback, &flow).await;
+    broker.metrics.flow(match &concluded {
+        Ok(done) if done.written => "connected",
+        Ok(done) if done.end.provider_code.is_some() => "deferred",
+        Ok(_) => "refused",
+        Err(_) => "failed",
+    });
+    let (outcome, end) = match concluded {
         Ok(done) if done.written => return Ok(done.outcome),
         Ok(done) => (done.outcome, done.end),
         Err(error) => (explain(&flow, &error), End::default()),

@@ -29,7 +29,13 @@ async fn perform(broker: Arc<Broker>, subject: Subject, seen: i64) -> Result<Usa
     if held.usable.version != seen {
         return Ok(held.usable);
     }
-    match ask(&broker, &subject, &held.usable.tokens).await? {
+    let answered = ask(&broker, &subject, &held.usable.tokens).await;
+    broker.metrics.refresh(match &answered {
+        Ok(Ok(_)) => "renewed",
+        Ok(Err(refused)) if refused.is_invalid_grant() => "refused",
+        Ok(Err(_)) | Err(_) => "failed",
+    });
+    match answered? {
         Ok(newer) => store(&broker, &subject, &held.credential, &held.usable.tokens, newer).await,
         Err(refused) if refused.is_invalid_grant() => {
             let error = exchange::refusal(&refused);

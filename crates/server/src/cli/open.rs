@@ -101,7 +101,7 @@ pub async fn broker(
         flights: Flights::default(),
         discovery: Discovery::default(),
         logs: Recorder::new(store.clone()),
-        metrics: Metrics::default(),
+        metrics: Arc::new(Metrics::default()),
         store,
     }))
 }

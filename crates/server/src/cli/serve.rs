@@ -14,9 +14,6 @@ use crate::{
 pub(super) async fn run(settings: Settings) -> anyhow::Result<ExitCode> {
     settings.check_public_urls()?;
     let vault = open::vault(&settings)?;
-    if settings.metrics_listen.is_some() {
-        tracing::warn!("metrics_listen is set, but there are no metrics yet: nothing listens there");
-    }
     let bound = Bound::take(&settings).await?;
     let store = open::current_store(&settings).await?;
     let broker = open::broker(&settings, store, vault, false).await?;

@@ -71,8 +71,11 @@ impl Pages {
     pub fn engine_error(&self, error: &Error) -> Response {
         let title = "This can't be connected";
         let (status, message) = match error {
-            Error::Invalid { field, message } => (StatusCode::BAD_REQUEST, format!("{field}: {message}.")),
-            Error::Conflict { message } => (StatusCode::CONFLICT, format!("{message}.")),
+            Error::Invalid { field, message } if is_parameter(field) => {
+                (StatusCode::BAD_REQUEST, format!("{field}: {message}."))
+            }
+            Error::Invalid { message, .. } => (StatusCode::BAD_REQUEST, sentence(message)),
+            Error::Conflict { message } => (StatusCode::CONFLICT, sentence(message)),
             Error::NotFound { what } => (StatusCode::NOT_FOUND, format!("There is no such {what}.")),
             Error::Limited { .. } => {
                 (StatusCode::TOO_MANY_REQUESTS, "Too many attempts; wait a minute and try again.".to_owned())
@@ -110,6 +113,18 @@ impl Pages {
         put(headers, header::X_CONTENT_TYPE_OPTIONS, "nosniff");
         Ok(response)
     }
+}
+
+/// Whether a field is a parameter that the product's engineer gave; other fields say nothing to a customer.
+fn is_parameter(field: &str) -> bool {
+    matches!(field, "client_id" | "integration_id" | "redirect_uri" | "external_id" | "issuer" | "inputs")
+}
+
+/// A message as a sentence of its own.
+pub fn sentence(message: &str) -> String {
+    let mut letters = message.chars();
+    let first = letters.next().map(|c| c.to_uppercase().collect::<String>()).unwrap_or_default();
+    format!("{first}{}.", letters.as_str())
 }
 
 /// A redirect that leaves no trace: 302 answering GET, 303 answering POST, never stored, no referrer.
