@@ -95,7 +95,7 @@ impl Conn {
         inputs: &BTreeMap<String, String>,
     ) -> Result<bool> {
         let update = sql("update flow set state_hash = $3, verifier = $4, endpoints = $5, inputs = $6 \
-                          where workspace_id = $1 and id = $2 and state_hash is null and taken_at is null \
+                          where workspace_id = $1 and id = $2 and state_hash is null \
                           and expires_at > $7");
         let update = update.text(ws.as_str()).text(id.as_str()).text(state_hash).maybe_sealed(verifier);
         Ok(self.execute(update.json(endpoints)?.json(inputs)?.at(self.now)).await? > 0)

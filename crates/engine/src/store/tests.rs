@@ -21,6 +21,7 @@ use crate::{
     vault::Sealed,
 };
 
+mod bystanders;
 mod connections;
 mod flows;
 mod opening;

@@ -179,6 +179,7 @@ async fn a_credential_is_replaced_only_over_the_version_seen() {
         let mut conn = begin(&store).await;
         assert!(!conn.replace_credential(&other, &credential(&made, 3), 2).await.unwrap());
         assert!(!conn.replace_credential(&ws, &credential(&made, 2), 2).await.unwrap());
+        assert!(!conn.replace_credential(&ws, &credential(&made, 3), 1).await.unwrap());
         assert!(conn.replace_credential(&ws, &credential(&made, 3), 2).await.unwrap());
         assert_eq!(
             conn.credential(&ws, &made.id).await.unwrap().unwrap().sealed,

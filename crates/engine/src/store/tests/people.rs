@@ -37,6 +37,7 @@ async fn users_are_found_by_folded_name_in_their_workspace() {
         let found = conn.user_by_name(&ws, "ÄRMEL").await.unwrap().unwrap();
         assert_eq!((&found.id, found.username.as_str(), found.superuser), (&made.id, "Ärmel", true));
         assert_eq!((&found.email, &found.permissions), (&made.email, &made.permissions));
+        assert_ne!(conn.user_by_name(&other, "ÄRMEL").await.unwrap().unwrap().id, made.id);
         assert!(conn.user_by_name(&ws, "nobody").await.unwrap().is_none());
         assert!(conn.user(&other, &made.id).await.unwrap().is_none());
         assert_eq!(conn.users(&ws, &ALL).await.unwrap().len(), 1);

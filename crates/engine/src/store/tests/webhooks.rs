@@ -57,6 +57,7 @@ async fn endpoints_are_kept_and_chosen_by_event() {
         assert_eq!(conn.endpoints_for(&ws, EventKind::ConnectionCreated).await.unwrap().len(), 2);
         assert!(conn.endpoints_for(&other, EventKind::ConnectionCreated).await.unwrap().is_empty());
         assert_eq!(conn.endpoints(&ws, &ALL).await.unwrap().len(), 3);
+        assert!(conn.endpoints(&other, &ALL).await.unwrap().is_empty());
         assert_eq!(conn.endpoints(&ws, &Page { offset: 2, limit: 2 }).await.unwrap().len(), 1);
 
         let moved =

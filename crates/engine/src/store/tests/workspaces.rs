@@ -200,7 +200,8 @@ async fn integrations_change_by_version_and_go_when_unused() {
         assert_eq!((found.version, found.name.as_str(), found.updated_at), (2, "New", later(7)));
         assert_eq!((found.disabled_at, found.created_at), (Some(T0), T0));
         assert!(conflict(conn.update_integration(&ws, &changed).await).contains("meanwhile"));
-        assert!(missing(conn.update_integration(&other, &changed).await));
+        let current = Integration { version: 2, ..changed.clone() };
+        assert!(missing(conn.update_integration(&other, &current).await));
         let limited = ApiKey { integration_id: Some(mine.id.clone()), ..api_key(&ws, "ck_C") };
         let held = connection(&ws, &mine.id, None);
         conn.create_api_key(&ws, &limited).await.unwrap();
