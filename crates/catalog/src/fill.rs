@@ -74,7 +74,11 @@ impl Provider {
     /// # Errors
     /// [`TemplateError::Refused`] and [`TemplateError::NotAUrl`]
     pub fn filled(&self, given: &Values) -> Result<Self, TemplateError> {
-        let values = &self.values(given)?;
+        let with_client = self.values(given)?;
+        let mut values = with_client.clone();
+        // In requests of the grant the client's id is filled when they are built, never from given values.
+        values.remove("client_id");
+        let values = &values;
         let mut out = self.clone();
         let Auth::OAuth2(oauth2) = &mut out.auth;
         let ends = &mut oauth2.endpoints;
@@ -101,7 +105,7 @@ impl Provider {
             fill_map(&mut revoke.params, values)?;
             fill_map(&mut revoke.headers, values)?;
         }
-        fill_map(&mut out.api.headers, values)?;
+        fill_map(&mut out.api.headers, &with_client)?;
         let hosts = std::mem::take(&mut out.api.allowed_hosts);
         for host in hosts {
             match expand_host(&host, values) {

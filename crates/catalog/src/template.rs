@@ -177,10 +177,28 @@ pub fn expand_text(template: &str, values: &BTreeMap<String, String>) -> Result<
             }
             Piece::Name(name) => {
                 let value = values.get(name).ok_or_else(|| TemplateError::Missing(name.to_owned()))?;
-                if value.chars().any(char::is_control) {
+                // A brace could become one of the reserved names, which a request fills later.
+                if value.chars().any(|c| c.is_control() || c == '{' || c == '}') {
                     return Err(TemplateError::Refused(name.to_owned()));
                 }
                 out.push_str(value);
+            }
+        }
+    }
+    Ok(out)
+}
+
+/// Fills a text with what `known` knows, in one pass: a value's own braces are never read again.
+///
+/// # Errors
+/// [`TemplateError::Missing`] names what it does not know.
+pub fn fill<'a>(template: &str, known: impl Fn(&str) -> Option<&'a str>) -> Result<String, TemplateError> {
+    let mut out = String::with_capacity(template.len());
+    for piece in pieces(template) {
+        match piece {
+            Piece::Text(text) => out.push_str(text),
+            Piece::Name(name) => {
+                out.push_str(known(name).ok_or_else(|| TemplateError::Missing(name.to_owned()))?);
             }
         }
     }

@@ -34,7 +34,10 @@ fn github_and_google_say_what_their_pages_say() {
     let github = catalog.get("github").expect("github");
     assert_eq!(github.oauth2().and_then(|oauth2| oauth2.lifetime), Some(Lifetime::Never));
     assert!(github.api.headers.contains_key("User-Agent"));
+    let issuer = |provider: &Provider| provider.oauth2().and_then(|oauth2| oauth2.endpoints.issuer.clone());
+    assert_eq!(issuer(&github).as_deref(), Some("https://github.com/login/oauth"));
     let google = catalog.get("google").expect("google");
+    assert_eq!(issuer(&google).as_deref(), Some("https://accounts.google.com"));
     let params = &google.oauth2().expect("oauth2").authorize.params;
     assert_eq!(params["access_type"], "offline");
     assert_eq!(params["prompt"], "consent");

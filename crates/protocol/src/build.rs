@@ -3,7 +3,10 @@
 //! Must never lose the URL's own query, send an empty parameter, or leave a placeholder in what is sent.
 
 use bytes::Bytes;
-use claviger_catalog::{BodyFormat, Method, template};
+use claviger_catalog::{
+    BodyFormat, Method,
+    template::{self, TemplateError},
+};
 use http::{HeaderName, HeaderValue, Request, Uri, header};
 use serde_json::{Map, Value};
 
@@ -105,11 +108,11 @@ pub(crate) fn header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue
 
 /// Fills the names that are known only when a request is built: `{token}`, `{client_id}` and so on.
 pub(crate) fn fill(template: &str, known: &[(&str, Option<&str>)]) -> Result<String, ProtocolError> {
-    let mut out = template.to_owned();
-    for name in template::names(template) {
-        let value = known.iter().find(|(known, _)| *known == name).and_then(|(_, value)| *value);
-        let value = value.ok_or_else(|| ProtocolError::Missing(format!("`{name}`")))?;
-        out = out.replacen(&format!("{{{name}}}"), value, 1);
-    }
-    Ok(out)
+    template::fill(template, |name| {
+        known.iter().find(|(known, _)| *known == name).and_then(|(_, value)| *value)
+    })
+    .map_err(|error| match error {
+        TemplateError::Missing(name) => ProtocolError::Missing(format!("`{name}`")),
+        TemplateError::Refused(_) | TemplateError::NotAUrl => ProtocolError::Unreadable("a template"),
+    })
 }

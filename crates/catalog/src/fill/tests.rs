@@ -34,6 +34,7 @@ default = "https://accounts.acme.example"
 [oauth2.authorize.params]
 resource = "https://{subdomain}.acme.example"
 hint = "{app_key}"
+app = "{client_id}"
 
 [oauth2.answer.save.instance]
 path = "instance_url"
@@ -62,7 +63,8 @@ fn everything_is_filled_that_can_be() {
     let oauth2 = filled.oauth2().expect("oauth2");
     assert_eq!(oauth2.endpoints.authorize_url.as_deref(), Some("https://shop.acme.example/authorize"));
     assert_eq!(oauth2.endpoints.token_url.as_deref(), Some("https://accounts.acme.example/token"));
-    assert_eq!(oauth2.authorize.params, given(&[("resource", "https://shop.acme.example")]));
+    let params = given(&[("resource", "https://shop.acme.example"), ("app", "{client_id}")]);
+    assert_eq!(oauth2.authorize.params, params, "the client's id is filled with the request");
     assert_eq!(filled.api.base_url.as_deref(), Some("{instance}/api"), "not known yet");
     assert_eq!(filled.api.allowed_hosts, ["files.us.acme.example"]);
     assert_eq!(filled.api.headers, given(&[("X-Client", "cid"), ("X-Token", "{token}")]));

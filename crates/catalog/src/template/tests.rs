@@ -116,6 +116,11 @@ fn texts_hold_no_control_characters_and_keep_other_braces() {
         "the file's own text is the linter's business"
     );
     assert!(expand_text("{v}", &with("v", "a\r\nX: y")).is_err());
+    assert!(expand_text("{v}", &with("v", "{token}")).is_err(), "no value can ask for a token");
+    assert_eq!(
+        fill("{a} {b}{a}", |name| (name == "a" || name == "b").then_some("{b}")).as_deref(),
+        Ok("{b} {b}{b}")
+    );
     assert_eq!(expand_text("{ me { id } }", &BTreeMap::new()).as_deref(), Ok("{ me { id } }"));
     assert_eq!(names("{a}{ b }{C}{d_1}{"), ["a", "d_1"]);
 }
