@@ -21,7 +21,7 @@ let result;
 try {
   const page = await browser.newPage({ viewport: { width: 1000, height: 760 } });
   page.setDefaultTimeout(patience);
-  page.on('console', (m) => { if (m.type() === 'error') complaints.push(`${page.url().split('?')[0]}: ${m.text()}`); });
+  page.on('console', (m) => { if (m.type() === 'error') complaints.push(`${page.url().split('?')[0]}: ${m.text()} ${m.location().url}`); });
   page.on('pageerror', (e) => complaints.push(String(e)));
   await page.goto(plan.url);
   for (const step of plan.steps ?? []) {
