@@ -3,7 +3,7 @@
 use http::{HeaderMap, HeaderName, header};
 
 /// Headers of one connection, not of the message (RFC 9110 §7.6.1), and those that older proxies treated so.
-/// `TE` and `Trailer` are among them and are made anew where they apply.
+/// `TE` is made anew where it applies; `Trailer` passes, as the trailers that it announces do.
 fn hop_by_hop(name: &HeaderName) -> bool {
     const OTHERS: [&str; 4] =
         ["keep-alive", "proxy-connection", "proxy-authentication-info", "http2-settings"];

@@ -24,6 +24,7 @@ use crate::{
     domain::{audit::Actor, request_log::RequestLog},
     error::{Error, ProviderFault, Result},
     id::LogId,
+    metrics::Metrics,
     outbound::{Body, BoxError},
     refresh::Subject,
     store::Store,
@@ -115,11 +116,9 @@ async fn gather(
             Message::Row(row) => rows.push(*row),
             Message::Flush(done) => waiting.push(done),
         }
-        next = match (rows.len() < BATCH, waiting.is_empty()) {
-            (false, _) => None,
-            (true, true) => tokio::time::timeout_at(until, queue.recv()).await.unwrap_or_default(),
-            (true, false) => None,
-        };
+        let more = rows.len() < BATCH && waiting.is_empty();
+        next =
+            if more { tokio::time::timeout_at(until, queue.recv()).await.unwrap_or_default() } else { None };
     }
     (rows, waiting)
 }
@@ -137,7 +136,10 @@ pub(super) struct Entry {
     /// How often the provider was asked.
     pub attempts: u32,
     bytes_in: Arc<AtomicU64>,
+    /// Whether the answer was ours rather than the provider's.
+    ours: bool,
     recorder: Recorder,
+    metrics: Arc<Metrics>,
     clock: Clock,
 }
 
@@ -165,7 +167,9 @@ impl Entry {
             row: Some(row),
             attempts: 0,
             bytes_in: Arc::default(),
+            ours: true,
             recorder: broker.logs.clone(),
+            metrics: Arc::clone(&broker.metrics),
             clock: broker.clock.clone(),
         }
     }
@@ -199,7 +203,9 @@ impl Drop for Entry {
         let Some(mut row) = self.row.take() else { return };
         row.attempts = self.attempts;
         row.bytes_in = self.bytes_in.load(Ordering::Relaxed);
-        row.duration_ms = u64::try_from(self.clock.now().since(row.at).as_millis()).unwrap_or(u64::MAX);
+        let took = self.clock.now().since(row.at);
+        row.duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        self.metrics.call(row.status, self.ours, took.as_secs_f64());
         self.recorder.add(row);
     }
 }
@@ -229,6 +235,7 @@ fn outcome(error: &Error) -> (u16, &'static str) {
 /// Hands the answer on and completes its row when the body is through.
 pub(super) fn watch(answer: Response<Body>, mut entry: Entry) -> Response<Body> {
     let status = answer.status().as_u16();
+    entry.ours = false;
     entry.set(|row| (row.status, row.error) = (status, None));
     answer.map(|body| Body::new(Watched { body, entry, ended: false }))
 }

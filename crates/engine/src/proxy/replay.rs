@@ -62,7 +62,7 @@ impl Replay {
 
     /// The size of the whole body, as far as it is known.
     pub fn size_hint(&self) -> SizeHint {
-        self.hint.clone()
+        self.hint
     }
 
     /// Whether the body can be read from its beginning again.
@@ -71,7 +71,7 @@ impl Replay {
     }
 
     /// The body from its beginning, `None` when that is gone. Ends all earlier readers.
-    pub fn from_start(&self) -> Option<Body> {
+    pub fn restart(&self) -> Option<Body> {
         let mut shared = lock(&self.shared);
         if shared.state == State::Gone {
             return None;
@@ -82,7 +82,7 @@ impl Replay {
             id: shared.reader,
             next: 0,
             trailers_read: false,
-            left: self.hint.clone(),
+            left: self.hint,
         };
         drop(shared);
         Some(Body::new(reader))
@@ -158,7 +158,7 @@ impl http_body::Body for Reader {
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.left.clone()
+        self.left
     }
 }
 

@@ -18,11 +18,11 @@ async fn whole(body: Body) -> Vec<u8> {
 async fn a_short_body_can_be_sent_again_whole_or_half_read() {
     let read = Arc::new(AtomicU64::new(0));
     let replay = Replay::new(pieces(&[b"one ", b"two ", b"three"]), Arc::clone(&read));
-    let mut first = replay.from_start().unwrap();
+    let mut first = replay.restart().unwrap();
     assert_eq!(first.frame().await.unwrap().unwrap().into_data().unwrap(), "one ");
     for _ in 0..3 {
         assert!(replay.replayable());
-        assert_eq!(whole(replay.from_start().unwrap()).await, b"one two three");
+        assert_eq!(whole(replay.restart().unwrap()).await, b"one two three");
     }
     assert_eq!(read.load(Ordering::Relaxed), 13, "the source is read once");
 }
@@ -30,8 +30,8 @@ async fn a_short_body_can_be_sent_again_whole_or_half_read() {
 #[tokio::test]
 async fn only_the_latest_reader_reads() {
     let replay = Replay::new(pieces(&[b"one", b"two"]), Arc::default());
-    let mut first = replay.from_start().unwrap();
-    let second = replay.from_start().unwrap();
+    let mut first = replay.restart().unwrap();
+    let second = replay.restart().unwrap();
     assert!(first.frame().await.unwrap().is_err());
     assert!(!first.is_end_stream());
     assert_eq!(whole(second).await, b"onetwo");
@@ -41,16 +41,16 @@ async fn only_the_latest_reader_reads() {
 async fn beyond_the_buffer_there_is_no_second_time() {
     let piece = vec![b'x'; KEPT];
     let exact = Replay::new(pieces(&[&piece]), Arc::default());
-    assert_eq!(whole(exact.from_start().unwrap()).await.len(), KEPT);
+    assert_eq!(whole(exact.restart().unwrap()).await.len(), KEPT);
     assert!(exact.replayable());
 
     let long = Replay::new(pieces(&[&piece, b"y", b"z"]), Arc::default());
-    let mut first = long.from_start().unwrap();
+    let mut first = long.restart().unwrap();
     first.frame().await.unwrap().unwrap();
     assert!(long.replayable());
     first.frame().await.unwrap().unwrap();
     assert!(!long.replayable());
-    assert!(long.from_start().is_none());
+    assert!(long.restart().is_none());
     assert_eq!(whole(first).await, b"z", "the reader at work reads on");
 }
 
@@ -58,35 +58,35 @@ async fn beyond_the_buffer_there_is_no_second_time() {
 async fn a_long_body_of_which_nothing_was_read_is_still_whole() {
     let piece = vec![b'x'; KEPT];
     let replay = Replay::new(pieces(&[&piece, &piece, &piece]), Arc::default());
-    drop(replay.from_start().unwrap());
-    assert_eq!(whole(replay.from_start().unwrap()).await.len(), 3 * KEPT);
+    drop(replay.restart().unwrap());
+    assert_eq!(whole(replay.restart().unwrap()).await.len(), 3 * KEPT);
 }
 
 #[tokio::test]
 async fn a_source_that_fails_is_not_read_again() {
     let frames: Vec<Result<Frame<Bytes>, BoxError>> = vec![Ok(Frame::data("one".into())), Err("gone".into())];
     let replay = Replay::new(Body::new(StreamBody::new(stream::iter(frames))), Arc::default());
-    assert!(replay.from_start().unwrap().collect().await.is_err());
+    assert!(replay.restart().unwrap().collect().await.is_err());
     assert!(!replay.replayable());
 }
 
 #[tokio::test]
 async fn sizes_and_ends_are_told_as_they_are() {
     let none = Replay::new(empty(), Arc::default());
-    let body = none.from_start().unwrap();
+    let body = none.restart().unwrap();
     assert!(body.is_end_stream());
     assert_eq!(body.size_hint().exact(), Some(0));
 
     let known = Replay::new(full("12345"), Arc::default());
-    let mut body = known.from_start().unwrap();
+    let mut body = known.restart().unwrap();
     assert_eq!((body.size_hint().exact(), body.is_end_stream()), (Some(5), false));
     body.frame().await.unwrap().unwrap();
     assert_eq!((body.size_hint().exact(), body.is_end_stream()), (Some(0), true));
-    let again = known.from_start().unwrap();
+    let again = known.restart().unwrap();
     assert_eq!((again.size_hint().exact(), again.is_end_stream()), (Some(5), false));
 
     let unknown = Replay::new(pieces(&[b"1"]), Arc::default());
-    assert_eq!(unknown.from_start().unwrap().size_hint().exact(), None);
+    assert_eq!(unknown.restart().unwrap().size_hint().exact(), None);
 }
 
 #[tokio::test]
@@ -97,7 +97,7 @@ async fn trailers_are_replayed() {
     let replay =
         Replay::new(Body::new(full("data").with_trailers(async move { Some(Ok(sent)) })), Arc::default());
     for _ in 0..2 {
-        let got = replay.from_start().unwrap().collect().await.unwrap();
+        let got = replay.restart().unwrap().collect().await.unwrap();
         assert_eq!(got.trailers(), Some(&trailers));
         assert_eq!(got.to_bytes(), "data");
     }

@@ -14,7 +14,7 @@ pub(super) async fn attempt(
     parts: Parts,
     body: &Replay,
 ) -> std::result::Result<Response<Body>, Failure> {
-    let Some(body) = body.from_start() else {
+    let Some(body) = body.restart() else {
         let message = "the request's body can't be sent again".to_owned();
         return Err(Failure { kind: FailureKind::Broken, nothing_sent: false, message });
     };

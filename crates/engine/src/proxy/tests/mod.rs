@@ -24,7 +24,7 @@ fn tokens_answer() -> Response<Body> {
 }
 
 /// Takes the second token only.
-fn wants_second(_: usize, seen: Seen) -> Response<Body> {
+fn wants_second(_: usize, seen: &Seen) -> Response<Body> {
     if seen.line == "POST /token" {
         return tokens_answer();
     }
@@ -142,8 +142,8 @@ async fn over_the_limit_nothing_is_sent() {
 
 #[tokio::test]
 async fn a_passing_failure_is_retried_for_safe_methods_only() {
-    let flaky = |count: usize, _| {
-        let answer = Response::builder().status(if count % 3 == 0 { 200 } else { 503 });
+    let flaky = |count: usize, _: &Seen| {
+        let answer = Response::builder().status(if count.is_multiple_of(3) { 200 } else { 503 });
         answer.header(header::RETRY_AFTER, "0").body(full(count.to_string())).unwrap()
     };
     let world = world(flaky).await;

@@ -60,7 +60,7 @@ pub(super) struct Seen {
     pub body: Bytes,
 }
 
-type Answers = dyn Fn(usize, Seen) -> Response<Body> + Send + Sync;
+type Answers = dyn Fn(usize, &Seen) -> Response<Body> + Send + Sync;
 
 /// The provider: answers by script, and echoes bodies as they come at `/api/echo`.
 pub(super) struct Provider {
@@ -107,14 +107,14 @@ async fn answer(
     }
     let (head, body) = request.into_parts();
     let line = format!("{} {}", head.method, head.uri);
-    let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+    let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
     let seen = Seen { line, headers: head.headers, body };
     let count = {
         let mut all = noted.lock().unwrap_or_else(PoisonError::into_inner);
         all.push(seen.clone());
         all.len()
     };
-    Ok(answers(count, seen))
+    Ok(answers(count, &seen))
 }
 
 /// What a test starts from.
@@ -127,13 +127,13 @@ pub(super) struct World {
 }
 
 /// A world whose provider gives these answers; the number counts its requests from 1.
-pub(super) async fn world(answers: impl Fn(usize, Seen) -> Response<Body> + Send + Sync + 'static) -> World {
+pub(super) async fn world(answers: impl Fn(usize, &Seen) -> Response<Body> + Send + Sync + 'static) -> World {
     world_with(Rate::Off, answers).await
 }
 
 pub(super) async fn world_with(
     rate: Rate,
-    answers: impl Fn(usize, Seen) -> Response<Body> + Send + Sync + 'static,
+    answers: impl Fn(usize, &Seen) -> Response<Body> + Send + Sync + 'static,
 ) -> World {
     let provider = Provider::start(Arc::new(answers)).await;
     let directory = tempfile::tempdir().unwrap();
@@ -156,6 +156,7 @@ pub(super) async fn world_with(
         flow_limit: Limiter::new(Rate::Off),
         flights: Default::default(),
         discovery: Default::default(),
+        metrics: Arc::default(),
         logs: Recorder::new(store.clone()),
         store,
     });
