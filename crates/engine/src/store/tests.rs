@@ -55,7 +55,7 @@ fn conflict<T>(result: Result<T>) -> String {
 }
 
 fn missing<T>(result: Result<T>) -> bool {
-    matches!(result, Err(Error::NotFound { .. }))
+    result.is_err_and(|error| matches!(error, Error::NotFound { .. }))
 }
 
 fn sealed(text: &str) -> Sealed {

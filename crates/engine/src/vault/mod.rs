@@ -3,7 +3,7 @@
 //! Each seal has a data key of its own, wrapped by a root key; both layers are bound to the workspace, the
 //! record and the field, so that a ciphertext moved to another row does not open. Only this module yields
 //! plaintext. It must never log, nor put a key or a plaintext into an error. The row-side type is
-//! [`Sealed`]; the root keys are read in [`ring`]; the cipher itself is [`cipher`].
+//! [`Sealed`]; the root keys are read in [`ring`]; the cipher itself is in `cipher`.
 
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use zeroize::{Zeroize, Zeroizing};
