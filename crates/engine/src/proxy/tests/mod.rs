@@ -10,11 +10,16 @@ use http::header;
 use self::world::{Seen, api_key, status, text, workspace, world, world_with};
 use super::*;
 use crate::{
-    domain::{api_key::Scope, audit::Actor, connection::Status},
+    domain::{
+        api_key::Scope,
+        audit::Actor,
+        connection::{Connection, Status},
+    },
     error::Error,
     id::IntegrationId,
     limit::Rate,
     outbound::full,
+    time::Clock,
 };
 
 fn tokens_answer() -> Response<Body> {
@@ -217,10 +222,35 @@ async fn a_body_that_is_gone_is_not_sent_again() {
 
 #[tokio::test]
 async fn a_second_401_is_passed_on() {
-    let world = world(|_, seen| if seen.line == "POST /token" { tokens_answer() } else { status(401) }).await;
-    world.broker.clock.advance(Duration::from_secs(61));
+    let clock = Arc::new(std::sync::OnceLock::<Clock>::new());
+    let moved = Arc::clone(&clock);
+    let world = world(move |_, seen| {
+        // Each token is old by the time it is refused.
+        moved.get().unwrap().advance(Duration::from_secs(61));
+        if seen.line == "POST /token" { tokens_answer() } else { status(401) }
+    })
+    .await;
+    clock.set(world.broker.clock.clone()).unwrap();
     assert_eq!(world.send("GET", "/x", "").await.unwrap().status(), 401);
     assert_eq!(world.provider.lines(), ["GET /api/x", "POST /token", "GET /api/x"]);
+}
+
+#[tokio::test]
+async fn a_frozen_connection_is_not_used() {
+    let world = world(|_, _| status(200)).await;
+    let frozen = Connection {
+        id: ConnectionId::new(),
+        frozen_at: Some(world::T0),
+        status: Status::NeedsReauth,
+        ..world.connection.clone()
+    };
+    let mut conn = world.broker.store.begin(Actor::System, world::T0).await.unwrap();
+    conn.create_connection(&frozen.workspace_id, &frozen).await.unwrap();
+    conn.commit().await.unwrap();
+    let call = world.call(Request::get("/x").body(full("")).unwrap());
+    let error = forward(&world.broker, Call { connection: frozen.id, ..call }).await.unwrap_err();
+    assert!(matches!(error, Error::Denied { .. }), "{error}");
+    assert!(world.provider.lines().is_empty());
 }
 
 #[tokio::test]
