@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// How many characters of a key are its prefix.
-const PREFIX: usize = 11;
+pub(crate) const PREFIX: usize = 11;
 
 /// Finds the API key that a caller shows.
 ///

@@ -96,7 +96,9 @@ mod tests {
         assert_eq!(ConnectionId::parse(id.as_str()), Some(id.clone()));
         let upper = id.as_str().to_uppercase();
         let long = format!("{id}0");
-        for wrong in ["", "conn_", "conn_abc123", upper.as_str(), long.as_str(), IntegrationId::new().as_str()] {
+        for wrong in
+            ["", "conn_", "conn_abc123", upper.as_str(), long.as_str(), IntegrationId::new().as_str()]
+        {
             assert_eq!(ConnectionId::parse(wrong), None, "{wrong}");
         }
     }

@@ -40,7 +40,11 @@ impl Default for Metrics {
         let call_seconds = Histogram::new(BUCKETS);
         registry.register("flows", "Authorizations begun, and how they ended", flows.clone());
         registry.register("refreshes", "Refreshes, and how they ended", refreshes.clone());
-        registry.register("proxied_calls", "Proxied calls, by status and by whose answer it was", calls.clone());
+        registry.register(
+            "proxied_calls",
+            "Proxied calls, by status and by whose answer it was",
+            calls.clone(),
+        );
         registry.register(
             "proxied_call_seconds",
             "From a proxied call's arrival until its answer's last byte",

@@ -134,7 +134,24 @@ pub async fn api_key(
     workspace: &WorkspaceId,
     input: NewApiKey,
 ) -> Result<(ApiKey, Secret)> {
+    let (text, ..) = hash::new_api_key()?;
+    Ok((given_api_key(to, workspace, input, &text).await?, text))
+}
+
+/// Makes an API key of a text that someone else chose.
+///
+/// # Errors
+/// As [`api_key`]; `Invalid` unless the text is one that [`check::api_key`] describes, `Conflict` when it is a
+/// key's already.
+pub async fn given_api_key(
+    to: &mut Change<'_>,
+    workspace: &WorkspaceId,
+    input: NewApiKey,
+    text: &Secret,
+) -> Result<ApiKey> {
     let name = check::name("name", &input.name)?;
+    let prefix = check::api_key(text)?;
+    let hash = hash::token(text.expose());
     if input.scopes.is_empty() {
         return Err(Error::invalid("scopes", "a key needs at least one of management, proxy, read-only"));
     }
@@ -143,7 +160,10 @@ pub async fn api_key(
     {
         return Err(Error::NotFound { what: "integration" });
     }
-    let (text, prefix, hash) = hash::new_api_key()?;
+    let taken = to.conn.any_api_key_by_prefix(&prefix).await?;
+    if taken.iter().any(|key| key.hash == hash && key.revoked_at.is_none()) {
+        return Err(Error::Conflict { message: "this API key is in use already; make another".into() });
+    }
     let key = ApiKey {
         id: ApiKeyId::new(),
         workspace_id: workspace.clone(),
@@ -158,7 +178,7 @@ pub async fn api_key(
         created_at: to.now,
     };
     to.conn.create_api_key(workspace, &key).await?;
-    Ok((key, text))
+    Ok(key)
 }
 
 /// A user to be.

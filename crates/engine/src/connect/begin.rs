@@ -60,10 +60,9 @@ pub enum Next {
 /// redirected), `Limited` when too many flows were begun.
 pub async fn begin(broker: &Arc<Broker>, wish: Begin<'_>) -> Result<Next> {
     let mut conn = broker.store.read().await?;
-    let workspace = conn
-        .any_workspace_by_client_id(wish.client_id)
-        .await?
-        .ok_or_else(|| Error::invalid("client_id", "no application has this client_id; check it in the settings"))?;
+    let workspace = conn.any_workspace_by_client_id(wish.client_id).await?.ok_or_else(|| {
+        Error::invalid("client_id", "no application has this client_id; check it in the settings")
+    })?;
     let Handoff::Redirect { uri, .. } = &wish.handoff;
     if !(conn.has_redirect_uri(&workspace.id, uri).await? || broker.dev && is_loopback(uri)) {
         return Err(Error::invalid(
@@ -71,10 +70,10 @@ pub async fn begin(broker: &Arc<Broker>, wish: Begin<'_>) -> Result<Next> {
             "this redirect_uri is not registered; it must equal a registered one character for character",
         ));
     }
-    let integration = conn
-        .integration_by_selector(&workspace.id, wish.integration)
-        .await?
-        .ok_or_else(|| Error::invalid("integration_id", "this application has no integration with this id or key"))?;
+    let integration =
+        conn.integration_by_selector(&workspace.id, wish.integration).await?.ok_or_else(|| {
+            Error::invalid("integration_id", "this application has no integration with this id or key")
+        })?;
     let pending = conn.pending_flows(&workspace.id, broker.clock.now()).await?;
     drop(conn);
 
@@ -90,7 +89,7 @@ pub async fn begin(broker: &Arc<Broker>, wish: Begin<'_>) -> Result<Next> {
         return Ok(Next::Back(outcome));
     }
     match create(broker, &workspace, &integration, &wish).await {
-        Err(Error::Provider { message, .. }) => {
+        Err(Error::Provider { message, .. } | Error::TargetNotAllowed { message }) => {
             tracing::warn!(integration = %integration.id, %message, "a flow could not begin");
             let text = "the service could not be reached; try again later";
             Ok(Next::Back(handoff::refused(&wish.handoff, "temporarily_unavailable", text)))

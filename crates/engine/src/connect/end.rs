@@ -27,7 +27,12 @@ struct Revocation {
 ///
 /// # Errors
 /// `NotFound` when the workspace has no such connection.
-pub async fn end(broker: &Arc<Broker>, workspace: &WorkspaceId, id: &ConnectionId, actor: Actor) -> Result<()> {
+pub async fn end(
+    broker: &Arc<Broker>,
+    workspace: &WorkspaceId,
+    id: &ConnectionId,
+    actor: Actor,
+) -> Result<()> {
     let not_found = || Error::NotFound { what: "connection" };
     let mut conn = broker.store.read().await?;
     let connection = conn.connection(workspace, id).await?.ok_or_else(not_found)?;
@@ -42,9 +47,10 @@ pub async fn end(broker: &Arc<Broker>, workspace: &WorkspaceId, id: &ConnectionI
 
     let told = match credential {
         None => Revocation { outcome: "skipped", detail: "there was no credential".into() },
-        Some(_) if sharing > 1 => {
-            Revocation { outcome: "skipped", detail: "another connection shares this client and account".into() }
-        }
+        Some(_) if sharing > 1 => Revocation {
+            outcome: "skipped",
+            detail: "another connection shares this client and account".into(),
+        },
         Some(credential) => match tokens::open(broker, &credential) {
             Ok(tokens) => revoke_at_provider(broker, &integration, &connection, &tokens).await,
             Err(error) => {
@@ -100,7 +106,10 @@ async fn try_revoke(
         match revoke::outcome(answer.status(), answer.body()) {
             revoke::Outcome::Revoked => {}
             revoke::Outcome::Unsupported => {
-                return Ok(Revocation { outcome: "unsupported", detail: "the provider does not revoke such tokens".into() });
+                return Ok(Revocation {
+                    outcome: "unsupported",
+                    detail: "the provider does not revoke such tokens".into(),
+                });
             }
             revoke::Outcome::Failed(detail) => return Ok(Revocation { outcome: "failed", detail }),
         }

@@ -28,7 +28,9 @@ pub(crate) fn client<'a>(
 ) -> Result<Client<'a>> {
     let id = integration.client_id.as_deref().ok_or_else(|| no_client(integration))?;
     let auth = match integration.config.client_auth.as_deref() {
-        Some(text) => ClientAuth::parse(text).ok_or_else(|| Error::internal("an unknown client_auth was stored"))?,
+        Some(text) => {
+            ClientAuth::parse(text).ok_or_else(|| Error::internal("an unknown client_auth was stored"))?
+        }
         None => oauth2(provider)?.client_auth,
     };
     Ok(Client { id, secret, auth })
@@ -71,8 +73,11 @@ pub async fn resolve(
 ) -> Result<Endpoints> {
     let provider = filled(provider, inputs)?;
     let oauth2 = oauth2(&provider)?;
-    let chosen =
-        if integration.scopes.is_empty() { oauth2.scopes.default.clone() } else { integration.scopes.clone() };
+    let chosen = if integration.scopes.is_empty() {
+        oauth2.scopes.default.clone()
+    } else {
+        integration.scopes.clone()
+    };
     let base = Endpoints {
         redirect_uri: format!("{}{}", broker.urls.app, integration.callback.path(&integration.id)),
         scopes: chosen,

@@ -53,16 +53,9 @@ pub(super) async fn exchange(
     let client = endpoints::client(provider, integration, secret.as_ref())?;
     let aad = start::verifier_aad(flow);
     let verifier = flow.verifier.as_ref().map(|sealed| broker.vault.open(&aad, sealed)).transpose()?;
-    let request = token::exchange(
-        oauth2,
-        &at.token_url,
-        &client,
-        code,
-        &at.redirect_uri,
-        verifier.as_ref(),
-        &saved,
-    )
-    .map_err(|e| Error::internal(format!("token request of {}: {e}", integration.id)))?;
+    let request =
+        token::exchange(oauth2, &at.token_url, &client, code, &at.redirect_uri, verifier.as_ref(), &saved)
+            .map_err(|e| Error::internal(format!("token request of {}: {e}", integration.id)))?;
     let answer = broker.outbound.fetch(request, ANSWER_CAP).await?;
     let got = read::tokens(oauth2, answer.status(), answer.headers(), answer.body(), broker.clock.now().0)
         .map_err(|e| refusal(&e))?;

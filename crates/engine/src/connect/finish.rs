@@ -14,7 +14,9 @@ use super::{
 };
 use crate::{
     broker::Broker,
-    domain::{audit::Actor, flow::Flow, integration::CallbackKind, integration::Integration, workspace::Completion},
+    domain::{
+        audit::Actor, flow::Flow, integration::CallbackKind, integration::Integration, workspace::Completion,
+    },
     error::{Error, Result},
     id::ConnectionId,
     secret::{Secret, token},
@@ -84,7 +86,9 @@ async fn taken(broker: Arc<Broker>, callback: Callback) -> Result<Outcome> {
 fn state_of(broker: &Broker, query: &str) -> Result<Secret> {
     let mut names: Vec<&str> = vec!["state"];
     let all: Vec<_> = broker.catalog.iter().collect();
-    names.extend(all.iter().filter_map(|p| endpoints::oauth2(p).ok()).map(|o| o.callback.state_param.as_str()));
+    names.extend(
+        all.iter().filter_map(|p| endpoints::oauth2(p).ok()).map(|o| o.callback.state_param.as_str()),
+    );
     names.dedup();
     let mut first = None;
     for name in names {
@@ -136,7 +140,8 @@ async fn conclude(broker: &Arc<Broker>, callback: &Callback, flow: &Flow) -> Res
     let integration = check(broker, callback, flow).await?;
     let provider = broker.provider(&integration)?;
     let oauth2 = endpoints::oauth2(&provider)?;
-    let answer = callback::read(oauth2, &callback.query).map_err(|e| Error::invalid("callback", e.to_string()))?;
+    let answer =
+        callback::read(oauth2, &callback.query).map_err(|e| Error::invalid("callback", e.to_string()))?;
     let at = flow.endpoints.as_ref().ok_or_else(|| Error::internal("a started flow has no endpoints"))?;
     let (Answer::Code { iss, .. } | Answer::Error { iss, .. }) = &answer;
     callback::check_iss(at.issuer.as_deref(), at.iss_required, iss.as_deref())
@@ -159,7 +164,11 @@ async fn conclude(broker: &Arc<Broker>, callback: &Callback, flow: &Flow) -> Res
         let kept = super::redeem::Kept { code, saved };
         let provider_code = Some(kept.seal(broker, flow)?);
         let outcome = handoff::connected(flow, &workspace.settings, None, &ours);
-        return Ok(Done { outcome, end: End { provider_code, code_hash, connection_id: None }, written: false });
+        return Ok(Done {
+            outcome,
+            end: End { provider_code, code_hash, connection_id: None },
+            written: false,
+        });
     }
     let exchanged = exchange::exchange(broker, flow, &integration, &provider, &code, saved).await?;
     let mut conn = broker.store.begin(Actor::System, broker.clock.now()).await?;
@@ -179,7 +188,10 @@ fn ended(outcome: Outcome) -> Done {
 async fn check(broker: &Broker, callback: &Callback, flow: &Flow) -> Result<Integration> {
     let browser = callback.browser.as_ref().map(|b| hash::token(b.expose()));
     if !browser.is_some_and(|b| hash::same(&b, &flow.browser_hash)) {
-        return Err(Error::invalid("browser", "this authorization was begun in another browser; begin again in this one"));
+        return Err(Error::invalid(
+            "browser",
+            "this authorization was begun in another browser; begin again in this one",
+        ));
     }
     let own = flow.callback == CallbackKind::Own;
     let named = callback.integration.as_deref();
@@ -237,7 +249,12 @@ fn is_oauth_error(name: &str) -> bool {
 }
 
 /// The state was no flow's to take: unknown, expired, spent, or this very callback again.
-async fn repeat(broker: &Broker, callback: &Callback, state_hash: &str, callback_hash: &str) -> Result<Outcome> {
+async fn repeat(
+    broker: &Broker,
+    callback: &Callback,
+    state_hash: &str,
+    callback_hash: &str,
+) -> Result<Outcome> {
     let unknown = || Error::invalid("state", "this authorization is unknown or has ended; begin again");
     for _ in 0..WAIT_STEPS {
         let mut conn = broker.store.read().await?;

@@ -93,7 +93,7 @@ pub async fn submit(
     }
     let started = match start::mint(broker, &opened.flow, &opened.integration, &opened.provider).await {
         Ok(started) => started,
-        Err(Error::Provider { message, .. }) => {
+        Err(Error::Provider { message, .. } | Error::TargetNotAllowed { message }) => {
             tracing::warn!(%flow, %message, "a flow could not start");
             let text = "the service could not be reached; try again later";
             return Ok(Form::Back(handoff::refused(&opened.flow.handoff, "temporarily_unavailable", text)));
@@ -170,5 +170,8 @@ impl Opened {
 }
 
 fn used() -> Error {
-    Error::invalid("flow", "this link was used already, has expired, or belongs to another browser; begin again")
+    Error::invalid(
+        "flow",
+        "this link was used already, has expired, or belongs to another browser; begin again",
+    )
 }

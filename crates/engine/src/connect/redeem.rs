@@ -42,7 +42,8 @@ pub struct Redeemed {
     pub integration: String,
 }
 
-/// Spends a one-time code. A code is spent whatever comes of it: a wrong guess destroys it.
+/// Spends a one-time code. A code is spent whatever comes of it: a wrong guess destroys it, and with it the
+/// provider's code that was kept behind it.
 ///
 /// # Errors
 /// `Invalid` naming `code`, `redirect_uri` or `external_id`; `Provider` when the provider does not redeem
@@ -57,21 +58,32 @@ async fn spend(broker: Arc<Broker>, workspace: WorkspaceId, ask: Redeem) -> Resu
     let broker = &broker;
     let now = broker.clock.now();
     let mut conn = broker.store.begin(Actor::System, now).await?;
-    let flow = conn.take_code(&workspace, &hash::token(ask.code.expose()), now).await?;
+    let spent = || Error::invalid("code", "Invalid or expired authorization code");
+    let flow = conn.take_code(&workspace, &hash::token(ask.code.expose()), now).await?.ok_or_else(spent)?;
+    conn.forget_provider_code(&workspace, &flow.id).await?;
     conn.commit().await?;
-    let flow = flow.ok_or_else(|| Error::invalid("code", "Invalid or expired authorization code"))?;
     let Handoff::Redirect { uri, integration, .. } = &flow.handoff;
     if *uri != ask.redirect_uri {
-        return Err(Error::invalid("redirect_uri", "Must be the redirect_uri that the authorization was begun with"));
+        return Err(Error::invalid(
+            "redirect_uri",
+            "Must be the redirect_uri that the authorization was begun with",
+        ));
     }
     let deferred = flow.provider_code.is_some();
-    if (deferred || ask.external_id.is_some()) && ask.external_id != flow.owner.key {
-        return Err(Error::invalid("external_id", "Is not the external_id that the authorization was begun with"));
+    if deferred && ask.external_id.is_none() {
+        return Err(Error::invalid("external_id", "Is required: it says who is signed in at the product"));
+    }
+    if ask.external_id.is_some() && ask.external_id != flow.owner.key {
+        return Err(Error::invalid(
+            "external_id",
+            "Is not the external_id that the authorization was begun with",
+        ));
     }
     let connection_id = match (&flow.connection_id, &flow.provider_code) {
         (Some(id), _) => id.clone(),
         (None, Some(sealed)) => complete(broker, &flow, sealed).await?,
-        (None, None) => return Err(Error::internal("a code without connection or provider code")),
+        // The connection ended before its code was exchanged.
+        (None, None) => return Err(spent()),
     };
     Ok(Redeemed { connection_id, external_id: flow.owner.key.clone(), integration: integration.clone() })
 }
@@ -108,7 +120,8 @@ impl Kept {
             saved: BTreeMap<String, String>,
         }
         let text = broker.vault.open(&aad(flow), sealed)?;
-        let row: Row = serde_json::from_str(text.expose()).map_err(|_| Error::internal("a kept code is unreadable"))?;
+        let row: Row =
+            serde_json::from_str(text.expose()).map_err(|_| Error::internal("a kept code is unreadable"))?;
         Ok(Self { code: row.code, saved: row.saved })
     }
 }

@@ -42,8 +42,8 @@ pub(super) async fn mint(
     let resolved = endpoints::resolve(broker, integration, provider, &flow.inputs).await?;
     let provider = endpoints::filled(provider, &flow.inputs)?;
     let oauth2 = endpoints::oauth2(&provider)?;
-    let client_id = integration.client_id.as_deref().ok_or_else(|| {
-        Error::Conflict { message: format!("integration `{}` has no client id yet", integration.key) }
+    let client_id = integration.client_id.as_deref().ok_or_else(|| Error::Conflict {
+        message: format!("integration `{}` has no client id yet", integration.key),
     })?;
     let state = token()?;
     let verifier = if oauth2.pkce == Pkce::S256 { Some(pkce::verifier(random::<32>()?)) } else { None };

@@ -33,8 +33,10 @@ pub(crate) fn seal(
 
 /// Opens a credential's token set.
 pub(crate) fn open(broker: &Broker, credential: &Credential) -> Result<Tokens> {
-    let text = broker.vault.open(&aad(&credential.workspace_id, &credential.connection_id), &credential.sealed)?;
-    Tokens::from_json(&text).map_err(|e| Error::internal(format!("credential of {}: {e}", credential.connection_id)))
+    let text =
+        broker.vault.open(&aad(&credential.workspace_id, &credential.connection_id), &credential.sealed)?;
+    Tokens::from_json(&text)
+        .map_err(|e| Error::internal(format!("credential of {}: {e}", credential.connection_id)))
 }
 
 /// Opens an integration's client secret, where it has one.

@@ -5,11 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    domain::{
-        connection::Owner,
-        integration::CallbackKind,
-        workspace::Completion,
-    },
+    domain::{connection::Owner, integration::CallbackKind, workspace::Completion},
     id::{ConnectionId, FlowId, IntegrationId, WorkspaceId},
     time::Millis,
     vault::Sealed,

@@ -218,17 +218,18 @@ fn cut(path: &str) -> String {
 fn outcome(error: &Error) -> (u16, &'static str) {
     match error {
         Error::Unauthenticated { .. } => (401, "unauthorized"),
-        Error::Denied { .. } => (403, "denied"),
+        Error::Denied { .. } => (403, "forbidden"),
         Error::NotFound { .. } => (400, "connection_invalid"),
-        Error::Invalid { .. } => (400, "invalid"),
+        Error::Invalid { .. } => (400, "invalid_request"),
         Error::Conflict { .. } => (409, "conflict"),
         Error::Limited { .. } => (429, "rate_limit"),
         Error::TargetNotAllowed { .. } => (400, "target_not_allowed"),
         Error::NeedsReauth { .. } => (401, "connection_refresh_failed"),
         Error::NotSupported { .. } => (501, "not_supported"),
         Error::Provider { fault: ProviderFault::TimedOut, .. } => (504, "upstream_timeout"),
-        Error::Provider { .. } => (502, "upstream_unreachable"),
-        Error::Internal(_) => (500, "internal"),
+        Error::Provider { fault: ProviderFault::Unreachable, .. } => (502, "upstream_unreachable"),
+        Error::Provider { fault: ProviderFault::Refused, .. } => (502, "upstream_refused"),
+        Error::Internal(_) => (500, "internal_error"),
     }
 }
 

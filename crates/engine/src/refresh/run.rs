@@ -47,7 +47,11 @@ async fn perform(broker: Arc<Broker>, subject: Subject, seen: i64) -> Result<Usa
 }
 
 /// Asks the provider. The outer error is ours or the network's, the inner one the token endpoint's.
-async fn ask(broker: &Broker, subject: &Subject, held: &Tokens) -> Result<std::result::Result<Tokens, TokenError>> {
+async fn ask(
+    broker: &Broker,
+    subject: &Subject,
+    held: &Tokens,
+) -> Result<std::result::Result<Tokens, TokenError>> {
     let Subject { connection, integration, provider, .. } = subject;
     let provider = &endpoints::filled(provider, &connection.inputs)?;
     let oauth2 = endpoints::oauth2(provider)?;

@@ -164,6 +164,15 @@ pub fn password(plain: &Secret) -> Result<()> {
     Err(Error::invalid("password", format!("must have {PASSWORD_MIN} to {PASSWORD_MAX} characters")))
 }
 
+/// An API key that someone else chose: `ck_` and at least 32 letters and digits. Gives its prefix.
+pub fn api_key(text: &Secret) -> Result<String> {
+    let rest = text.expose().strip_prefix("ck_").unwrap_or_default();
+    if (32..=120).contains(&rest.len()) && rest.bytes().all(|b| b.is_ascii_alphanumeric()) {
+        return Ok(text.expose().chars().take(crate::access::PREFIX).collect());
+    }
+    Err(Error::invalid("secret", "must be ck_ and 32 to 120 random letters and digits"))
+}
+
 /// A secret that someone else chose and that signatures will rest on.
 pub fn signing_secret(field: &'static str, secret: Secret) -> Result<Secret> {
     if secret.expose().chars().count() >= SIGNING_MIN {

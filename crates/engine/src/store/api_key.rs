@@ -23,9 +23,8 @@ impl Conn {
             sql("insert into api_key (id, workspace_id, name, prefix, hash, scopes, integration_id, \
                           expires_at, last_used_at, revoked_at, created_at) \
                           values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)");
-        let scopes: Vec<&str> = key.scopes.iter().map(|scope| scope.as_str()).collect();
         let insert = insert.text(key.id.as_str()).text(ws.as_str()).text(&key.name).text(&key.prefix);
-        let insert = insert.text(&key.hash).json(&scopes)?;
+        let insert = insert.text(&key.hash).json(&texts(&key.scopes))?;
         let insert = insert.maybe_text(key.integration_id.as_ref().map(IntegrationId::as_str));
         let insert = insert.maybe_at(key.expires_at).maybe_at(key.last_used_at).maybe_at(key.revoked_at);
         self.execute(insert.at(key.created_at)).await?;
@@ -42,6 +41,23 @@ impl Conn {
     pub async fn api_keys(&mut self, ws: &WorkspaceId) -> Result<Vec<ApiKey>> {
         let query = sql("select * from api_key where workspace_id = $1 order by created_at, id");
         self.rows(query.text(ws.as_str())).await?.iter().map(read).collect()
+    }
+
+    /// Changes what a key may do; `false` when there is none or it is revoked.
+    pub async fn set_api_key_scopes(
+        &mut self,
+        ws: &WorkspaceId,
+        id: &ApiKeyId,
+        scopes: &[Scope],
+    ) -> Result<bool> {
+        let update = sql("update api_key set scopes = $3 \
+                          where workspace_id = $1 and id = $2 and revoked_at is null");
+        let update = update.text(ws.as_str()).text(id.as_str()).json(&texts(scopes))?;
+        if self.execute(update).await? == 0 {
+            return Ok(false);
+        }
+        self.sign(Some(ws), Topic::ApiKey, "api_key.update", id.as_str()).await?;
+        Ok(true)
     }
 
     /// Revokes a key; `false` when there is none or it was revoked before.
@@ -62,6 +78,10 @@ impl Conn {
         let update = update.text(ws.as_str()).text(id.as_str()).at(at).at(at.minus(TOUCH));
         self.execute(update).await.map(drop)
     }
+}
+
+fn texts(scopes: &[Scope]) -> Vec<&'static str> {
+    scopes.iter().map(|scope| scope.as_str()).collect()
 }
 
 fn read(row: &Row) -> Result<ApiKey> {

@@ -70,12 +70,12 @@ pub async fn run(args: Args, mut settings: Settings) -> Result<()> {
     let broker = open::broker(&settings, store, vault, true).await?;
     let workspace = ready(&broker, &kept, &sandbox_url).await?;
     let stop = app::on_signal()?;
-    let playing = tokio::spawn(play(sandbox, sandbox_url.clone(), broker.urls.clone(), &kept));
+    let playing = tokio::spawn(play(sandbox, sandbox_url.clone(), &broker.urls, &kept));
     let shown = show::Shown { urls: &broker.urls, sandbox_url: &sandbox_url, kept: &kept };
     if args.json {
-        shown.json()?
+        shown.json()?;
     } else {
-        shown.text()?
+        shown.text()?;
     }
     let api_key = (!args.json).then(|| kept.api_key.clone());
     let dev = Dev { workspace: workspace.id.clone(), sample_path: SAMPLE, api_key };
@@ -96,7 +96,7 @@ pub async fn run(args: Args, mut settings: Settings) -> Result<()> {
 fn play(
     listener: TcpListener,
     issuer: String,
-    urls: Urls,
+    urls: &Urls,
     kept: &Kept,
 ) -> impl Future<Output = std::io::Result<()>> + use<> {
     let client = claviger_sandbox::Client {

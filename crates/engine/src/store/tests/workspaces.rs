@@ -142,14 +142,18 @@ async fn api_keys_are_found_used_and_revoked() {
             conn.touch_api_key(&other, &key.id, later(at + 1000)).await.unwrap();
             assert_eq!(conn.api_keys(&ws).await.unwrap()[0].last_used_at, Some(later(kept)));
         }
+        assert!(!conn.set_api_key_scopes(&other, &key.id, &[Scope::ReadOnly]).await.unwrap());
+        assert!(conn.set_api_key_scopes(&ws, &key.id, &[Scope::ReadOnly]).await.unwrap());
+        assert_eq!(conn.any_api_key_by_prefix(&key.prefix).await.unwrap()[0].scopes, [Scope::ReadOnly]);
         assert!(!conn.revoke_api_key(&other, &key.id, later(9)).await.unwrap());
         assert!(conn.revoke_api_key(&ws, &key.id, later(10)).await.unwrap());
         assert!(!conn.revoke_api_key(&ws, &key.id, later(11)).await.unwrap());
+        assert!(!conn.set_api_key_scopes(&ws, &key.id, &[Scope::Proxy]).await.unwrap());
         assert_eq!(conn.api_keys(&ws).await.unwrap()[0].revoked_at, Some(later(10)));
         conn.commit().await.unwrap();
         let audit = audited(&store, &ws).await;
-        let expected = [format!("api_key.create {}", key.id), format!("api_key.revoke {}", key.id)];
-        assert_eq!(audit[audit.len() - 2..], expected);
+        let expected = ["create", "update", "revoke"].map(|verb| format!("api_key.{verb} {}", key.id));
+        assert_eq!(audit[audit.len() - 3..], expected);
     })
     .await;
 }

@@ -35,11 +35,24 @@ pub(super) struct Workspace {
     #[serde(default)]
     pub(super) redirect_uris: Vec<String>,
     #[serde(default)]
+    pub(super) api_keys: Vec<ApiKey>,
+    #[serde(default)]
     pub(super) integrations: Vec<Integration>,
     #[serde(default)]
     pub(super) users: Vec<User>,
     #[serde(default)]
     pub(super) webhooks: Vec<Webhook>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ApiKey {
+    /// By which it is found again.
+    pub(super) name: String,
+    /// The key's text, which the operator makes: `ck_` and at least 32 random letters and digits.
+    pub(super) secret: Option<Secret>,
+    /// Absent: management and proxy.
+    pub(super) scopes: Option<Vec<String>>,
 }
 
 /// A setting that is absent is left as it is; on a new workspace it has its default.
@@ -118,6 +131,9 @@ pub(super) fn parse(text: &str, base: &Path) -> anyhow::Result<Wanted> {
     for (w, workspace) in wanted.workspaces.iter_mut().enumerate() {
         let at = format!("workspaces[{w}]");
         resolve(&mut workspace.jwt_secret, &format!("{at}.jwt_secret"), base)?;
+        for (k, key) in workspace.api_keys.iter_mut().enumerate() {
+            resolve(&mut key.secret, &format!("{at}.api_keys[{k}].secret"), base)?;
+        }
         for (i, integration) in workspace.integrations.iter_mut().enumerate() {
             resolve(&mut integration.client_id, &format!("{at}.integrations[{i}].client_id"), base)?;
             resolve(&mut integration.client_secret, &format!("{at}.integrations[{i}].client_secret"), base)?;
@@ -171,6 +187,7 @@ fn unique(wanted: &Wanted) -> anyhow::Result<()> {
     for w in &wanted.workspaces {
         let at = format!("workspace {}", w.client_id);
         once(&format!("{at}: redirect_uris"), w.redirect_uris.clone())?;
+        once(&format!("{at}: api_keys"), w.api_keys.iter().map(|k| k.name.clone()).collect())?;
         once(&format!("{at}: integrations"), w.integrations.iter().map(|i| i.key.clone()).collect())?;
         once(&format!("{at}: users"), w.users.iter().map(|u| u.username.to_lowercase()).collect())?;
         once(&format!("{at}: webhooks"), w.webhooks.iter().map(|h| h.name.clone()).collect())?;

@@ -9,14 +9,16 @@ use std::{path::PathBuf, process::ExitCode};
 use claviger_engine::{domain::audit::Actor, secret::token, setup::Change, store::Store, time::system_now};
 
 use super::{doctor::sqlite_is_missing, open};
-use crate::{config::Settings, out};
+use crate::config::Settings;
 
 mod file;
 mod integrations;
+mod keys;
 mod people;
 mod plan;
 #[cfg(test)]
 mod tests;
+mod told;
 
 #[derive(clap::Args)]
 pub(super) struct Args {
@@ -29,6 +31,9 @@ pub(super) struct Args {
     /// Also remove what the file does not name
     #[arg(long)]
     prune: bool,
+    /// Print one line of JSON instead: what was done, and each integration's id and callback URL
+    #[arg(long)]
+    json: bool,
 }
 
 pub(super) async fn run(args: &Args, settings: &Settings) -> anyhow::Result<ExitCode> {
@@ -39,11 +44,11 @@ pub(super) async fn run(args: &Args, settings: &Settings) -> anyhow::Result<Exit
     let now = system_now();
     let mut conn = store.begin(Actor::Cli, now).await?;
     let mut to = Change { conn: &mut conn, vault: &vault, catalog: &catalog, now };
-    let steps = plan::carry_out(&mut to, &wanted, args.prune).await;
-    let steps = match steps {
-        Ok(steps) if !args.dry_run => {
+    let done = carry_out(&mut to, &wanted, args, settings).await;
+    let done = match done {
+        Ok(done) if !args.dry_run => {
             conn.commit().await?;
-            Ok(steps)
+            Ok(done)
         }
         other => {
             drop(conn);
@@ -54,16 +59,26 @@ pub(super) async fn run(args: &Args, settings: &Settings) -> anyhow::Result<Exit
     if let Some(dir) = scratch {
         std::fs::remove_dir_all(dir)?;
     }
-    let steps = steps?;
-    for step in &steps {
-        out::line(step)?;
+    let done = done?;
+    if args.json {
+        done.json(args.dry_run)?
+    } else {
+        done.text(args.dry_run)?
     }
-    out::line(match (steps.len(), args.dry_run) {
-        (0, _) => "no change".to_owned(),
-        (n, true) => format!("{n} to do; nothing was changed"),
-        (n, false) => format!("{n} done"),
-    })?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Makes it so, and gathers what is told about it.
+async fn carry_out(
+    to: &mut Change<'_>,
+    wanted: &file::Wanted,
+    args: &Args,
+    settings: &Settings,
+) -> anyhow::Result<told::Told> {
+    let steps = plan::carry_out(to, wanted, args.prune).await?;
+    let workspaces =
+        if args.dry_run { Vec::new() } else { told::gather(to, wanted, &settings.public_url).await? };
+    Ok(told::Told { steps, workspaces })
 }
 
 /// The database for a dry run, whose schema must not be touched: the real one if it is up to date, and an empty

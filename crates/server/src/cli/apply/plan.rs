@@ -12,7 +12,7 @@ use claviger_engine::{
     vault::hash,
 };
 
-use super::{file, integrations, people};
+use super::{file, integrations, keys, people};
 
 /// What was done, in order.
 #[derive(Default)]
@@ -82,6 +82,7 @@ async fn one(
     };
     redirect_uris(to, &workspace, wish, prune, steps).await?;
     integrations::apply(to, &workspace, &wish.integrations, prune, steps).await?;
+    keys::apply(to, &workspace, &wish.api_keys, prune, steps).await?;
     people::users(to, &workspace, &wish.users, prune, steps).await?;
     people::webhooks(to, &workspace, &wish.webhooks, prune, steps).await
 }

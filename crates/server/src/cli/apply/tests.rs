@@ -230,3 +230,28 @@ fn the_example_in_the_manual_is_one_that_can_be_read() {
     let plain = yaml.replace("${env:", "$env:").replace("${file:", "$file:");
     file::parse(&plain, Path::new(".")).unwrap();
 }
+
+#[tokio::test]
+async fn api_keys_are_made_replaced_and_revoked_by_name() {
+    let room = Room::new().await;
+    let with = |text: &str, scopes: &str| {
+        let keys = format!("    api_keys:\n      - {{ name: backend, secret: {text}, scopes: {scopes} }}\n");
+        FILE.replace("    integrations:\n", &format!("{keys}    integrations:\n"))
+    };
+    let (first, second) = (format!("ck_{}", "a".repeat(40)), format!("ck_{}", "b".repeat(40)));
+    room.apply(&with(&first, "[proxy]"), false, true).await.unwrap();
+    let none: [&str; 0] = [];
+    assert_eq!(room.apply(&with(&first, "[proxy]"), false, true).await.unwrap(), none);
+    for (again, field) in
+        [(with(&first, "[proxy, read-only]"), "scopes"), (with(&second, "[proxy, read-only]"), "replaced")]
+    {
+        let steps = room.apply(&again, false, true).await.unwrap();
+        assert_eq!(steps, [format!("~ workspace acme: API key backend: {field}")]);
+    }
+    assert_eq!(room.apply(FILE, false, true).await.unwrap(), ["- workspace acme: API key backend (revoked)"]);
+    for wrong in ["canary-short", "ck_canary.with.dots.and.enough.characters.in.it"] {
+        let text = room.refusal(&with(wrong, "[proxy]")).await;
+        assert!(text.contains("API key backend") && !text.contains("canary"), "{text}");
+    }
+    assert!(room.refusal(&with(&first, "[everything]")).await.contains("management, proxy, read-only"));
+}

@@ -10,14 +10,13 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use claviger_engine::{
     domain::{
-        api_key::ApiKey,
         user::{Operator, Role},
         workspace::{Settings, Workspace},
     },
     error::Result as EngineResult,
-    id::{ApiKeyId, OperatorId},
+    id::OperatorId,
     secret::{Secret, token},
-    setup::{self, Change, NewUser, NewWorkspace},
+    setup::{self, Change, NewApiKey, NewUser, NewWorkspace},
     vault::{KeyRing, hash},
 };
 use serde::Deserialize;
@@ -101,21 +100,13 @@ impl Kept {
             jwt_secret: Some(self.workspace_secret.clone()),
         };
         let (workspace, _known) = setup::workspace(to, wanted).await?;
-        let text = self.api_key.expose();
-        let key = ApiKey {
-            id: ApiKeyId::new(),
-            workspace_id: workspace.id.clone(),
+        let key = NewApiKey {
             name: "dev".to_owned(),
-            prefix: text.chars().take(11).collect(),
-            hash: hash::token(text),
             scopes: SCOPES.to_vec(),
             integration_id: None,
             expires_at: None,
-            last_used_at: None,
-            revoked_at: None,
-            created_at: to.now,
         };
-        to.conn.create_api_key(&workspace.id, &key).await?;
+        setup::given_api_key(to, &workspace.id, key, &self.api_key).await?;
         let admin = NewUser {
             username: self.admin_username.clone(),
             email: None,

@@ -44,15 +44,15 @@ pub(super) async fn run(broker: &Broker, workspace: &WorkspaceId, shown: &Shown<
 /// One customer's way: our link, the sandbox's consent, our callback.
 async fn connect(broker: &Broker, link: &str, account: &str) -> Result<()> {
     let begun = fetch(broker, Request::get(link).body(Bytes::new())?).await?;
-    let cookie = text(&begun, header::SET_COOKIE)?.split(';').next().unwrap_or_default().to_owned();
-    let consent = Request::post(text(&begun, header::LOCATION)?)
+    let cookie = text(&begun, &header::SET_COOKIE)?.split(';').next().unwrap_or_default().to_owned();
+    let consent = Request::post(text(&begun, &header::LOCATION)?)
         .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
         .body(Bytes::from(format!("account={account}&decision=allow")))?;
     let consented = fetch(broker, consent).await?;
-    let callback = text(&consented, header::LOCATION)?;
+    let callback = text(&consented, &header::LOCATION)?;
     let back =
         fetch(broker, Request::get(callback).header(header::COOKIE, cookie).body(Bytes::new())?).await?;
-    let done = text(&back, header::LOCATION)?;
+    let done = text(&back, &header::LOCATION)?;
     if done.contains("connection_id=") { Ok(()) } else { Err(anyhow!("the flow ended without a connection")) }
 }
 
@@ -60,8 +60,8 @@ async fn fetch(broker: &Broker, request: Request<Bytes>) -> Result<Response<Byte
     broker.outbound.fetch(request, CAP).await.map_err(|e| anyhow!("{}", e.message))
 }
 
-fn text(answer: &Response<Bytes>, name: header::HeaderName) -> Result<&str> {
+fn text<'a>(answer: &'a Response<Bytes>, name: &header::HeaderName) -> Result<&'a str> {
     let status = answer.status().as_u16();
-    let value = answer.headers().get(&name).with_context(|| format!("an answer {status} without {name}"))?;
+    let value = answer.headers().get(name).with_context(|| format!("an answer {status} without {name}"))?;
     Ok(value.to_str()?)
 }
