@@ -1,0 +1,329 @@
+//! Two workspaces on one server: what belongs to one answers the other exactly as if it did not exist.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use claviger_engine::{
+    connect,
+    domain::{audit::Actor, workspace::Completion},
+    error::Error,
+    id::{ApiKeyId, ConnectionId, EndpointId, EventId, FlowId, IntegrationId, WorkspaceId},
+    setup::{self, NewApiKey, NewWebhook},
+    store::{Conn, ConnectionFilter},
+};
+use http::Method;
+use serde_json::json;
+
+use crate::support::{Answer, Browser, CB, Tenant, TestApp, app::ALL, on_each, value};
+
+/// What of an answer could tell two ids apart: status, body, and headers, without what is fresh each time.
+#[derive(Debug, PartialEq, Eq)]
+struct Said {
+    status: u16,
+    headers: BTreeMap<String, String>,
+    body: String,
+}
+
+fn said(answer: &Answer, id: &str) -> Said {
+    let nonce = answer
+        .header("content-security-policy")
+        .and_then(|policy| policy.split("'nonce-").nth(1))
+        .and_then(|rest| rest.split('\'').next())
+        .unwrap_or("no nonce")
+        .to_owned();
+    let plain = |text: &str| text.replace(&nonce, "NONCE").replace(id, "ID");
+    let fresh = ["date", "claviger-request-id"];
+    let headers = answer.headers.iter().filter(|(name, _)| !fresh.contains(&name.as_str()));
+    let headers = headers.map(|(name, value)| (name.to_string(), plain(value.to_str().expect("ASCII"))));
+    Said { status: answer.status.as_u16(), headers: headers.collect(), body: plain(answer.text()) }
+}
+
+/// Everything of a tenant that has an id.
+struct Belongings {
+    ids: Vec<(&'static str, String)>,
+    code: String,
+}
+
+async fn belongings(app: &TestApp, tenant: &Tenant) -> Belongings {
+    let browser = Browser::new();
+    let (_, pairs) = browser.connect(app, tenant, &[("external_id", "u")]).await.redirect();
+    app.complete(tenant, Completion::Confirm).await;
+    let began = browser.get(&app.authorize_url(tenant, &[])).await;
+    let flow = began.location().strip_prefix("/connect/").expect("a page").to_owned();
+    app.complete(tenant, Completion::Redirect).await;
+    let event = app.events(tenant).await[0].id.to_string();
+    Belongings {
+        ids: vec![
+            ("connection", value(&pairs, "connection_id").to_owned()),
+            ("integration", tenant.integration.to_string()),
+            ("flow", flow),
+            ("event", event),
+            ("workspace", tenant.workspace.to_string()),
+            ("client id", tenant.client_id.clone()),
+        ],
+        code: value(&pairs, "code").to_owned(),
+    }
+}
+
+/// Ids that nothing has, of every kind.
+fn strangers() -> Vec<(&'static str, String)> {
+    vec![
+        ("connection", ConnectionId::new().to_string()),
+        ("integration", IntegrationId::new().to_string()),
+        ("flow", FlowId::new().to_string()),
+        ("event", EventId::new().to_string()),
+        ("workspace", WorkspaceId::new().to_string()),
+        ("client id", "cl_000000000000000000000000".to_owned()),
+    ]
+}
+
+/// Every place where a caller can name an id, as acme names it.
+async fn everywhere(app: &TestApp, browser: &Browser, id: &str) -> Vec<(String, Answer)> {
+    let key = format!("Bearer {}", app.acme.key);
+    let mut all = Vec::new();
+    let authorize = [("integration_id", id), ("external_id", "u"), ("state", "s")];
+    all.push((
+        "/authorize integration_id".to_owned(),
+        browser.get(&app.authorize_url(&app.acme, &authorize)).await,
+    ));
+    for method in [Method::GET, Method::POST] {
+        let url = format!("{}/connect/{id}", app.origin);
+        let request = browser.request(method.clone(), &url).header("sec-fetch-site", "same-origin");
+        let body = if method == Method::POST { "decision=continue" } else { "" };
+        all.push((
+            format!("{method} /connect/"),
+            browser.send(request, Bytes::from_static(body.as_bytes())).await,
+        ));
+    }
+    let state = "A".repeat(43);
+    for query in
+        [format!("?code=c&state={state}"), String::new(), format!("?error=access_denied&state={state}")]
+    {
+        let url = format!("{}/oauth2/callback/{id}{query}", app.origin);
+        all.push((format!("/oauth2/callback/ {query}"), browser.get(&url).await));
+    }
+    for field in ["code", "redirect_uri", "external_id"] {
+        let mut body = json!({ "code": "nosuch", "redirect_uri": CB });
+        body[field] = json!(id);
+        all.push((format!("POST /connection {field}"), app.exchange(&app.acme.key, &body).await));
+    }
+    for noun in ["connections", "integrations", "webhooks", "chat", "git"] {
+        for method in [Method::GET, Method::PUT, Method::PATCH, Method::DELETE] {
+            let request = browser.request(method.clone(), &format!("{}/v1/{noun}/{id}", app.origin));
+            let answer = browser.send(request.header("authorization", &key), Bytes::new()).await;
+            all.push((format!("{method} /v1/{noun}/"), answer));
+        }
+    }
+    for method in
+        [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::HEAD, Method::OPTIONS]
+    {
+        for shown in [id.to_owned(), format!("Bearer {id}")] {
+            let request = browser.request(method.clone(), &format!("{}/me", app.proxy));
+            let request = request.header("authorization", &key).header("bu-connection-id", shown);
+            all.push((format!("{method} proxy"), browser.send(request, Bytes::new()).await));
+        }
+    }
+    all
+}
+
+#[tokio::test]
+async fn every_id_of_another_workspace_answers_like_one_that_does_not_exist() {
+    on_each(async |app| {
+        let other = app.tenant("Other").await;
+        let theirs = belongings(app, &other).await;
+        // A browser of acme's customer: it has a cookie, and began none of the other's flows.
+        let browser = Browser::new();
+        browser.get(&app.authorize_url(&app.acme, &[])).await;
+        for ((kind, foreign), (_, stranger)) in theirs.ids.iter().zip(strangers()) {
+            let foreign_answers = everywhere(app, &browser, foreign).await;
+            let stranger_answers = everywhere(app, &browser, &stranger).await;
+            for ((place, got), (_, want)) in foreign_answers.iter().zip(&stranger_answers) {
+                assert_eq!(
+                    said(got, foreign),
+                    said(want, &stranger),
+                    "{place} with another workspace's {kind}"
+                );
+                assert!(
+                    !got.status.is_success() && !got.status.is_redirection(),
+                    "{place} {kind}: {}",
+                    got.status
+                );
+            }
+        }
+        let calls = app.sandbox.stats().await.api_calls;
+        assert_eq!(calls, 0, "no provider was called");
+
+        // The other's things work on, for the other.
+        let (_, connection) = &theirs.ids[0];
+        assert_eq!(app.call(&other.key, connection, "/me").await.status, 200);
+        let body = json!({ "code": theirs.code, "redirect_uri": CB });
+        assert_eq!(app.exchange(&other.key, &body).await.status, 200);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn another_workspaces_code_answers_like_a_made_up_one() {
+    on_each(async |app| {
+        let other = app.tenant("Other").await;
+        for completion in [Completion::Redirect, Completion::Server] {
+            app.complete(&other, completion).await;
+            let (_, pairs) = Browser::new().connect(app, &other, &[("external_id", "u")]).await.redirect();
+            let theirs = value(&pairs, "code");
+            let made_up = "A".repeat(43);
+            for wish in [json!({ "redirect_uri": CB }), json!({ "redirect_uri": "https://x.test/" })] {
+                let ask = async |code: &str| {
+                    let mut body = wish.clone();
+                    body["code"] = json!(code);
+                    body["external_id"] = json!("u");
+                    app.exchange(&app.acme.key, &body).await
+                };
+                assert_eq!(said(&ask(theirs).await, theirs), said(&ask(&made_up).await, &made_up));
+            }
+            let body = json!({ "code": theirs, "redirect_uri": CB, "external_id": "u" });
+            assert_eq!(app.exchange(&other.key, &body).await.status, 200, "and is not spent by trying");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn another_workspaces_integration_key_is_not_found_by_its_key_either() {
+    on_each(async |app| {
+        let other = app.tenant("Other").await;
+        app.integrate(&other, "only-theirs", &app.sandbox.origin).await;
+        let browser = Browser::new();
+        browser.get(&app.authorize_url(&app.acme, &[])).await;
+        let theirs = browser.get(&app.authorize_url(&app.acme, &[("integration_id", "only-theirs")])).await;
+        let nobodys = browser.get(&app.authorize_url(&app.acme, &[("integration_id", "only-nobody")])).await;
+        assert_eq!(said(&theirs, "only-theirs"), said(&nobodys, "only-nobody"));
+        theirs.assert_page(400, "integration_id");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_revoked_expired_or_foreign_key_answers_like_no_key() {
+    on_each(async |app| {
+        let new = |expires_at| NewApiKey {
+            name: "short".to_owned(),
+            scopes: vec![claviger_engine::domain::api_key::Scope::Management],
+            integration_id: None,
+            expires_at,
+        };
+        let now = app.broker.clock.now();
+        let workspace = &app.acme.workspace;
+        let (_, expired) = app.change(async |to| setup::api_key(to, workspace, new(Some(now))).await).await;
+        let (revoked, text) = app.change(async |to| setup::api_key(to, workspace, new(None)).await).await;
+        app.change(async |to| to.conn.revoke_api_key(workspace, &revoked.id, now).await).await;
+        let made_up = format!("ck_{}", "A".repeat(46));
+        let body = json!({ "code": "c", "redirect_uri": CB });
+        let want = app.exchange(&made_up, &body).await;
+        want.assert_problem(401, "unauthorized");
+        for key in [expired.expose(), text.expose()] {
+            assert_eq!(said(&app.exchange(key, &body).await, key), said(&want, &made_up));
+            app.call(key, ConnectionId::new().as_str(), "/me").await.assert_problem(401, "unauthorized");
+        }
+    })
+    .await;
+}
+
+/// Every query of the store that takes a workspace and an id.
+async fn look(conn: &mut Conn, ws: &WorkspaceId, of: &Named) -> Vec<(&'static str, bool)> {
+    let filter =
+        ConnectionFilter { integration_id: Some(of.integration.clone()), ..ConnectionFilter::default() };
+    vec![
+        ("connection", conn.connection(ws, &of.connection).await.unwrap().is_some()),
+        ("credential", conn.credential(ws, &of.connection).await.unwrap().is_some()),
+        ("connections", !conn.connections(ws, &filter, &ALL).await.unwrap().is_empty()),
+        ("integration", conn.integration(ws, &of.integration).await.unwrap().is_some()),
+        ("by selector", conn.integration_by_selector(ws, of.integration.as_str()).await.unwrap().is_some()),
+        ("deliveries", !conn.deliveries(ws, &of.event).await.unwrap().is_empty()),
+        ("endpoint", conn.endpoint(ws, &of.endpoint).await.unwrap().is_some()),
+        ("live", conn.live_connections_of_account(ws, "claviger", &of.account).await.unwrap() > 0),
+        ("api key", conn.api_keys(ws).await.unwrap().iter().any(|key| key.id == of.key)),
+        ("event", conn.events(ws, &ALL).await.unwrap().iter().any(|event| event.id == of.event)),
+        (
+            "audit",
+            conn.audits(ws, &ALL).await.unwrap().iter().any(|row| row.target == of.integration.as_str()),
+        ),
+    ]
+}
+
+struct Named {
+    connection: ConnectionId,
+    integration: IntegrationId,
+    event: EventId,
+    endpoint: EndpointId,
+    account: String,
+    key: ApiKeyId,
+}
+
+#[tokio::test]
+async fn no_query_crosses_from_one_workspace_into_another() {
+    on_each(async |app| {
+        let other = app.tenant("Other").await;
+        let new = NewWebhook {
+            name: "hook".to_owned(),
+            url: "https://hooks.test/".to_owned(),
+            events: claviger_engine::domain::event::EventKind::ALL.to_vec(),
+            secret: None,
+        };
+        let (endpoint, _) = app.change(async |to| setup::webhook(to, &other.workspace, new).await).await;
+        let (_, pairs) = Browser::new().connect(app, &other, &[]).await.redirect();
+        let connection = app.connection(&other, value(&pairs, "connection_id")).await;
+        let key = app.read().await.api_keys(&other.workspace).await.unwrap()[0].id.clone();
+        let named = Named {
+            connection: connection.id.clone(),
+            integration: other.integration.clone(),
+            event: app.events(&other).await[0].id.clone(),
+            endpoint: endpoint.id,
+            account: connection.account.id.expect("an account"),
+            key,
+        };
+        let mut conn = app.read().await;
+        for (query, found) in look(&mut conn, &other.workspace, &named).await {
+            assert!(found, "{query} finds its own");
+        }
+        for (query, found) in look(&mut conn, &app.acme.workspace, &named).await {
+            assert!(!found, "{query} finds another workspace's");
+        }
+        drop(conn);
+
+        let ended = connect::end(&app.broker, &app.acme.workspace, &named.connection, Actor::Cli).await;
+        assert!(matches!(ended, Err(Error::NotFound { .. })));
+        app.change(async |to| {
+            let conn = &mut *to.conn;
+            assert!(!conn.delete_connection(&app.acme.workspace, &named.connection).await?);
+            assert!(!conn.revoke_api_key(&app.acme.workspace, &named.key, app.broker.clock.now()).await?);
+            assert!(!conn.delete_endpoint(&app.acme.workspace, &named.endpoint).await?);
+            Ok(())
+        })
+        .await;
+        assert_eq!(app.sandbox.stats().await.revoke_requests, 0);
+        assert_eq!(app.call(&other.key, named.connection.as_str(), "/me").await.status, 200);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_key_for_one_integration_opens_no_other() {
+    on_each(async |app| {
+        let second = app.integrate(&app.acme, "second", &app.sandbox.origin).await;
+        let new = NewApiKey {
+            name: "limited".to_owned(),
+            scopes: vec![claviger_engine::domain::api_key::Scope::Proxy],
+            integration_id: Some(second),
+            expires_at: None,
+        };
+        let (_, key) = app.change(async |to| setup::api_key(to, &app.acme.workspace, new).await).await;
+        let (_, first) = Browser::new().connect(app, &app.acme, &[]).await.redirect();
+        let (_, own) =
+            Browser::new().connect(app, &app.acme, &[("integration_id", "second")]).await.redirect();
+        let refused = app.call(key.expose(), value(&first, "connection_id"), "/me").await;
+        assert!(refused.status == 400 || refused.status == 403, "{}", refused.text());
+        assert_eq!(app.sandbox.stats().await.api_calls, 0);
+        assert_eq!(app.call(key.expose(), value(&own, "connection_id"), "/me").await.status, 200);
+    })
+    .await;
+}
