@@ -2,7 +2,10 @@
 
 use axum::{
     body::Bytes,
-    extract::{Path, RawQuery, State},
+    extract::{
+        Path, RawQuery, State,
+        rejection::{BytesRejection, PathRejection},
+    },
     http::{HeaderMap, StatusCode, Uri},
     response::Response,
 };
@@ -17,10 +20,11 @@ use crate::{app::App, http::browser};
 /// `GET /oauth2/callback/{integration_id}`.
 pub async fn own(
     State(app): State<App>,
-    Path(integration): Path<String>,
+    integration: Result<Path<String>, PathRejection>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Response {
+    let integration = integration.map(|Path(integration)| integration).unwrap_or_default();
     finish(&app, CallbackKind::Own, Some(integration), query, &headers).await
 }
 
@@ -40,16 +44,16 @@ pub async fn oauth_callback(
 
 /// A `form_post` answer (OAuth 2.0 Form Post Response Mode): Lax cookies don't come with a cross-site POST, so
 /// the browser is sent to the same path once more, as GET.
-pub async fn posted(State(app): State<App>, uri: Uri, body: Bytes) -> Response {
+pub async fn posted(State(app): State<App>, uri: Uri, body: Result<Bytes, BytesRejection>) -> Response {
+    let body = match body {
+        Ok(body) => body,
+        Err(unread) => return app.pages.unreadable(unread.status()),
+    };
     match std::str::from_utf8(&body) {
         Ok(form) if form.bytes().all(|b| b.is_ascii_graphic()) => {
             redirect(StatusCode::SEE_OTHER, &format!("{}?{form}", uri.path()))
         }
-        _ => app.pages.error(
-            StatusCode::BAD_REQUEST,
-            "This can't be connected",
-            "The service's answer can't be read.",
-        ),
+        _ => app.pages.unreadable(StatusCode::BAD_REQUEST),
     }
 }
 

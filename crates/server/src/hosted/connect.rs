@@ -3,7 +3,11 @@
 use std::collections::BTreeMap;
 
 use axum::{
-    extract::{Path, State},
+    body::Bytes,
+    extract::{
+        Path, State,
+        rejection::{BytesRejection, PathRejection},
+    },
     http::{HeaderMap, StatusCode},
     response::Response,
 };
@@ -24,7 +28,12 @@ use crate::{
 };
 
 /// `GET /connect/{flow}`.
-pub async fn show(State(app): State<App>, Path(flow): Path<String>, headers: HeaderMap) -> Response {
+pub async fn show(
+    State(app): State<App>,
+    flow: Result<Path<String>, PathRejection>,
+    headers: HeaderMap,
+) -> Response {
+    let flow = flow.map(|Path(flow)| flow).unwrap_or_default();
     let browser = browser::read(&headers, app.https);
     let asked = match FlowId::parse(&flow) {
         Some(flow) => connect::open(&app.broker, &flow, browser.as_ref()).await,
@@ -39,14 +48,20 @@ pub async fn show(State(app): State<App>, Path(flow): Path<String>, headers: Hea
 /// `POST /connect/{flow}`.
 pub async fn submit(
     State(app): State<App>,
-    Path(flow): Path<String>,
+    flow: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
-    body: String,
+    body: Result<Bytes, BytesRejection>,
 ) -> Response {
     if !csrf::same_origin(&headers, &app.broker.urls.app) {
         let message = "This form was not sent from our page. Open the link again.";
         return app.pages.error(StatusCode::FORBIDDEN, "This can't be connected", message);
     }
+    let body = match body.map_err(|unread| unread.status()) {
+        Ok(body) if std::str::from_utf8(&body).is_ok() => String::from_utf8_lossy(&body).into_owned(),
+        Ok(_) => return app.pages.unreadable(StatusCode::BAD_REQUEST),
+        Err(status) => return app.pages.unreadable(status),
+    };
+    let flow = flow.map(|Path(flow)| flow).unwrap_or_default();
     match take(&app, &flow, &headers, &body).await {
         Ok(response) => response,
         Err(error) => app.pages.engine_error(&error),

@@ -67,6 +67,12 @@ impl Pages {
         self.render(status, Kind::Plain, "error.html", context! { title, message })
     }
 
+    /// The error page for a form or a callback whose body can't be read.
+    pub fn unreadable(&self, status: StatusCode) -> Response {
+        let message = "What was sent can't be read; begin again.";
+        self.error(status, "This can't be connected", message)
+    }
+
     /// The error page for what the engine says.
     pub fn engine_error(&self, error: &Error) -> Response {
         let title = "This can't be connected";

@@ -97,5 +97,9 @@ async fn begin(app: &App, address: IpAddr, query: &str, headers: &HeaderMap) -> 
 }
 
 fn wrong(field: &'static str) -> impl Fn(ParamError) -> Error {
-    move |error| Error::invalid(field, error.to_string())
+    move |error| match field {
+        // Elsewhere a wrong `state` is not the product's doing, so a page does not name it by itself.
+        "state" => Error::invalid(field, format!("the state parameter is {error}")),
+        _ => Error::invalid(field, error.to_string()),
+    }
 }

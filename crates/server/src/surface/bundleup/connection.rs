@@ -3,7 +3,7 @@
 use axum::{
     Json,
     body::Bytes,
-    extract::State,
+    extract::{State, rejection::BytesRejection},
     http::HeaderMap,
     response::{IntoResponse, Response},
 };
@@ -60,10 +60,19 @@ pub struct Exchange {
         (status = 200, body = Exchanged),
         (status = 400, body = error::FieldErrors, description = "A field is wrong, or the code is invalid, expired or spent."),
         (status = 401, body = error::Problem, description = "The API key is missing or invalid."),
+        (status = 413, body = error::Problem, description = "The body is too large."),
         (status = 502, body = error::Problem, description = "With completion `server`: the provider did not complete the authorization.")
     )
 )]
-pub async fn exchange(State(app): State<App>, headers: HeaderMap, body: Bytes) -> Response {
+pub async fn exchange(
+    State(app): State<App>,
+    headers: HeaderMap,
+    body: std::result::Result<Bytes, BytesRejection>,
+) -> Response {
+    let body = match body {
+        Ok(body) => body,
+        Err(unread) => return error::body(unread.status()),
+    };
     match redeem(&app, &headers, &body).await {
         Ok(exchanged) => Json(exchanged).into_response(),
         Err(failed) => error::api(&failed),

@@ -61,6 +61,14 @@ pub fn problem(status: StatusCode, code: &'static str, message: impl Into<String
     (status, Json(body)).into_response()
 }
 
+/// A body that was not read to its end: too large, or it broke off.
+pub fn body(status: StatusCode) -> Response {
+    match status {
+        StatusCode::PAYLOAD_TOO_LARGE => problem(status, "payload_too_large", "The body is too large"),
+        _ => problem(StatusCode::BAD_REQUEST, "invalid_request", "The body could not be read"),
+    }
+}
+
 fn render(error: &Error, half: Half) -> Response {
     let (status, code) = kind(error, half);
     if status.is_server_error() {
