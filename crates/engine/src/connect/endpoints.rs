@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use claviger_catalog::{Auth, ClientAuth, EndpointSource, OAuth2, Provider, RefreshWith};
-use claviger_protocol::oauth2::{Client, Tokens};
+use claviger_protocol::oauth2::{Client, Tokens, authorize};
 
 use super::discovery;
 use crate::{
@@ -73,14 +73,9 @@ pub async fn resolve(
 ) -> Result<Endpoints> {
     let provider = filled(provider, inputs)?;
     let oauth2 = oauth2(&provider)?;
-    let chosen = if integration.scopes.is_empty() {
-        oauth2.scopes.default.clone()
-    } else {
-        integration.scopes.clone()
-    };
     let base = Endpoints {
         redirect_uri: format!("{}{}", broker.urls.app, integration.callback.path(&integration.id)),
-        scopes: chosen,
+        scopes: authorize::scopes(oauth2, &integration.scopes),
         iss_required: oauth2.callback.iss_required,
         ..Endpoints::default()
     };

@@ -7,17 +7,13 @@ use std::collections::BTreeMap;
 use claviger_catalog::Provider;
 use claviger_protocol::{
     identity,
-    oauth2::{TokenError, TokenErrorKind, Tokens, read, token},
+    oauth2::{Client, TokenError, TokenErrorKind, Tokens, read, token},
 };
 
-use super::{ANSWER_CAP, endpoints, start, tokens};
+use super::{ANSWER_CAP, endpoints, grant::Grant, start, tokens};
 use crate::{
     broker::Broker,
-    domain::{
-        connection::Account,
-        flow::{Endpoints, Flow},
-        integration::Integration,
-    },
+    domain::{connection::Account, flow::Flow, integration::Integration},
     error::{Error, ProviderFault, Result},
     secret::Secret,
 };
@@ -28,7 +24,7 @@ pub(super) struct Exchanged {
     pub tokens: Tokens,
     /// Who the account is, as far as the provider says.
     pub account: Account,
-    /// The flow's inputs, and what the callback and the token answer gave besides.
+    /// The flow's inputs, and what the callback, the token answer and the identity gave besides.
     pub inputs: BTreeMap<String, String>,
 }
 
@@ -41,66 +37,112 @@ pub(super) async fn exchange(
     flow: &Flow,
     integration: &Integration,
     provider: &Provider,
-    code: &Secret,
-    saved: BTreeMap<String, String>,
+    grant: Grant,
 ) -> Result<Exchanged> {
     let mut inputs = flow.inputs.clone();
-    inputs.extend(saved.clone());
-    let provider = &endpoints::filled(provider, &inputs)?;
-    let oauth2 = endpoints::oauth2(provider)?;
-    let at = flow.endpoints.as_ref().ok_or_else(|| Error::internal("a taken flow has no endpoints"))?;
+    inputs.extend(grant.saved.clone());
+    let filled = endpoints::filled(provider, &inputs)?;
     let secret = tokens::client_secret(broker, integration)?;
-    let client = endpoints::client(provider, integration, secret.as_ref())?;
-    let aad = start::verifier_aad(flow);
-    let verifier = flow.verifier.as_ref().map(|sealed| broker.vault.open(&aad, sealed)).transpose()?;
-    let request =
-        token::exchange(oauth2, &at.token_url, &client, code, &at.redirect_uri, verifier.as_ref(), &saved)
-            .map_err(|e| Error::internal(format!("token request of {}: {e}", integration.id)))?;
-    let answer = broker.outbound.fetch(request, ANSWER_CAP).await?;
-    let got = read::tokens(oauth2, answer.status(), answer.headers(), answer.body(), broker.clock.now().0)
-        .map_err(|e| refusal(&e))?;
-    let account = who(broker, provider, at, &got).await;
+    let client = endpoints::client(&filled, integration, secret.as_ref())?;
+    let got = redeem(broker, flow, &filled, &client, &grant).await?;
+    let got = upgrade(broker, &filled, &client, got).await?;
     inputs.extend(got.saved.clone());
+
+    let filled = endpoints::filled(provider, &inputs)?;
+    let found = who(broker, flow, integration, &filled, &got).await.unwrap_or_default();
+    inputs.extend(found.saved);
+    let account = Account { id: found.id, name: found.name, email: found.email };
     Ok(Exchanged { tokens: got, account, inputs })
 }
 
-/// A token endpoint's error as ours.
-pub(crate) fn refusal(error: &TokenError) -> Error {
-    let said = match (&error.code, &error.description) {
-        (Some(code), Some(text)) => format!("{code}: {text}"),
-        (Some(only), None) | (None, Some(only)) => only.clone(),
-        (None, None) => "its answer could not be read".to_owned(),
-    };
+/// The token request.
+async fn redeem(
+    broker: &Broker,
+    flow: &Flow,
+    provider: &Provider,
+    client: &Client<'_>,
+    grant: &Grant,
+) -> Result<Tokens> {
+    let oauth2 = endpoints::oauth2(provider)?;
+    let at = flow.endpoints.as_ref().ok_or_else(|| Error::internal("a taken flow has no endpoints"))?;
+    let aad = start::verifier_aad(flow);
+    let verifier = flow.verifier.as_ref().map(|sealed| broker.vault.open(&aad, sealed)).transpose()?;
+    let mut extra = BTreeMap::new();
+    if oauth2.token.resend_state {
+        extra.insert("state".to_owned(), grant.state.expose().to_owned());
+    }
+    // A file's token URL may name what only the callback told.
+    let url = oauth2.endpoints.token_url.as_deref().unwrap_or(&at.token_url);
+    let request =
+        token::exchange(oauth2, url, client, &grant.code, &at.redirect_uri, verifier.as_ref(), &extra)
+            .map_err(|e| Error::internal(format!("token request of {}: {e}", flow.integration_id)))?;
+    let answer = broker.outbound.fetch(request, ANSWER_CAP).await?;
+    let now = broker.clock.now().0;
+    read::tokens(oauth2, answer.status(), answer.headers(), answer.body(), now).map_err(|error| {
+        let sent = [Some(&grant.code), Some(&grant.state), verifier.as_ref(), client.secret];
+        refusal(error, &sent)
+    })
+}
+
+/// Trades a token for a long-lived one, where the provider's file says so.
+async fn upgrade(broker: &Broker, provider: &Provider, client: &Client<'_>, got: Tokens) -> Result<Tokens> {
+    let oauth2 = endpoints::oauth2(provider)?;
+    let request = token::upgrade(oauth2, client, &got)
+        .map_err(|e| Error::internal(format!("upgrade request of {}: {e}", provider.key)))?;
+    let Some(request) = request else { return Ok(got) };
+    let answer = broker.outbound.fetch(request, ANSWER_CAP).await?;
+    let now = broker.clock.now().0;
+    match read::tokens(oauth2, answer.status(), answer.headers(), answer.body(), now) {
+        Ok(newer) => Ok(got.renewed(newer)),
+        Err(error) => {
+            Err(refusal(error, &[Some(&got.access_token), got.refresh_token.as_ref(), client.secret]))
+        }
+    }
+}
+
+/// A token endpoint's error as ours, without what was sent to it.
+pub(crate) fn refusal(error: TokenError, sent: &[Option<&Secret>]) -> Error {
+    let sent: Vec<&Secret> = sent.iter().copied().flatten().collect();
+    let error = error.hiding(&sent);
     let fault = match error.kind {
         TokenErrorKind::Transient => ProviderFault::Unreachable,
         TokenErrorKind::Oauth | TokenErrorKind::Unreadable => ProviderFault::Refused,
     };
-    Error::Provider { fault, message: said }
+    Error::Provider { fault, message: error.words() }
 }
 
 /// Asks whose account it is. A provider that does not say leaves a connection without a name, not without life.
-async fn who(broker: &Broker, provider: &Provider, at: &Endpoints, tokens: &Tokens) -> Account {
-    let Some(about) = &provider.identity else { return Account::default() };
-    let request = match identity::request(about, at.userinfo_url.as_deref(), None, tokens) {
-        Ok(Some(request)) => request,
-        Ok(None) => return Account::default(),
+async fn who(
+    broker: &Broker,
+    flow: &Flow,
+    integration: &Integration,
+    provider: &Provider,
+    tokens: &Tokens,
+) -> Option<identity::Account> {
+    let about = provider.identity.as_ref()?;
+    if let Some(known) = identity::from_tokens(about, tokens) {
+        return Some(known);
+    }
+    let userinfo = flow.endpoints.as_ref().and_then(|at| at.userinfo_url.as_deref());
+    let base = integration.config.base_url.as_deref().or(provider.api.base_url.as_deref());
+    let warn =
+        |what: &str| tracing::warn!(provider = %provider.key, "the account's identity is not known: {what}");
+    let request = match identity::request(about, userinfo, base, tokens) {
+        Ok(request) => request?,
         Err(error) => {
-            tracing::warn!(provider = %provider.key, %error, "the identity call could not be built");
-            return Account::default();
+            warn(&error.to_string());
+            return None;
         }
     };
     match broker.outbound.fetch(request, ANSWER_CAP).await {
-        Ok(answer) if answer.status().is_success() => {
-            let found = identity::read(about, answer.body());
-            Account { id: found.id, name: found.name, email: found.email }
-        }
+        Ok(answer) if answer.status().is_success() => Some(identity::read(about, answer.body())),
         Ok(answer) => {
-            tracing::warn!(provider = %provider.key, status = answer.status().as_u16(), "the identity call failed");
-            Account::default()
+            warn(&format!("the provider answered {}", answer.status().as_u16()));
+            None
         }
         Err(error) => {
-            tracing::warn!(provider = %provider.key, error = %error.message, "the identity call failed");
-            Account::default()
+            warn(&error.message);
+            None
         }
     }
 }

@@ -9,6 +9,7 @@ use claviger_protocol::oauth2::callback::{self, Answer};
 
 use super::{
     CODE_LIFE, REPEAT_LIFE, endpoints, exchange,
+    grant::Grant,
     handoff::{self, Outcome},
     record,
 };
@@ -146,13 +147,13 @@ async fn conclude(broker: &Arc<Broker>, callback: &Callback, flow: &Flow) -> Res
     let (Answer::Code { iss, .. } | Answer::Error { iss, .. }) = &answer;
     callback::check_iss(at.issuer.as_deref(), at.iss_required, iss.as_deref())
         .map_err(|e| Error::invalid("iss", e.to_string()))?;
-    let (code, saved) = match answer {
+    let grant = match answer {
         Answer::Error { error, description, .. } => {
             let error = if is_oauth_error(&error) { error.as_str() } else { "server_error" };
             let text = description.as_deref().unwrap_or("the service did not grant access");
             return Ok(ended(handoff::refused(&flow.handoff, error, text)));
         }
-        Answer::Code { code, saved, .. } => (code, saved),
+        Answer::Code { code, saved, .. } => Grant { code, saved, state: state_of(broker, &callback.query)? },
     };
     let mut conn = broker.store.read().await?;
     let workspace = conn.workspace(&flow.workspace_id).await?.ok_or(Error::NotFound { what: "workspace" })?;
@@ -161,8 +162,7 @@ async fn conclude(broker: &Arc<Broker>, callback: &Callback, flow: &Flow) -> Res
     let code_hash = Some(hash::token(ours.expose()));
 
     if flow.completion == Completion::Server {
-        let kept = super::redeem::Kept { code, saved };
-        let provider_code = Some(kept.seal(broker, flow)?);
+        let provider_code = Some(grant.seal(broker, flow)?);
         let outcome = handoff::connected(flow, &workspace.settings, None, &ours);
         return Ok(Done {
             outcome,
@@ -170,7 +170,7 @@ async fn conclude(broker: &Arc<Broker>, callback: &Callback, flow: &Flow) -> Res
             written: false,
         });
     }
-    let exchanged = exchange::exchange(broker, flow, &integration, &provider, &code, saved).await?;
+    let exchanged = exchange::exchange(broker, flow, &integration, &provider, grant).await?;
     let mut conn = broker.store.begin(Actor::System, broker.clock.now()).await?;
     let id = record::connection(broker, &mut conn, flow, exchanged).await?;
     let outcome = handoff::connected(flow, &workspace.settings, Some(&id), &ours);

@@ -10,6 +10,7 @@ mod end;
 pub(crate) mod endpoints;
 pub(crate) mod exchange;
 mod finish;
+mod grant;
 mod handoff;
 mod page;
 mod record;

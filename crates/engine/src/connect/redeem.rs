@@ -3,11 +3,9 @@
 //! With completion `server` this is where the provider's code is redeemed at last, and only for the owner that
 //! the product's server names; for anyone else it is destroyed.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
-use serde_json::json;
-
-use super::{exchange, finish, record};
+use super::{exchange, finish, grant::Grant, record};
 use crate::{
     broker::Broker,
     domain::{
@@ -17,7 +15,7 @@ use crate::{
     error::{Error, Result},
     id::{ConnectionId, WorkspaceId},
     secret::Secret,
-    vault::{Aad, Sealed, hash},
+    vault::{Sealed, hash},
 };
 
 /// What the product's server shows.
@@ -90,42 +88,13 @@ async fn spend(broker: Arc<Broker>, workspace: WorkspaceId, ask: Redeem) -> Resu
 
 /// The late half of completion `server`: redeem at the provider, write the connection.
 async fn complete(broker: &Arc<Broker>, flow: &Flow, sealed: &Sealed) -> Result<ConnectionId> {
-    let kept = Kept::open(broker, flow, sealed)?;
+    let grant = Grant::open(broker, flow, sealed)?;
     let integration = finish::current(broker, flow).await?;
     let provider = broker.provider(&integration)?;
-    let exchanged = exchange::exchange(broker, flow, &integration, &provider, &kept.code, kept.saved).await?;
+    let exchanged = exchange::exchange(broker, flow, &integration, &provider, grant).await?;
     let mut conn = broker.store.begin(Actor::System, broker.clock.now()).await?;
     let id = record::connection(broker, &mut conn, flow, exchanged).await?;
     conn.set_flow_connection(&flow.workspace_id, &flow.id, &id).await?;
     conn.commit().await?;
     Ok(id)
-}
-
-/// What a callback brought, kept sealed until the product's server vouches for the owner.
-pub(super) struct Kept {
-    pub code: Secret,
-    pub saved: BTreeMap<String, String>,
-}
-
-impl Kept {
-    pub(super) fn seal(&self, broker: &Broker, flow: &Flow) -> Result<Sealed> {
-        let text = json!({ "code": self.code.expose(), "saved": self.saved }).to_string();
-        broker.vault.seal(&aad(flow), &Secret::new(text))
-    }
-
-    fn open(broker: &Broker, flow: &Flow, sealed: &Sealed) -> Result<Self> {
-        #[derive(serde::Deserialize)]
-        struct Row {
-            code: Secret,
-            saved: BTreeMap<String, String>,
-        }
-        let text = broker.vault.open(&aad(flow), sealed)?;
-        let row: Row =
-            serde_json::from_str(text.expose()).map_err(|_| Error::internal("a kept code is unreadable"))?;
-        Ok(Self { code: row.code, saved: row.saved })
-    }
-}
-
-fn aad(flow: &Flow) -> Aad<'_> {
-    Aad { workspace: flow.workspace_id.as_str(), record: flow.id.as_str(), field: "flow.provider_code" }
 }

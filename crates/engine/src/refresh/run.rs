@@ -36,13 +36,13 @@ async fn perform(broker: Arc<Broker>, subject: Subject, seen: i64) -> Result<Usa
         Ok(Err(_)) | Err(_) => "failed",
     });
     match answered? {
-        Ok(newer) => store(&broker, &subject, &held.credential, &held.usable.tokens, newer).await,
+        Ok(newer) => store(&broker, &subject, &held.credential, newer).await,
         Err(refused) if refused.is_invalid_grant() => {
-            let error = exchange::refusal(&refused);
+            let error = exchange::refusal(refused, &[]);
             expire(&broker, &subject, seen, &error.to_string()).await?;
             Err(Error::NeedsReauth { message: error.to_string() })
         }
-        Err(other) => Err(exchange::refusal(&other)),
+        Err(other) => Err(exchange::refusal(other, &[])),
     }
 }
 
@@ -62,20 +62,17 @@ async fn ask(
     let request = token::refresh(oauth2, url, &client, held)
         .map_err(|e| Error::internal(format!("refresh request of {}: {e}", integration.id)))?;
     let answer = broker.outbound.fetch(request, ANSWER_CAP).await?;
-    Ok(read::tokens(oauth2, answer.status(), answer.headers(), answer.body(), broker.clock.now().0))
+    let (status, now) = (answer.status(), broker.clock.now().0);
+    Ok(read::refreshed(oauth2, held.clone(), status, answer.headers(), answer.body(), now).map_err(|error| {
+        let sent = [Some(&held.access_token), held.refresh_token.as_ref(), client.secret];
+        error.hiding(&sent.into_iter().flatten().collect::<Vec<_>>())
+    }))
 }
 
 /// Writes the newer tokens over the version that was read; a version that moved meanwhile wins.
-async fn store(
-    broker: &Broker,
-    subject: &Subject,
-    seen: &Credential,
-    held: &Tokens,
-    newer: Tokens,
-) -> Result<Usable> {
+async fn store(broker: &Broker, subject: &Subject, seen: &Credential, tokens: Tokens) -> Result<Usable> {
     let now = broker.clock.now();
     let connection = &subject.connection;
-    let tokens = held.clone().renewed(newer);
     let mut credential = tokens::seal(broker, &subject.workspace_id, &connection.id, &tokens, now)?;
     credential.version = seen.version + 1;
     let mut inputs = connection.inputs.clone();

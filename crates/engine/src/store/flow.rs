@@ -130,7 +130,8 @@ impl Conn {
 
     /// Erases the provider's code that a flow kept, and the verifier that it could be redeemed with.
     pub async fn forget_provider_code(&mut self, ws: &WorkspaceId, id: &FlowId) -> Result<()> {
-        let update = sql("update flow set provider_code = null, verifier = null where workspace_id = $1 and id = $2");
+        let update =
+            sql("update flow set provider_code = null, verifier = null where workspace_id = $1 and id = $2");
         found(self.execute(update.text(ws.as_str()).text(id.as_str())).await?, "flow")
     }
 
