@@ -115,6 +115,8 @@ pub(super) async fn run(command: Command, settings: &Settings) -> anyhow::Result
                     scopes.join(",")
                 ))?;
             }
+            // Closing waits for every connection.
+            drop(conn);
         }
     }
     store.close().await;
