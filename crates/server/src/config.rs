@@ -311,7 +311,7 @@ impl Layers {
             log: self.read(
                 "log",
                 "a level (error, warn, info, debug, trace) or filters such as info,hyper=warn",
-                |t| value::log_filter(t),
+                value::log_filter,
             )?,
             shutdown_timeout: self.read(
                 "shutdown_timeout",

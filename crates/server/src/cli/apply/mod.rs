@@ -61,9 +61,9 @@ pub(super) async fn run(args: &Args, settings: &Settings) -> anyhow::Result<Exit
     }
     let done = done?;
     if args.json {
-        done.json(args.dry_run)?
+        done.json(args.dry_run)?;
     } else {
-        done.text(args.dry_run)?
+        done.text(args.dry_run)?;
     }
     Ok(ExitCode::SUCCESS)
 }
