@@ -248,7 +248,7 @@ async fn api_keys_are_made_replaced_and_revoked_by_name() {
         let steps = room.apply(&again, false, true).await.unwrap();
         assert_eq!(steps, [format!("~ workspace acme: API key backend: {field}")]);
     }
-    assert_eq!(room.apply(FILE, false, true).await.unwrap(), ["- workspace acme: API key backend (revoked)"]);
+    assert_eq!(room.apply(FILE, true, true).await.unwrap(), ["- workspace acme: API key backend (revoked)"]);
     for wrong in ["canary-short", "ck_canary.with.dots.and.enough.characters.in.it"] {
         let text = room.refusal(&with(wrong, "[proxy]")).await;
         assert!(text.contains("API key backend") && !text.contains("canary"), "{text}");
