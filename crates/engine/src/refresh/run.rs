@@ -29,6 +29,7 @@ async fn perform(broker: Arc<Broker>, subject: Subject, seen: i64) -> Result<Usa
     if held.usable.version != seen {
         return Ok(held.usable);
     }
+    refused_meanwhile(&broker, &subject).await?;
     let answered = ask(&broker, &subject, &held.usable.tokens).await;
     broker.metrics.refresh(match &answered {
         Ok(Ok(_)) => "renewed",
@@ -43,6 +44,18 @@ async fn perform(broker: Arc<Broker>, subject: Subject, seen: i64) -> Result<Usa
             Err(Error::NeedsReauth { message: error.to_string() })
         }
         Err(other) => Err(exchange::refusal(other, &[])),
+    }
+}
+
+/// Whoever waited for its turn behind a refused refresh must not show the same refresh token again.
+async fn refused_meanwhile(broker: &Broker, subject: &Subject) -> Result<()> {
+    let mut conn = broker.store.read().await?;
+    let current = conn.connection(&subject.workspace_id, &subject.connection.id).await?;
+    match current.filter(|current| current.status == Status::NeedsReauth) {
+        Some(ended) => Err(Error::NeedsReauth {
+            message: ended.status_reason.unwrap_or_else(|| "the provider refused to refresh".into()),
+        }),
+        None => Ok(()),
     }
 }
 
