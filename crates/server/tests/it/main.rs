@@ -19,5 +19,7 @@ mod openapi;
 mod pages;
 mod proxy;
 mod redirects;
+mod refresh;
+mod retries;
 mod support;
 mod tenants;

@@ -63,7 +63,20 @@ impl Upstream {
         Self { origin, seen, task }
     }
 
-    /// The same behind TLS; its origin is at the first of the names.
+    /// Starts one whose every request is the story's, those for tokens too.
+    pub async fn whole<F, R>(answer: F) -> Self
+    where
+        F: Fn(Head, Body) -> R + Clone + Send + Sync + 'static,
+        R: Future<Output = Response> + Send + 'static,
+    {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let origin = format!("http://{}", listener.local_addr().expect("an address"));
+        let (seen, router) = recording(answer);
+        let task = tokio::spawn(async move { axum::serve(listener, router).await.expect("it serves") });
+        Self { origin, seen, task }
+    }
+
+    /// The same as [`Upstream::start`] behind TLS; its origin is at the first of the names.
     pub async fn secure<F, R>(names: &Names, first: &str, api: F) -> Self
     where
         F: Fn(Head, Body) -> R + Clone + Send + Sync + 'static,
@@ -148,21 +161,34 @@ where
     F: Fn(Head, Body) -> R + Clone + Send + Sync + 'static,
     R: Future<Output = Response> + Send + 'static,
 {
-    let seen = Arc::new(Mutex::new(Vec::new()));
-    let memory = seen.clone();
-    let router = Router::new().fallback(move |request: Request| {
-        let (memory, api) = (memory.clone(), api.clone());
+    recording(move |head: Head, body| {
+        let api = api.clone();
         async move {
-            let (parts, body) = request.into_parts();
-            let target = parts.uri.path_and_query().map(ToString::to_string).unwrap_or_default();
-            let head = Head { method: parts.method, target, headers: parts.headers };
-            memory.lock().unwrap().push(head.clone());
             match head.target.as_str() {
                 "/token" => json(TOKENS),
                 "/userinfo" => json(r#"{"sub":"up-user","name":"Up User"}"#),
                 "/revoke" => json("{}"),
                 _ => api(head, body).await,
             }
+        }
+    })
+}
+
+fn recording<F, R>(answer: F) -> (Arc<Mutex<Vec<Head>>>, Router)
+where
+    F: Fn(Head, Body) -> R + Clone + Send + Sync + 'static,
+    R: Future<Output = Response> + Send + 'static,
+{
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let memory = seen.clone();
+    let router = Router::new().fallback(move |request: Request| {
+        let (memory, answer) = (memory.clone(), answer.clone());
+        async move {
+            let (parts, body) = request.into_parts();
+            let target = parts.uri.path_and_query().map(ToString::to_string).unwrap_or_default();
+            let head = Head { method: parts.method, target, headers: parts.headers };
+            memory.lock().unwrap().push(head.clone());
+            answer(head, body).await
         }
     });
     (seen, router)
