@@ -227,7 +227,7 @@ async fn t4_a_configuration_changed_meanwhile_ends_the_flow() {
             let leg = browser.set_out(app, &app.acme, &[("external_id", "u"), ("state", "s")]).await;
             let back = browser.consent(&leg, "alice", "allow").await;
             app.reconfigure(&app.acme, &app.acme.integration, |c| {
-                c.token_url = Some(format!("{}/token", evil.origin))
+                c.token_url = Some(format!("{}/token", evil.origin));
             })
             .await;
             let done = browser.get(&back).await;
@@ -239,7 +239,7 @@ async fn t4_a_configuration_changed_meanwhile_ends_the_flow() {
             assert_eq!(names(&pairs), ["error", "error_description", "state"]);
             let origin = app.sandbox.origin.clone();
             app.reconfigure(&app.acme, &app.acme.integration, |c| {
-                c.token_url = Some(format!("{origin}/token"))
+                c.token_url = Some(format!("{origin}/token"));
             })
             .await;
         }
@@ -248,7 +248,7 @@ async fn t4_a_configuration_changed_meanwhile_ends_the_flow() {
         app.complete(&app.acme, Completion::Server).await;
         let done = browser.connect(app, &app.acme, &[("external_id", "u")]).await;
         app.reconfigure(&app.acme, &app.acme.integration, |c| {
-            c.token_url = Some(format!("{}/token", evil.origin))
+            c.token_url = Some(format!("{}/token", evil.origin));
         })
         .await;
         let answer = redeem(app, &done, "u").await.expect("a code");
@@ -463,8 +463,8 @@ async fn a_callback_needs_one_state_of_ours() {
             format!("code=c&state={}", state.to_lowercase()),
             format!("code=c&state=%20{state}"),
             format!("code=c&state={state}%00"),
-            format!("code=c&state=%00"),
-            format!("code=c&state=%ff"),
+            "code=c&state=%00".to_owned(),
+            "code=c&state=%ff".to_owned(),
             format!("code=c&state={long}"),
             format!("code=c&State={state}"),
             format!("code=c&state[]={state}"),

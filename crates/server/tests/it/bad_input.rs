@@ -65,8 +65,7 @@ async fn each_wrong_parameter_of_authorize_is_named_on_a_page() {
                 let answer = browser.get(&url).await;
                 let absent = ["missing", "empty", "without a value", "array", "other case"].contains(&class);
                 // State goes back as the bytes it came in, whatever they decode to.
-                let bytes =
-                    name == "state" && class.contains("UTF-8") || name == "state" && class == "surrogate";
+                let bytes = name == "state" && (class.contains("UTF-8") || class == "surrogate");
                 if absent || bytes {
                     assert_eq!(answer.status, 302, "{name} {class}: {}", answer.text());
                 } else {

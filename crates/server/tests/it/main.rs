@@ -2,22 +2,18 @@
 //!
 //! One binary, a file per story. `support` builds the server, the provider and the browser; nothing in it
 //! asserts what a story is about. Each story runs on every database at hand and shares nothing with another.
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::print_stdout,
-    clippy::disallowed_methods,
-    reason = "a story fails by panicking, and may ask the environment"
-)]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a story fails by panicking")]
 
 mod attacks;
 mod bad_input;
 mod completion;
 mod connect;
+mod inputs;
 mod law;
 mod openapi;
 mod pages;
 mod proxy;
+mod quirks;
 mod redirects;
 mod refresh;
 mod retries;

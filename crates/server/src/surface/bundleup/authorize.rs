@@ -21,7 +21,7 @@ use crate::{
     hosted::{done, page::redirect},
     http::{
         browser,
-        client::ClientAddr,
+        client::{self, ClientAddr},
         params::{ParamError, Params},
     },
 };
@@ -83,7 +83,7 @@ async fn begin(app: &App, address: IpAddr, query: &str, headers: &HeaderMap) -> 
                 state,
             },
             browser: &browser.id,
-            address: &address.to_string(),
+            address: &client::subscriber(address),
         },
     )
     .await?;

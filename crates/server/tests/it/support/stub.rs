@@ -13,8 +13,8 @@ use axum::{
 };
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
-use http::{HeaderMap, Method, StatusCode, header};
-use http_body_util::BodyExt as _;
+use http::{HeaderMap, StatusCode, header};
+use http_body_util::{BodyExt as _, Collected};
 use tokio::{net::TcpListener, task::JoinHandle};
 
 use super::decode;
@@ -49,7 +49,6 @@ impl Reply {
 /// A request as it came.
 #[derive(Clone)]
 pub struct Seen {
-    pub method: Method,
     pub path: String,
     pub headers: HeaderMap,
     pub body: Bytes,
@@ -117,11 +116,11 @@ impl Drop for Stub {
 
 async fn answer(State(memory): State<Arc<Mutex<Memory>>>, request: Request) -> Response {
     let (head, body) = request.into_parts();
-    let body = body.collect().await.map(|all| all.to_bytes()).unwrap_or_default();
+    let body = body.collect().await.map(Collected::to_bytes).unwrap_or_default();
     let path = head.uri.path().to_owned();
     let reply = {
         let mut memory = memory.lock().unwrap();
-        memory.seen.push(Seen { method: head.method, path: path.clone(), headers: head.headers, body });
+        memory.seen.push(Seen { path: path.clone(), headers: head.headers, body });
         memory.replies.get(&path).cloned()
     };
     let status = |code: u16| StatusCode::from_u16(code).expect("a status");
