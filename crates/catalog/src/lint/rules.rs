@@ -291,8 +291,8 @@ fn url(provider: &Provider, key: &str, template: &str, list: &mut List) {
             }
         }
     }
-    if !is_https(&sample) {
-        list.error(key, "must be an https URL");
+    if !is_https(&sample) && !is_local(template) {
+        list.error(key, "must be an https URL (http is for a literal loopback address only)");
     }
 }
 
@@ -323,6 +323,13 @@ fn is_https(text: &str) -> bool {
     template::is_plain_url(text)
         && !text.contains(['{', '}'])
         && Url::parse(text).is_ok_and(|url| url.scheme() == "https")
+}
+
+/// Whether a template is http to this machine, spelled out up to the path: for trying a provider file.
+fn is_local(template: &str) -> bool {
+    let authority = template.strip_prefix("http://").and_then(|rest| rest.split('/').next());
+    authority.is_some_and(|authority| !authority.contains('{'))
+        && Url::parse(template).is_ok_and(|url| template::is_loopback(&url) && url.username().is_empty())
 }
 
 fn is_header(name: &str) -> bool {

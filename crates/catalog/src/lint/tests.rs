@@ -77,6 +77,9 @@ fn faults_are_named_with_file_and_key() {
 fn urls_must_be_https_and_hosts_need_patterns() {
     for (from, to) in [
         ("https://acme.example/token", "http://acme.example/token"),
+        ("https://acme.example/token", "http://127.0.0.1@acme.example/token"),
+        ("https://acme.example/token", "http://127.0.0.1.acme.example/token"),
+        ("https://acme.example/token", "http://{sub}/token"),
         ("https://acme.example/token", "https://u:p@acme.example/token"),
         ("https://acme.example/token", "https://acme.example/token#x"),
         ("https://acme.example/token", "https://{sub}.acme.example/token"),
@@ -88,6 +91,8 @@ fn urls_must_be_https_and_hosts_need_patterns() {
     ] {
         assert!(!errors(&FINE.replacen(from, to, 1)).is_empty(), "{to}");
     }
+    let local = FINE.replacen("https://acme.example/token", "http://127.0.0.1:8082/token", 1);
+    assert_eq!(errors(&local), [""; 0], "for trying a file on this machine");
     let saved = "[oauth2.answer.save.sub]\npath = \"sub\"";
     let text = FINE.replacen("https://api.acme", "https://{sub}.acme", 1);
     assert!(
