@@ -26,7 +26,7 @@ use self::{react::Verdict, record::Entry, replay::Replay};
 use crate::{
     broker::Broker,
     domain::api_key::ApiKey,
-    error::Result,
+    error::{Error, Result},
     id::{ConnectionId, RequestId},
     outbound::{Body, Failure},
     refresh::Subject,
@@ -44,6 +44,8 @@ pub struct Call {
     pub request: Request<Body>,
     /// The id that the answer and the log row carry.
     pub request_id: RequestId,
+    /// How the caller's door says an error of ours, status and code, so that the log row says the same.
+    pub said: fn(&Error) -> (u16, &'static str),
 }
 
 /// Makes the call and hands back the provider's answer, its body still streaming. Dropping either aborts the

@@ -22,7 +22,7 @@ use super::Call;
 use crate::{
     broker::Broker,
     domain::{audit::Actor, request_log::RequestLog},
-    error::{Error, ProviderFault, Result},
+    error::{Error, Result},
     id::LogId,
     metrics::Metrics,
     outbound::{Body, BoxError},
@@ -141,6 +141,7 @@ pub(super) struct Entry {
     recorder: Recorder,
     metrics: Arc<Metrics>,
     clock: Clock,
+    said: fn(&Error) -> (u16, &'static str),
 }
 
 impl Entry {
@@ -171,6 +172,7 @@ impl Entry {
             recorder: broker.logs.clone(),
             metrics: Arc::clone(&broker.metrics),
             clock: broker.clock.clone(),
+            said: call.said,
         }
     }
 
@@ -187,7 +189,7 @@ impl Entry {
 
     /// The call failed with an error of ours.
     pub fn failed(&mut self, error: &Error) {
-        let (status, code) = outcome(error);
+        let (status, code) = (self.said)(error);
         self.set(|row| (row.status, row.error) = (status, Some(code.to_owned())));
     }
 
@@ -212,25 +214,6 @@ impl Drop for Entry {
 
 fn cut(path: &str) -> String {
     path.get(..path.floor_char_boundary(PATH)).unwrap_or_default().to_owned()
-}
-
-/// What the proxy's own door answers with: status and code.
-fn outcome(error: &Error) -> (u16, &'static str) {
-    match error {
-        Error::Unauthenticated { .. } => (401, "unauthorized"),
-        Error::Denied { .. } => (403, "forbidden"),
-        Error::NotFound { .. } => (400, "connection_invalid"),
-        Error::Invalid { .. } => (400, "invalid_request"),
-        Error::Conflict { .. } => (409, "conflict"),
-        Error::Limited { .. } => (429, "rate_limit"),
-        Error::TargetNotAllowed { .. } => (400, "target_not_allowed"),
-        Error::NeedsReauth { .. } => (401, "connection_refresh_failed"),
-        Error::NotSupported { .. } => (501, "not_supported"),
-        Error::Provider { fault: ProviderFault::TimedOut, .. } => (504, "upstream_timeout"),
-        Error::Provider { fault: ProviderFault::Unreachable, .. } => (502, "upstream_unreachable"),
-        Error::Provider { fault: ProviderFault::Refused, .. } => (502, "upstream_refused"),
-        Error::Internal(_) => (500, "internal_error"),
-    }
 }
 
 /// Hands the answer on and completes its row when the body is through.

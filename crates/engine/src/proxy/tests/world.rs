@@ -266,6 +266,11 @@ impl World {
             max_retries: None,
             request,
             request_id: RequestId::new(),
+            said: |error| match error {
+                Error::TargetNotAllowed { .. } => (400, "target_not_allowed"),
+                Error::Provider { .. } => (502, "upstream_unreachable"),
+                _ => (500, "other"),
+            },
         }
     }
 

@@ -55,7 +55,13 @@ pub fn proxy(error: &Error) -> Response {
     render(error, Half::Proxy)
 }
 
-/// The code that the request log keeps for an error at the proxy.
+/// Status and code of an error of ours at the proxy, for the request log.
+pub fn said_at_proxy(error: &Error) -> (u16, &'static str) {
+    let (status, code) = kind(error, Half::Proxy);
+    (status.as_u16(), code)
+}
+
+/// An error with this status, code and message.
 pub fn problem(status: StatusCode, code: &'static str, message: impl Into<String>) -> Response {
     let body = Problem { status: status.as_u16(), code, message: message.into() };
     (status, Json(body)).into_response()

@@ -1,0 +1,167 @@
+//! Providers that differ, told from end to end: what their files say is what happens on the wire.
+
+use std::time::Duration;
+
+use claviger_engine::domain::{connection::Status, integration::Config};
+use serde_json::Value;
+
+use crate::support::{Browser, Options, Reply, Stub, TestApp, app::new_integration, on_each_with, value};
+
+/// A provider whose token endpoint is known only after the callback, which wants the state again, trades its
+/// first token for a longer-lived one, and tells the identity at a path of its API.
+fn regional(origin: &str) -> String {
+    format!(
+        r#"
+        key = "regional"
+        name = "Regional"
+        [oauth2.endpoints]
+        authorize_url = "{origin}/authorize"
+        token_url = "{origin}/{{region}}/token"
+        [oauth2.callback.save.region]
+        param = "region"
+        pattern = "^[a-z]{{2}}$"
+        [oauth2.token]
+        resend_state = true
+        [oauth2.upgrade]
+        url = "{origin}/long-lived"
+        grant_type = "exchange"
+        with = "access_token"
+        [api]
+        base_url = "{origin}/{{region}}/api"
+        [identity]
+        source = "call"
+        id = "user.id"
+        name = ["user.name"]
+        call = {{ url = "/whoami" }}
+        "#
+    )
+}
+
+/// A provider whose refresh returns nothing but "good for another while".
+fn prolonging(origin: &str) -> String {
+    format!(
+        r#"
+        key = "prolonging"
+        name = "Prolonging"
+        [oauth2]
+        lifetime = 600
+        [oauth2.endpoints]
+        authorize_url = "{origin}/authorize"
+        token_url = "{origin}/token"
+        [oauth2.refresh]
+        extends_only = true
+        [api]
+        base_url = "{origin}/api"
+        "#
+    )
+}
+
+fn options(file: &'static str, text: String) -> impl Fn() -> Options {
+    move || Options { providers: vec![(file, text.clone())], ..Options::default() }
+}
+
+/// Connects through the stub with these parameters in the callback; gives the connection's id.
+async fn connect(app: &TestApp, provider: &str, pairs: &[(&str, &str)]) -> (String, String) {
+    let id = app.integrate_as(&app.acme, new_integration(provider, provider, Config::default())).await;
+    let browser = Browser::new();
+    let leg = browser.set_out(app, &app.acme, &[("integration_id", id.as_str())]).await;
+    let answer = browser.get(&leg.back(pairs)).await;
+    assert_eq!(answer.status, 302, "{}", answer.text());
+    let (_, back) = answer.redirect();
+    (value(&back, "connection_id").to_owned(), leg.state().to_owned())
+}
+
+#[tokio::test]
+async fn what_only_the_callback_tells_shapes_every_later_request() {
+    let stub = Stub::start().await;
+    stub.reply("/eu/token", Reply::json(r#"{"access_token":"canary_short","expires_in":60}"#));
+    stub.reply("/long-lived", Reply::json(r#"{"access_token":"canary_long","expires_in":86400}"#));
+    stub.reply("/eu/api/whoami", Reply::json(r#"{"user":{"id":7,"name":"Uma"}}"#));
+    stub.reply("/eu/api/things", Reply::json("[]"));
+    on_each_with(options("regional.toml", regional(&stub.origin)), async |app| {
+        let before = stub.seen().len();
+        let (id, state) = connect(app, "regional", &[("code", "c-1"), ("region", "eu")]).await;
+        let called = app.call(&app.acme.key, &id, "/things").await;
+        assert_eq!((called.status.as_u16(), called.text()), (200, "[]"));
+
+        let seen = stub.seen().split_off(before);
+        let paths: Vec<_> = seen.iter().map(|s| s.path.as_str()).collect();
+        assert_eq!(paths, ["/eu/token", "/long-lived", "/eu/api/whoami", "/eu/api/things"]);
+        assert_eq!(value(&seen[0].form(), "state"), state);
+        assert_eq!(value(&seen[0].form(), "code"), "c-1");
+        assert!(seen[0].form().iter().all(|(name, _)| name != "region"), "it is no parameter of the request");
+        assert!(seen[1].form().iter().any(|(_, sent)| sent == "canary_short"));
+        for call in &seen[2..] {
+            assert_eq!(call.headers["authorization"], "Bearer canary_long");
+        }
+        let connection = app.connection(&app.acme, &id).await;
+        assert_eq!(connection.account.id.as_deref(), Some("7"));
+        assert_eq!(connection.account.name.as_deref(), Some("Uma"));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_callback_value_that_its_pattern_refuses_ends_the_flow() {
+    let stub = Stub::start().await;
+    on_each_with(options("regional.toml", regional(&stub.origin)), async |app| {
+        let id =
+            app.integrate_as(&app.acme, new_integration("regional", "regional", Config::default())).await;
+        for region in ["", "eu/../x", "e", "EU", "eu.evil.test", "eu@evil.test", "eu\n"] {
+            let browser = Browser::new();
+            let leg = browser.set_out(app, &app.acme, &[("integration_id", id.as_str())]).await;
+            let before = stub.seen().len();
+            let answer = browser.get(&leg.back(&[("code", "c-1"), ("region", region)])).await;
+            assert_eq!(answer.status, 400, "{region:?}: {}", answer.text());
+            assert_eq!(stub.seen().len(), before, "{region:?} reaches nobody");
+        }
+        app.assert_nothing_connected(&app.acme).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_refresh_that_only_prolongs_keeps_the_token() {
+    let stub = Stub::start().await;
+    stub.reply("/api/x", Reply::json("{}"));
+    on_each_with(options("prolonging.toml", prolonging(&stub.origin)), async |app| {
+        stub.reply("/token", Reply::json(r#"{"access_token":"canary_a","refresh_token":"canary_r"}"#));
+        let (id, _) = connect(app, "prolonging", &[("code", "c-1")]).await;
+        let first = app.connection(&app.acme, &id).await.expires_at.expect("the file's lifetime");
+        stub.reply("/token", Reply::Say(200, "text/plain", String::new()));
+        app.pass(Duration::from_secs(590));
+        assert_eq!(app.call(&app.acme.key, &id, "/x").await.status, 200);
+        let then = app.connection(&app.acme, &id).await;
+        assert_eq!(then.expires_at.expect("a lifetime").since(first), Duration::from_secs(590));
+        let seen = stub.seen();
+        let last = seen.last().expect("a call");
+        assert_eq!(last.headers["authorization"], "Bearer canary_a");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_provider_that_repeats_secrets_in_its_errors_is_not_repeated() {
+    let stub = Stub::start().await;
+    on_each_with(Options::default, async |app| {
+        stub.reply("/token", Reply::json(crate::support::stub::TOKENS));
+        let id = app.integrate(&app.acme, "stub", &stub.origin).await;
+        let browser = Browser::new();
+        let leg = browser.set_out(app, &app.acme, &[("integration_id", id.as_str())]).await;
+        let (_, back) = browser.get(&leg.back(&[("code", "c-1")])).await.redirect();
+        let connection = value(&back, "connection_id").to_owned();
+        let echo = r#"{"error":"invalid_grant","error_description":"token canary_stub_refresh was revoked"}"#;
+        stub.reply("/token", Reply::Say(400, "application/json", echo.to_owned()));
+        app.pass(Duration::from_secs(3600));
+
+        let refused = app.call(&app.acme.key, &connection, "/x").await;
+        assert_eq!(refused.status, 401);
+        let body: Value = refused.json();
+        assert_eq!(body["code"], "connection_refresh_failed");
+        assert!(refused.text().contains("was revoked") && !refused.text().contains("canary"), "{body}");
+        let kept = app.connection(&app.acme, &connection).await;
+        assert_eq!(kept.status, Status::NeedsReauth);
+        assert!(kept.status_reason.is_some_and(|why| why.contains("was revoked") && !why.contains("canary")));
+    })
+    .await;
+}
