@@ -22,8 +22,9 @@ use crate::{
         workspace::{Completion, Workspace},
     },
     error::{Error, Result},
-    id::FlowId,
+    id::{FlowId, WorkspaceId},
     secret::Secret,
+    store::Conn,
     vault::hash,
 };
 
@@ -63,8 +64,7 @@ pub async fn begin(broker: &Arc<Broker>, wish: Begin<'_>) -> Result<Next> {
     let workspace = conn.any_workspace_by_client_id(wish.client_id).await?.ok_or_else(|| {
         Error::invalid("client_id", "no application has this client_id; check it in the settings")
     })?;
-    let Handoff::Redirect { uri, .. } = &wish.handoff;
-    if !(conn.has_redirect_uri(&workspace.id, uri).await? || broker.dev && is_loopback(uri)) {
+    if !may_end_at(broker, &mut conn, &workspace.id, &wish.handoff).await? {
         return Err(Error::invalid(
             "redirect_uri",
             "this redirect_uri is not registered; it must equal a registered one character for character",
@@ -149,6 +149,18 @@ async fn create(
     conn.commit().await?;
     broker.metrics.flow("begun");
     Ok(next)
+}
+
+/// Whether a flow may send the browser to its target: a registered one, or loopback in `dev`. Asked at the start
+/// and again at the end, for a target may be struck off meanwhile.
+pub(super) async fn may_end_at(
+    broker: &Broker,
+    conn: &mut Conn,
+    workspace: &WorkspaceId,
+    handoff: &Handoff,
+) -> Result<bool> {
+    let Handoff::Redirect { uri, .. } = handoff;
+    Ok(conn.has_redirect_uri(workspace, uri).await? || broker.dev && is_loopback(uri))
 }
 
 /// `dev` takes any plain loopback address, on any port (RFC 8252 §7.3).

@@ -8,7 +8,9 @@ use std::{sync::Arc, time::Duration};
 use claviger_protocol::oauth2::callback::{self, Answer};
 
 use super::{
-    CODE_LIFE, REPEAT_LIFE, endpoints, exchange,
+    CODE_LIFE, REPEAT_LIFE,
+    begin::may_end_at,
+    endpoints, exchange,
     grant::Grant,
     handoff::{self, Outcome},
     record,
@@ -42,6 +44,9 @@ pub struct Callback {
 const WAIT_STEP: Duration = Duration::from_millis(50);
 const WAIT_STEPS: u32 = 600;
 
+/// The flow's target was a registered one when it began, and is not any more.
+pub(super) const STRUCK_OFF: &str = "the address to return to is not registered any more; begin again";
+
 /// Ends a flow: checks the callback, redeems the code, writes the connection, and says where the browser goes.
 ///
 /// Runs to its end even when the browser hangs up meanwhile.
@@ -49,10 +54,7 @@ const WAIT_STEPS: u32 = 600;
 /// # Errors
 /// `Invalid` (shown on a page) when the state is missing, unknown, expired or spent.
 pub async fn finish(broker: &Arc<Broker>, callback: Callback) -> Result<Outcome> {
-    let broker = broker.clone();
-    tokio::spawn(taken(broker, callback))
-        .await
-        .map_err(|e| Error::internal(format!("a callback did not end: {e}")))?
+    broker.to_its_end(taken(broker.clone(), callback)).await
 }
 
 async fn taken(broker: Arc<Broker>, callback: Callback) -> Result<Outcome> {
@@ -60,6 +62,11 @@ async fn taken(broker: Arc<Broker>, callback: Callback) -> Result<Outcome> {
     let state = state_of(broker, &callback.query)?;
     let state_hash = hash::token(state.expose());
     let callback_hash = hash::token(&format!("{}?{}", callback.kind.as_str(), callback.query));
+    // A look first: whoever makes up a state costs a read, and no turn at the writer.
+    let known = broker.store.read().await?.any_flow_by_state(&state_hash).await?;
+    if known.is_none() {
+        return Err(unknown());
+    }
     let mut conn = broker.store.begin(Actor::System, broker.clock.now()).await?;
     let flow = conn.any_take_flow(&state_hash, &callback_hash, broker.clock.now()).await?;
     conn.commit().await?;
@@ -198,6 +205,11 @@ async fn check(broker: &Broker, callback: &Callback, flow: &Flow) -> Result<Inte
     if callback.kind != flow.callback || own && named != Some(flow.integration_id.as_str()) {
         return Err(Error::invalid("callback", "this answer came back on another integration's path"));
     }
+    let mut conn = broker.store.read().await?;
+    if !may_end_at(broker, &mut conn, &flow.workspace_id, &flow.handoff).await? {
+        return Err(Error::invalid("redirect_uri", STRUCK_OFF));
+    }
+    drop(conn);
     current(broker, flow).await
 }
 
@@ -255,7 +267,6 @@ async fn repeat(
     state_hash: &str,
     callback_hash: &str,
 ) -> Result<Outcome> {
-    let unknown = || Error::invalid("state", "this authorization is unknown or has ended; begin again");
     for _ in 0..WAIT_STEPS {
         let mut conn = broker.store.read().await?;
         let flow = conn.any_flow_by_state(state_hash).await?.ok_or_else(unknown)?;
@@ -270,9 +281,17 @@ async fn repeat(
             return Err(unknown());
         }
         if let Some(sealed) = &flow.outcome {
+            let mut conn = broker.store.read().await?;
+            if !may_end_at(broker, &mut conn, &flow.workspace_id, &flow.handoff).await? {
+                return Err(Error::invalid("redirect_uri", STRUCK_OFF));
+            }
             return Outcome::from_secret(&broker.vault.open(&outcome_aad(&flow), sealed)?);
         }
         tokio::time::sleep(WAIT_STEP).await;
     }
     Err(unknown())
+}
+
+fn unknown() -> Error {
+    Error::invalid("state", "this authorization is unknown or has ended; begin again")
 }

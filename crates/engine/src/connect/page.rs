@@ -8,7 +8,8 @@ use std::{collections::BTreeMap, sync::Arc};
 use claviger_catalog::{Input, Provider, pattern};
 
 use super::{
-    finish::{current, outcome_aad},
+    begin::may_end_at,
+    finish::{STRUCK_OFF, current, outcome_aad},
     handoff::{self, Outcome},
     start,
 };
@@ -147,6 +148,9 @@ async fn load(broker: &Broker, id: &FlowId, browser: Option<&Secret>) -> Result<
     let same = browser.is_some_and(|b| hash::same(&hash::token(b.expose()), &flow.browser_hash));
     if !same || flow.state_hash.is_some() || flow.expires_at <= broker.clock.now() {
         return Err(used());
+    }
+    if !may_end_at(broker, &mut conn, &flow.workspace_id, &flow.handoff).await? {
+        return Err(Error::invalid("flow", STRUCK_OFF));
     }
     let workspace = conn.workspace(&flow.workspace_id).await?.ok_or_else(used)?;
     drop(conn);

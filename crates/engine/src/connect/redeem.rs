@@ -13,7 +13,7 @@ use crate::{
         flow::{Flow, Handoff},
     },
     error::{Error, Result},
-    id::{ConnectionId, WorkspaceId},
+    id::{ConnectionId, IntegrationId, WorkspaceId},
     secret::Secret,
     vault::{Sealed, hash},
 };
@@ -27,6 +27,8 @@ pub struct Redeem {
     pub redirect_uri: String,
     /// The owner as the product knows it. Asked for with completion `server`, compared whenever given.
     pub external_id: Option<String>,
+    /// The one integration that the caller's key is limited to, if any.
+    pub only: Option<IntegrationId>,
 }
 
 /// What it gets.
@@ -47,9 +49,7 @@ pub struct Redeemed {
 /// `Invalid` naming `code`, `redirect_uri` or `external_id`; `Provider` when the provider does not redeem
 /// (completion `server`).
 pub async fn redeem(broker: &Arc<Broker>, workspace: &WorkspaceId, ask: Redeem) -> Result<Redeemed> {
-    tokio::spawn(spend(broker.clone(), workspace.clone(), ask))
-        .await
-        .map_err(|e| Error::internal(format!("an exchange did not end: {e}")))?
+    broker.to_its_end(spend(broker.clone(), workspace.clone(), ask)).await
 }
 
 async fn spend(broker: Arc<Broker>, workspace: WorkspaceId, ask: Redeem) -> Result<Redeemed> {
@@ -60,6 +60,9 @@ async fn spend(broker: Arc<Broker>, workspace: WorkspaceId, ask: Redeem) -> Resu
     let flow = conn.take_code(&workspace, &hash::token(ask.code.expose()), now).await?.ok_or_else(spent)?;
     conn.forget_provider_code(&workspace, &flow.id).await?;
     conn.commit().await?;
+    if ask.only.as_ref().is_some_and(|only| *only != flow.integration_id) {
+        return Err(spent());
+    }
     let Handoff::Redirect { uri, integration, .. } = &flow.handoff;
     if *uri != ask.redirect_uri {
         return Err(Error::invalid(

@@ -5,8 +5,9 @@
 use std::panic::{AssertUnwindSafe, resume_unwind};
 
 use futures_util::FutureExt as _;
+use sqlx::Row as _;
 
-use super::Store;
+use super::{Kind, Store};
 
 /// Names the PostgreSQL server: `postgres://user@host/database`.
 const SERVER: &str = "CLAVIGER_TEST_POSTGRES";
@@ -61,6 +62,12 @@ pub async fn on_each(test: impl AsyncFn(Store)) {
     }
 }
 
+/// Takes a table away, so that the next change that needs it fails at that point.
+pub async fn lose_table(store: &Store, table: &'static str) {
+    let text = format!("alter table {table} rename to {table}_lost");
+    sqlx::raw_sql(sqlx::AssertSqlSafe(text)).execute(&store.write).await.unwrap();
+}
+
 async fn statement(server: &str, text: String) {
     use sqlx::Connection as _;
     sqlx::any::install_default_drivers();
@@ -68,4 +75,37 @@ async fn statement(server: &str, text: String) {
         sqlx::AnyConnection::connect(server).await.expect("CLAVIGER_TEST_POSTGRES can't be reached");
     sqlx::raw_sql(sqlx::AssertSqlSafe(text)).execute(&mut link).await.unwrap();
     link.close().await.unwrap();
+}
+
+/// Every value of every table as text, each with its place, for sweeps that look for what must not be there.
+pub async fn contents(store: &Store) -> Vec<(String, String)> {
+    let columns = match store.kind() {
+        Kind::Sqlite => {
+            "select t.name as tbl, c.name as col from sqlite_master t, pragma_table_info(t.name) c \
+             where t.type = 'table' and t.name not like 'sqlite_%'"
+        }
+        Kind::Postgres => {
+            "select cast(table_name as text) as tbl, cast(column_name as text) as col \
+             from information_schema.columns where table_schema = current_schema()"
+        }
+    };
+    let mut link = store.write.acquire().await.unwrap();
+    let mut all = Vec::new();
+    for column in sqlx::query(columns).fetch_all(&mut *link).await.unwrap() {
+        let (table, name): (String, String) = (column.get("tbl"), column.get("col"));
+        let query =
+            format!("select cast(\"{name}\" as text) as value from \"{table}\" where \"{name}\" is not null");
+        for row in sqlx::query(sqlx::AssertSqlSafe(query)).fetch_all(&mut *link).await.unwrap() {
+            all.push((format!("{table}.{name}"), row.get("value")));
+        }
+    }
+    all
+}
+
+/// The bytes of the database's own files, by name; none for a server.
+pub fn files(store: &Store) -> Vec<(String, Vec<u8>)> {
+    let Some(file) = &store.file else { return Vec::new() };
+    let directory = std::fs::read_dir(file.parent().unwrap()).unwrap();
+    let files = directory.map(|entry| entry.unwrap().path()).filter(|path| path.is_file());
+    files.map(|path| (path.display().to_string(), std::fs::read(&path).unwrap())).collect()
 }

@@ -282,6 +282,26 @@ async fn t4_an_integration_switched_off_meanwhile_ends_the_flow() {
 }
 
 #[tokio::test]
+async fn t4_an_integration_deleted_meanwhile_ends_the_flow() {
+    on_each(async |app| {
+        for completion in COMPLETIONS {
+            let tenant = app.tenant("Soon less").await;
+            app.complete(&tenant, completion).await;
+            let browser = Browser::new();
+            let leg = browser.set_out(app, &tenant, &[]).await;
+            let back = browser.consent(&leg, "alice", "allow").await;
+            let gone = app
+                .change(async |to| to.conn.delete_integration(&tenant.workspace, &tenant.integration).await)
+                .await;
+            assert!(gone);
+            assert_refused(&browser.get(&back).await, "its integration is gone");
+        }
+        assert_eq!(app.sandbox.exchanges().await, 0);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn t5_a_flow_does_not_finish_in_another_browser() {
     on_each(async |app| {
         for completion in COMPLETIONS {

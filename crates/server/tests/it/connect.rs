@@ -5,10 +5,11 @@ use std::{collections::BTreeSet, time::Duration};
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use claviger_engine::{
     connect,
-    domain::{audit::Actor, connection::Status, event::EventKind},
+    domain::{audit::Actor, connection::Status, event::EventKind, workspace::Completion},
     error::Error,
     id::ConnectionId,
     setup::{self, NewWebhook},
+    store::trial,
     vault::hash,
 };
 use serde_json::json;
@@ -327,6 +328,38 @@ async fn a_failed_exchange_leaves_neither_connection_nor_event() {
         app.assert_nothing_connected(&app.acme).await;
     })
     .await;
+}
+
+#[tokio::test]
+async fn connection_credential_and_event_are_written_together_or_not_at_all() {
+    for table in ["event", "delivery", "credential"] {
+        for completion in [Completion::Redirect, Completion::Server] {
+            on_each(async |app| {
+                webhook(app, "wants", vec![EventKind::ConnectionCreated]).await;
+                app.complete(&app.acme, completion).await;
+                let browser = Browser::new();
+                let leg = browser.set_out(app, &app.acme, &[("external_id", "u")]).await;
+                let back = browser.consent(&leg, "alice", "allow").await;
+                trial::lose_table(&app.broker.store, table).await;
+                let (target, pairs) = browser.get(&back).await.redirect();
+                assert_eq!(target, CB);
+                if completion == Completion::Server {
+                    let body =
+                        json!({ "code": value(&pairs, "code"), "redirect_uri": CB, "external_id": "u" });
+                    app.exchange(&app.acme.key, &body).await.assert_problem(500, "internal_error");
+                } else {
+                    assert_eq!(names(&pairs), ["error", "error_description"], "{table}");
+                    assert_eq!(value(&pairs, "error"), "server_error", "{table}");
+                }
+                assert_eq!(app.sandbox.exchanges().await, 1);
+                assert_eq!(app.connections(&app.acme).await.len(), 0, "no connection without its {table}");
+                if table != "event" {
+                    assert_eq!(app.events(&app.acme).await.len(), 0, "no event without the {table}");
+                }
+            })
+            .await;
+        }
+    }
 }
 
 #[tokio::test]

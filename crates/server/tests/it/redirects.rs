@@ -8,7 +8,9 @@ use proptest::{
     test_runner::{Config, RngAlgorithm, TestRng, TestRunner},
 };
 
-use crate::support::{Answer, Browser, CB, Options, TestApp, encode, on_each, on_each_with, value};
+use crate::support::{
+    Answer, Browser, CB, COMPLETIONS, Options, TestApp, encode, on_each, on_each_with, value,
+};
 
 /// What looks like `https://app.test/cb` and is not.
 const LOOK_ALIKES: &[&str] = &[
@@ -212,6 +214,50 @@ async fn a_redirect_uri_given_twice_is_refused() {
                 answer.assert_page(400, "given more than once");
             }
         }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_redirect_uri_struck_off_meanwhile_is_not_redirected_to() {
+    on_each(async |app| {
+        let gone = "https://app.test/gone";
+        let strike = async || {
+            app.change(async |to| to.conn.remove_redirect_uri(&app.acme.workspace, gone).await).await;
+        };
+        for completion in COMPLETIONS {
+            app.complete(&app.acme, completion).await;
+            for decision in ["allow", "deny"] {
+                app.register(&app.acme, gone).await;
+                let browser = Browser::new();
+                let leg = browser.set_out(app, &app.acme, &[("redirect_uri", gone)]).await;
+                let back = browser.consent(&leg, "alice", decision).await;
+                strike().await;
+                browser.get(&back).await.assert_page(400, "not registered any more");
+            }
+        }
+        assert_eq!(app.sandbox.exchanges().await, 0);
+        app.assert_nothing_connected(&app.acme).await;
+
+        app.register(&app.acme, gone).await;
+        let browser = Browser::new();
+        app.complete(&app.acme, Completion::Confirm).await;
+        let began = browser.get(&app.authorize_url(&app.acme, &[("redirect_uri", gone)])).await;
+        let url = format!("{}{}", app.origin, began.location());
+        strike().await;
+        browser.get(&url).await.assert_page(400, "not registered any more");
+        for decision in ["continue", "cancel"] {
+            let answer = browser.submit(&url, &[("decision", decision)]).await;
+            answer.assert_page(400, "not registered any more");
+        }
+
+        app.register(&app.acme, gone).await;
+        app.complete(&app.acme, Completion::Redirect).await;
+        let leg = browser.set_out(app, &app.acme, &[("redirect_uri", gone)]).await;
+        let back = browser.consent(&leg, "alice", "allow").await;
+        assert_eq!(browser.get(&back).await.status, 302);
+        strike().await;
+        browser.get(&back).await.assert_page(400, "not registered any more");
     })
     .await;
 }

@@ -320,10 +320,35 @@ async fn a_key_for_one_integration_opens_no_other() {
         let (_, first) = Browser::new().connect(app, &app.acme, &[]).await.redirect();
         let (_, own) =
             Browser::new().connect(app, &app.acme, &[("integration_id", "second")]).await.redirect();
+        let body = json!({ "code": value(&first, "code"), "redirect_uri": CB });
+        app.exchange(key.expose(), &body).await.assert_field("code");
+        let body = json!({ "code": value(&own, "code"), "redirect_uri": CB });
+        assert_eq!(app.exchange(key.expose(), &body).await.status, 200);
         let refused = app.call(key.expose(), value(&first, "connection_id"), "/me").await;
         assert!(refused.status == 400 || refused.status == 403, "{}", refused.text());
         assert_eq!(app.sandbox.stats().await.api_calls, 0);
         assert_eq!(app.call(key.expose(), value(&own, "connection_id"), "/me").await.status, 200);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_read_only_key_exchanges_and_calls_nothing() {
+    on_each(async |app| {
+        let new = NewApiKey {
+            name: "reader".to_owned(),
+            scopes: vec![claviger_engine::domain::api_key::Scope::ReadOnly],
+            integration_id: None,
+            expires_at: None,
+        };
+        let (_, key) = app.change(async |to| setup::api_key(to, &app.acme.workspace, new).await).await;
+        let (_, pairs) = Browser::new().connect(app, &app.acme, &[]).await.redirect();
+        let body = json!({ "code": value(&pairs, "code"), "redirect_uri": CB });
+        app.exchange(key.expose(), &body).await.assert_problem(403, "forbidden");
+        let connection = value(&pairs, "connection_id");
+        app.call(key.expose(), connection, "/me").await.assert_problem(403, "forbidden");
+        assert_eq!(app.sandbox.stats().await.api_calls, 0);
+        assert_eq!(app.exchange(&app.acme.key, &body).await.status, 200, "the code was not spent by trying");
     })
     .await;
 }

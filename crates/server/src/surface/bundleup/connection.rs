@@ -82,7 +82,8 @@ pub async fn exchange(
 async fn redeem(app: &App, headers: &HeaderMap, body: &[u8]) -> Result<Exchanged> {
     let key = caller(&app.broker, headers).await?;
     access::require(&key, Scope::Management).or_else(|_| access::require(&key, Scope::Proxy))?;
-    let done = connect::redeem(&app.broker, &key.workspace_id, read(body)?).await?;
+    let ask = Redeem { only: key.integration_id.clone(), ..read(body)? };
+    let done = connect::redeem(&app.broker, &key.workspace_id, ask).await?;
     Ok(Exchanged {
         connection_id: done.connection_id.to_string(),
         external_id: done.external_id,
@@ -105,7 +106,7 @@ fn read(body: &[u8]) -> Result<Redeem> {
     let redirect_uri = text(&fields, "redirect_uri", &["redirect_uri", "redirectUri"])?
         .ok_or_else(|| Error::invalid("redirect_uri", "Is required"))?;
     let external_id = text(&fields, "external_id", &["external_id", "externalId"])?;
-    Ok(Redeem { code: Secret::new(code), redirect_uri, external_id })
+    Ok(Redeem { code: Secret::new(code), redirect_uri, external_id, only: None })
 }
 
 /// A text field under either casing; null is as good as absent.
