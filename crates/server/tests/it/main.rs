@@ -4,10 +4,12 @@
 //! asserts what a story is about. Each story runs on every database at hand and shares nothing with another.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a story fails by panicking")]
 
+mod addresses;
 mod attacks;
 mod bad_input;
 mod completion;
 mod connect;
+mod discovery;
 mod inputs;
 mod law;
 mod openapi;

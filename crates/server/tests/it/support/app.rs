@@ -48,6 +48,8 @@ pub struct Options {
     pub resolver: Resolver,
     /// Provider files besides those of the catalog.
     pub providers: Vec<(&'static str, String)>,
+    /// The root keys; made up when absent.
+    pub keys: Option<String>,
     pub trusted: Vec<IpNet>,
     pub flows: Rate,
     pub calls: Rate,
@@ -63,6 +65,7 @@ impl Default for Options {
             outbound: outbound::Config { policy, ..outbound::Config::default() },
             resolver: Resolver::System,
             providers: Vec::new(),
+            keys: None,
             trusted: Vec::new(),
             flows: Rate::Off,
             calls: Rate::Off,
@@ -102,7 +105,10 @@ impl TestApp {
         let proxy_origin = format!("http://{}", proxy.local_addr().expect("an address"));
         let public = options.public_url.unwrap_or_else(|| origin.clone());
         let sandbox = Sandbox::start(&public).await;
-        let keys = KeyRing::generate().and_then(|text| KeyRing::parse(text.expose())).expect("keys");
+        let keys = match options.keys {
+            Some(text) => KeyRing::parse(&text),
+            None => KeyRing::generate().and_then(|text| KeyRing::parse(text.expose())),
+        };
         let mut catalog = Catalog::builtin().expect("the catalog");
         for (file, text) in &options.providers {
             catalog.add(file, text).expect("a provider file");
@@ -110,8 +116,9 @@ impl TestApp {
         let broker = Arc::new(Broker {
             logs: Recorder::new(store.clone()),
             metrics: Arc::new(Metrics::default()),
+        tasks: Default::default(),
             store,
-            vault: Vault::new(keys),
+            vault: Vault::new(keys.expect("keys")),
             outbound: Outbound::with_resolver(options.outbound, options.resolver).expect("a way out"),
             catalog,
             clock: Clock::fixed(Millis(1_790_000_000_000)),

@@ -186,7 +186,11 @@ where
         async move {
             let (parts, body) = request.into_parts();
             let target = parts.uri.path_and_query().map(ToString::to_string).unwrap_or_default();
-            let head = Head { method: parts.method, target, headers: parts.headers };
+            let mut head = Head { method: parts.method, target, headers: parts.headers };
+            // HTTP/2 names the host in the target.
+            if let Some(host) = parts.uri.authority().and_then(|host| host.as_str().parse().ok()) {
+                head.headers.entry(header::HOST).or_insert(host);
+            }
             memory.lock().unwrap().push(head.clone());
             answer(head, body).await
         }
