@@ -21,6 +21,7 @@ dev:
 # engine and the server once more on a PostgreSQL of its own.
 test:
 	$(CARGO) test --workspace
+	tests/mutants/run --check
 	e2e/run
 
 check: $(DENY)
