@@ -4,7 +4,9 @@
 
 use claviger_catalog::{Catalog, Provider};
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
+
+use tokio_util::task::TaskTracker;
 
 use crate::{
     connect::Discovery,
@@ -48,6 +50,8 @@ pub struct Broker {
     pub logs: Recorder,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// Work that must come to its end, whoever asked for it.
+    pub tasks: TaskTracker,
 }
 
 /// Our own public origins, from configuration and never from a request's `Host`.
@@ -60,6 +64,24 @@ pub struct Urls {
 }
 
 impl Broker {
+    /// Runs work to its end even when whoever asked for it goes away: between a provider's answer and its being
+    /// written nothing may be dropped.
+    pub(crate) async fn to_its_end<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T>> + Send + 'static,
+    ) -> Result<T> {
+        let ended = self.tasks.spawn(work).await;
+        ended.map_err(|e| Error::internal(format!("work did not come to its end: {e}")))?
+    }
+
+    /// Waits, before the process ends, until such work is done; gives up after `limit`.
+    pub async fn settle(&self, limit: Duration) {
+        self.tasks.close();
+        if tokio::time::timeout(limit, self.tasks.wait()).await.is_err() {
+            tracing::error!(left = self.tasks.len(), "work was cut off at the limit");
+        }
+    }
+
     /// The catalog entry of an integration. An integration whose provider left the catalog is our fault, not
     /// the caller's.
     pub fn provider(&self, integration: &Integration) -> Result<Arc<Provider>> {

@@ -9,6 +9,10 @@ use tokio::{net::TcpListener, sync::watch};
 
 use crate::{config::Settings, hosted::page::Pages, listen, router};
 
+/// How long work between a provider's answer and its being written may take at the end: longer than any one
+/// request to a provider.
+const SETTLE: Duration = Duration::from_secs(60);
+
 /// What the handlers share.
 #[derive(Clone)]
 pub struct App {
@@ -106,6 +110,7 @@ pub async fn serve(app: App, bound: Bound, settings: &Settings, stop: watch::Rec
     let proxy = listen::serve(bound.proxy, tls, router::proxy(app.clone()), stopped(stop.clone()), limit);
     let (doors, proxy, ()) = tokio::join!(doors, proxy, metrics);
     purge.abort();
+    broker.settle(SETTLE).await;
     broker.logs.flush().await;
     broker.store.close().await;
     let cut = doors.cut + proxy.cut;

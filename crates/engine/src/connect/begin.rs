@@ -88,13 +88,22 @@ pub async fn begin(broker: &Arc<Broker>, wish: Begin<'_>) -> Result<Next> {
         let outcome = handoff::refused(&wish.handoff, "invalid_request", "this integration is switched off");
         return Ok(Next::Back(outcome));
     }
+    if workspace.settings.completion == Completion::Server && wish.owner.key.is_none() {
+        let text = "external_id is required: it is compared when the code is exchanged";
+        return Ok(Next::Back(handoff::refused(&wish.handoff, "invalid_request", text)));
+    }
     match create(broker, &workspace, &integration, &wish).await {
-        Err(Error::Provider { message, .. } | Error::TargetNotAllowed { message }) => {
+        Ok(next) => Ok(next),
+        Err(Error::Provider { message, .. }) => {
             tracing::warn!(integration = %integration.id, %message, "a flow could not begin");
             let text = "the service could not be reached; try again later";
             Ok(Next::Back(handoff::refused(&wish.handoff, "temporarily_unavailable", text)))
         }
-        other => other,
+        Err(error) => {
+            tracing::error!(integration = %integration.id, ?error, "a flow could not begin");
+            let text = "this integration is not set up completely, or something went wrong on our side";
+            Ok(Next::Back(handoff::refused(&wish.handoff, "server_error", text)))
+        }
     }
 }
 

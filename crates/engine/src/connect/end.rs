@@ -17,13 +17,13 @@ use crate::{
 };
 
 /// What became of the grant at the provider.
-struct Revocation {
+pub(crate) struct Revocation {
     outcome: &'static str,
     detail: String,
 }
 
 /// Ends a connection: revokes upstream where that harms no other connection, then removes connection and
-/// credential, with event and revocation row, in one transaction.
+/// credential, with event and revocation row, in one transaction. Waits for a refresh under way.
 ///
 /// # Errors
 /// `NotFound` when the workspace has no such connection.
@@ -33,16 +33,19 @@ pub async fn end(
     id: &ConnectionId,
     actor: Actor,
 ) -> Result<()> {
+    broker.to_its_end(perform(broker.clone(), workspace.clone(), id.clone(), actor)).await
+}
+
+async fn perform(broker: Arc<Broker>, workspace: WorkspaceId, id: ConnectionId, actor: Actor) -> Result<()> {
+    let (broker, workspace, id) = (&broker, &workspace, &id);
+    let _turn = broker.flights.board(id).await;
     let not_found = || Error::NotFound { what: "connection" };
     let mut conn = broker.store.read().await?;
     let connection = conn.connection(workspace, id).await?.ok_or_else(not_found)?;
     let credential = conn.credential(workspace, id).await?;
     let integration = conn.integration(workspace, &connection.integration_id).await?.ok_or_else(not_found)?;
-    let account = connection.account.id.as_deref().unwrap_or_default();
-    let sharing = match account {
-        "" => 1,
-        id => conn.live_connections_of_account(workspace, account_client(&integration), id).await?,
-    };
+    let client = account_client(&integration);
+    let sharing = conn.any_connections_sharing(&connection, &integration.provider, client).await?;
     drop(conn);
 
     let told = match credential {
@@ -70,7 +73,8 @@ pub async fn end(
     conn.commit().await
 }
 
-async fn revoke_at_provider(
+/// Tells the provider that these tokens are not to work any more.
+pub(crate) async fn revoke_at_provider(
     broker: &Broker,
     integration: &Integration,
     connection: &Connection,
@@ -101,18 +105,19 @@ async fn try_revoke(
     if requests.is_empty() {
         return Ok(Revocation { outcome: "unsupported", detail: "the provider offers no revocation".into() });
     }
+    // Each token is revoked, whatever became of the one before; the worst outcome is kept.
+    let mut worst = Revocation { outcome: "revoked", detail: String::new() };
     for request in requests {
         let answer = broker.outbound.fetch(request, ANSWER_CAP).await?;
         match revoke::outcome(answer.status(), answer.body()) {
             revoke::Outcome::Revoked => {}
+            revoke::Outcome::Unsupported if worst.outcome == "failed" => {}
             revoke::Outcome::Unsupported => {
-                return Ok(Revocation {
-                    outcome: "unsupported",
-                    detail: "the provider does not revoke such tokens".into(),
-                });
+                let detail = "the provider does not revoke such tokens".to_owned();
+                worst = Revocation { outcome: "unsupported", detail };
             }
-            revoke::Outcome::Failed(detail) => return Ok(Revocation { outcome: "failed", detail }),
+            revoke::Outcome::Failed(detail) => worst = Revocation { outcome: "failed", detail },
         }
     }
-    Ok(Revocation { outcome: "revoked", detail: String::new() })
+    Ok(worst)
 }

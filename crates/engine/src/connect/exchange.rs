@@ -105,8 +105,8 @@ pub(crate) fn refusal(error: TokenError, sent: &[Option<&Secret>]) -> Error {
     let sent: Vec<&Secret> = sent.iter().copied().flatten().collect();
     let error = error.hiding(&sent);
     let fault = match error.kind {
-        TokenErrorKind::Transient => ProviderFault::Unreachable,
-        TokenErrorKind::Oauth | TokenErrorKind::Unreadable => ProviderFault::Refused,
+        TokenErrorKind::Transient | TokenErrorKind::Unreadable => ProviderFault::Unreachable,
+        TokenErrorKind::Oauth => ProviderFault::Refused,
     };
     Error::Provider { fault, message: error.words() }
 }

@@ -44,6 +44,9 @@ pub struct Callback {
 const WAIT_STEP: Duration = Duration::from_millis(50);
 const WAIT_STEPS: u32 = 600;
 
+/// The integration is not what it was when the flow began.
+pub(super) const CHANGED: &str =
+    "the integration was changed while the authorization was under way; begin again";
 /// The flow's target was a registered one when it began, and is not any more.
 pub(super) const STRUCK_OFF: &str = "the address to return to is not registered any more; begin again";
 
@@ -219,9 +222,7 @@ pub(super) async fn current(broker: &Broker, flow: &Flow) -> Result<Integration>
     conn.integration(&flow.workspace_id, &flow.integration_id)
         .await?
         .filter(|i| i.version == flow.integration_version && i.disabled_at.is_none())
-        .ok_or_else(|| Error::Conflict {
-            message: "the integration was changed while the authorization was under way; begin again".into(),
-        })
+        .ok_or_else(|| Error::Conflict { message: CHANGED.into() })
 }
 
 /// What the browser gets for an error: a page where it can't be trusted with a redirect, else the product's

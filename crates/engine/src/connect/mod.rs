@@ -6,7 +6,7 @@
 
 mod begin;
 mod discovery;
-mod end;
+pub(crate) mod end;
 pub(crate) mod endpoints;
 pub(crate) mod exchange;
 mod finish;

@@ -1,9 +1,9 @@
 //! Record: the one transaction in which a connection becomes true.
 //!
-//! Connection, credential, event and deliveries, and the flow's end are written together or not at all; the
+//! The integration must still be what it was when the flow began. Connection, credential, event and deliveries, and the flow's end are written together or not at all; the
 //! browser is sent on only after.
 
-use super::{exchange::Exchanged, tokens};
+use super::{exchange::Exchanged, finish::CHANGED, tokens};
 use crate::{
     broker::Broker,
     domain::{
@@ -11,7 +11,7 @@ use crate::{
         event::EventKind,
         flow::Flow,
     },
-    error::Result,
+    error::{Error, Result},
     id::ConnectionId,
     store::Conn,
     webhook,
@@ -25,6 +25,9 @@ pub(super) async fn connection(
     exchanged: Exchanged,
 ) -> Result<ConnectionId> {
     let now = broker.clock.now();
+    if !conn.hold_integration(&flow.workspace_id, &flow.integration_id, flow.integration_version).await? {
+        return Err(Error::Conflict { message: CHANGED.into() });
+    }
     let asked = flow.endpoints.as_ref().map(|e| e.scopes.clone()).unwrap_or_default();
     let Exchanged { tokens: got, account, inputs } = exchanged;
     let connection = Connection {

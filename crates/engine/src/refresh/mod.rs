@@ -20,13 +20,16 @@ use crate::{
     broker::Broker,
     connect::{endpoints, tokens},
     domain::{connection::Connection, credential::Credential, integration::Integration},
-    error::{Error, Result},
+    error::{Error, ProviderFault, Result},
     id::WorkspaceId,
     time::Millis,
 };
 
 /// A 401 on a token younger than this is the provider's opinion of the call, not of the token.
 const TRUSTED_FOR: Duration = Duration::from_secs(60);
+
+/// How long a call waits for a refresh while its token is still good.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The connection that a token is wanted for, and what it hangs on.
 #[derive(Clone)]
@@ -64,13 +67,26 @@ pub async fn fresh(broker: &Arc<Broker>, subject: &Subject) -> Result<Usable> {
     let refreshable = endpoints::refreshable(oauth2, &held.usable.tokens);
     match decide(broker.clock.now(), &held.credential, lead, refreshable) {
         Decision::Use => Ok(held.usable),
-        Decision::Refresh { still_good } => match run::renew(broker, subject, held.usable.version).await {
-            Err(Error::Provider { message, .. }) if still_good => {
-                tracing::warn!(connection = %subject.connection.id, %message, "a refresh ahead of expiry failed");
-                Ok(held.usable)
+        Decision::Refresh { still_good: true } => {
+            let renewed = run::renew(broker, subject, held.usable.version);
+            match tokio::time::timeout(PATIENCE, renewed).await {
+                Ok(Err(Error::Provider { message, .. })) => {
+                    tracing::warn!(connection = %subject.connection.id, %message, "a refresh ahead of expiry failed");
+                    Ok(held.usable)
+                }
+                Ok(other) => other,
+                // The refresh goes on; this call need not wait for it.
+                Err(_) => Ok(held.usable),
             }
-            other => other,
-        },
+        }
+        Decision::Refresh { still_good: false } => {
+            match run::renew(broker, subject, held.usable.version).await {
+                Err(Error::Provider { fault: ProviderFault::Refused, message }) => {
+                    Err(Error::NeedsReauth { message })
+                }
+                other => other,
+            }
+        }
         Decision::Dead => {
             let reason = "the access token has expired and the provider gave no refresh token";
             run::expire(broker, subject, held.usable.version, reason).await?;

@@ -3,47 +3,84 @@
 //! It runs as a task of its own, so that a caller who hangs up can't leave a spent refresh token without its
 //! answer being written.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use claviger_protocol::oauth2::{TokenError, Tokens, read, token};
 
 use super::{Subject, Usable, load};
 use crate::{
     broker::Broker,
-    connect::{ANSWER_CAP, endpoints, exchange, tokens},
+    connect::{ANSWER_CAP, end, endpoints, exchange, tokens},
     domain::{audit::Actor, connection::Status, credential::Credential, event::EventKind},
     error::{Error, Result},
     webhook,
 };
 
+/// How long to wait before each further try to write what a provider answered.
+const WRITE_AGAIN: [Duration; 5] = [
+    Duration::from_millis(100),
+    Duration::from_millis(500),
+    Duration::from_secs(2),
+    Duration::from_secs(5),
+    Duration::from_secs(15),
+];
+
 /// Refreshes the version of the credential that the caller saw, unless somebody else already has.
 pub(super) async fn renew(broker: &Arc<Broker>, subject: &Subject, seen: i64) -> Result<Usable> {
-    tokio::spawn(perform(broker.clone(), subject.clone(), seen))
-        .await
-        .map_err(|e| Error::internal(format!("a refresh did not end: {e}")))?
+    broker.to_its_end(perform(broker.clone(), subject.clone(), seen)).await
 }
 
 async fn perform(broker: Arc<Broker>, subject: Subject, seen: i64) -> Result<Usable> {
-    let _turn = broker.flights.board(&subject.connection.id).await;
+    let mut turn = broker.flights.board(&subject.connection.id).await;
     let held = load(&broker, &subject).await?;
     if held.usable.version != seen {
         return Ok(held.usable);
     }
     refused_meanwhile(&broker, &subject).await?;
+    if let Some(error) = turn.failed(seen) {
+        return Err(error);
+    }
     let answered = ask(&broker, &subject, &held.usable.tokens).await;
     broker.metrics.refresh(match &answered {
         Ok(Ok(_)) => "renewed",
         Ok(Err(refused)) if refused.is_invalid_grant() => "refused",
         Ok(Err(_)) | Err(_) => "failed",
     });
-    match answered? {
-        Ok(newer) => store(&broker, &subject, &held.credential, newer).await,
-        Err(refused) if refused.is_invalid_grant() => {
+    let failed = match answered {
+        Ok(Ok(newer)) => return keep(&broker, &subject, &held.credential, newer).await,
+        Ok(Err(refused)) if refused.is_invalid_grant() => {
             let error = exchange::refusal(refused, &[]);
             expire(&broker, &subject, seen, &error.to_string()).await?;
-            Err(Error::NeedsReauth { message: error.to_string() })
+            return Err(Error::NeedsReauth { message: error.to_string() });
         }
-        Err(other) => Err(exchange::refusal(other, &[])),
+        Ok(Err(other)) => exchange::refusal(other, &[]),
+        Err(error) => error,
+    };
+    turn.leave(seen, &failed);
+    Err(failed)
+}
+
+/// Writes what the provider answered, and does not give up at the first failure of the database: the old refresh
+/// token may be spent. When the connection was ended meanwhile, its new tokens are revoked as well.
+async fn keep(broker: &Arc<Broker>, subject: &Subject, seen: &Credential, newer: Tokens) -> Result<Usable> {
+    let mut again = WRITE_AGAIN.into_iter();
+    loop {
+        match store(broker, subject, seen, newer.clone()).await {
+            Err(Error::NotFound { .. }) => {
+                end::revoke_at_provider(broker, &subject.integration, &subject.connection, &newer).await;
+                return Err(Error::NotFound { what: "connection" });
+            }
+            Err(Error::Internal(error)) => {
+                let connection = &subject.connection.id;
+                let Some(pause) = again.next() else {
+                    tracing::error!(%connection, ?error, "refreshed tokens could not be written and are lost");
+                    return Err(Error::Internal(error));
+                };
+                tracing::error!(%connection, ?error, "refreshed tokens could not be written yet");
+                tokio::time::sleep(pause).await;
+            }
+            written => return written,
+        }
     }
 }
 
@@ -105,9 +142,11 @@ pub(super) async fn expire(broker: &Broker, subject: &Subject, seen: i64, reason
     let now = broker.clock.now();
     let Subject { workspace_id, connection, .. } = subject;
     let mut conn = broker.store.begin(Actor::System, now).await?;
-    let moved = conn.credential(workspace_id, &connection.id).await?.is_none_or(|c| c.version != seen);
+    if !conn.hold_credential(workspace_id, &connection.id, seen).await? {
+        return Ok(());
+    }
     let Some(current) = conn.connection(workspace_id, &connection.id).await? else { return Ok(()) };
-    if moved || current.status == Status::NeedsReauth {
+    if current.status == Status::NeedsReauth {
         return Ok(());
     }
     conn.set_connection_status(workspace_id, &connection.id, Status::NeedsReauth, Some(reason), now).await?;

@@ -141,19 +141,22 @@ impl Conn {
         Ok(true)
     }
 
-    /// How many active connections of the workspace share this OAuth client and provider account, whatever
-    /// their integration; the one being ended counts until it is deleted.
-    pub async fn live_connections_of_account(
+    /// How many other active connections may share this one's grant at the provider: same provider and OAuth
+    /// client, and the same account or one that is not known. Connections of other workspaces count as well.
+    pub async fn any_connections_sharing(
         &mut self,
-        ws: &WorkspaceId,
+        connection: &Connection,
+        provider: &str,
         client_id: &str,
-        account_id: &str,
     ) -> Result<i64> {
         let query = sql("select count(*) as n from connection c \
                          join integration i on i.workspace_id = c.workspace_id and i.id = c.integration_id \
-                         where c.workspace_id = $1 and i.client_id = $2 and c.account_id = $3 and c.status = $4");
-        let query = query.text(ws.as_str()).text(client_id).text(account_id).text(Status::Active.as_str());
-        self.row(query).await?.map_or(Ok(0), |row| row.int("n"))
+                         where i.provider = $1 and i.client_id = $2 and c.status = $3 and c.id <> $4 \
+                         and (c.account_id = $5 or c.account_id is null or cast($6 as bigint) = 0)");
+        let account = connection.account.id.as_deref();
+        let query = query.text(provider).text(client_id).text(Status::Active.as_str());
+        let query = query.text(connection.id.as_str()).text(account.unwrap_or_default());
+        self.row(query.int(i64::from(account.is_some()))).await?.map_or(Ok(0), |row| row.int("n"))
     }
 }
 

@@ -30,6 +30,19 @@ impl Conn {
         self.row(query.text(ws.as_str()).text(id.as_str())).await?.as_ref().map(read).transpose()
     }
 
+    /// Whether the credential still is of this version; if so, no other process changes it until this unit of
+    /// work ends.
+    pub async fn hold_credential(
+        &mut self,
+        ws: &WorkspaceId,
+        id: &ConnectionId,
+        version: i64,
+    ) -> Result<bool> {
+        let update = sql("update credential set version = version \
+                          where workspace_id = $1 and connection_id = $2 and version = $3");
+        Ok(self.execute(update.text(ws.as_str()).text(id.as_str()).int(version)).await? > 0)
+    }
+
     /// Writes a newer credential over the version that was seen; `false` when the version moved or the
     /// connection is gone. The version kept is the new credential's own and must be greater than `seen`.
     pub async fn replace_credential(

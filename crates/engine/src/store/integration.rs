@@ -47,6 +47,19 @@ impl Conn {
         self.row(query.text(ws.as_str()).key(selector)).await?.as_ref().map(read).transpose()
     }
 
+    /// Whether the integration is in use and still of this version; if so, no other process changes it until this
+    /// unit of work ends.
+    pub async fn hold_integration(
+        &mut self,
+        ws: &WorkspaceId,
+        id: &IntegrationId,
+        version: i64,
+    ) -> Result<bool> {
+        let update = sql("update integration set version = version \
+                          where workspace_id = $1 and id = $2 and version = $3 and disabled_at is null");
+        Ok(self.execute(update.text(ws.as_str()).text(id.as_str()).int(version)).await? > 0)
+    }
+
     /// The workspace's integrations, oldest first.
     pub async fn integrations(&mut self, ws: &WorkspaceId, page: &Page) -> Result<Vec<Integration>> {
         let query = sql("select * from integration where workspace_id = $1 order by created_at, id \

@@ -102,6 +102,7 @@ pub async fn broker(
         discovery: Discovery::default(),
         logs: Recorder::new(store.clone()),
         metrics: Arc::new(Metrics::default()),
+        tasks: Default::default(),
         store,
     }))
 }

@@ -240,7 +240,6 @@ async fn look(conn: &mut Conn, ws: &WorkspaceId, of: &Named) -> Vec<(&'static st
         ("by selector", conn.integration_by_selector(ws, of.integration.as_str()).await.unwrap().is_some()),
         ("deliveries", !conn.deliveries(ws, &of.event).await.unwrap().is_empty()),
         ("endpoint", conn.endpoint(ws, &of.endpoint).await.unwrap().is_some()),
-        ("live", conn.live_connections_of_account(ws, "claviger", &of.account).await.unwrap() > 0),
         ("api key", conn.api_keys(ws).await.unwrap().iter().any(|key| key.id == of.key)),
         ("event", conn.events(ws, &ALL).await.unwrap().iter().any(|event| event.id == of.event)),
         (
@@ -255,7 +254,6 @@ struct Named {
     integration: IntegrationId,
     event: EventId,
     endpoint: EndpointId,
-    account: String,
     key: ApiKeyId,
 }
 
@@ -278,7 +276,6 @@ async fn no_query_crosses_from_one_workspace_into_another() {
             integration: other.integration.clone(),
             event: app.events(&other).await[0].id.clone(),
             endpoint: endpoint.id,
-            account: connection.account.id.expect("an account"),
             key,
         };
         let mut conn = app.read().await;

@@ -157,6 +157,7 @@ pub(super) async fn world_with(
         flights: Default::default(),
         discovery: Default::default(),
         metrics: Arc::default(),
+        tasks: Default::default(),
         logs: Recorder::new(store.clone()),
         store,
     });

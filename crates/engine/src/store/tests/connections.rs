@@ -122,22 +122,40 @@ async fn a_connection_changes_and_ends() {
 }
 
 #[tokio::test]
-async fn live_connections_of_an_account_are_counted_across_integrations() {
+async fn connections_that_may_share_a_grant_are_counted() {
     on_each(async |store| {
-        let Scene { ws, other, integration: mine, .. } = scene(&store).await;
+        let Scene { ws, other, integration: mine, foreign } = scene(&store).await;
         let same_client = integration(&ws, "same");
         let other_client = Integration { client_id: Some("x".to_owned()), ..integration(&ws, "x") };
+        let elsewhere = Integration { provider: "elsewhere".to_owned(), ..integration(&ws, "elsewhere") };
         let mut conn = begin(&store).await;
-        conn.create_integration(&ws, &same_client).await.unwrap();
-        conn.create_integration(&ws, &other_client).await.unwrap();
-        for of in [&mine, &same_client, &other_client] {
-            conn.create_connection(&ws, &connection(&ws, &of.id, Some("alice"))).await.unwrap();
+        for made in [&same_client, &other_client, &elsewhere] {
+            conn.create_integration(&ws, made).await.unwrap();
+        }
+        let one = connection(&ws, &mine.id, Some("alice"));
+        conn.create_connection(&ws, &one).await.unwrap();
+        for of in [&other_client, &elsewhere] {
+            conn.create_connection(&ws, &connection(&ws, &of.id, None)).await.unwrap();
         }
         let dead = Connection { status: Status::NeedsReauth, ..connection(&ws, &mine.id, None) };
         conn.create_connection(&ws, &dead).await.unwrap();
-        assert_eq!(conn.live_connections_of_account(&ws, "oauth-client", "acct-1").await.unwrap(), 2);
-        assert_eq!(conn.live_connections_of_account(&ws, "oauth-client", "acct-2").await.unwrap(), 0);
-        assert_eq!(conn.live_connections_of_account(&other, "oauth-client", "acct-1").await.unwrap(), 0);
+        let of = |account: Option<&str>, like: &Connection| Connection {
+            id: ConnectionId::new(),
+            account: Account { id: account.map(str::to_owned), ..Account::default() },
+            ..like.clone()
+        };
+        let client = mine.client_id.clone().unwrap();
+        let count = async |of: &Connection, conn: &mut Conn| {
+            conn.any_connections_sharing(of, &mine.provider, &client).await.unwrap()
+        };
+        assert_eq!(count(&one, &mut conn).await, 0, "itself, the dead and other clients don't count");
+        assert_eq!(count(&dead, &mut conn).await, 1, "the dead one shares with the living");
+        let (another, unknown) = (of(Some("acct-2"), &one), of(None, &one));
+        assert_eq!(count(&another, &mut conn).await, 0);
+        assert_eq!(count(&unknown, &mut conn).await, 1, "an unknown account may be any");
+        let theirs = Connection { integration_id: foreign.id.clone(), workspace_id: other.clone(), ..unknown };
+        conn.create_connection(&other, &theirs).await.unwrap();
+        assert_eq!(count(&one, &mut conn).await, 1, "also in another workspace");
     })
     .await;
 }
@@ -177,6 +195,9 @@ async fn a_credential_is_replaced_only_over_the_version_seen() {
         }
         assert_eq!(wrote, 1);
         let mut conn = begin(&store).await;
+        assert!(conn.hold_credential(&ws, &made.id, 2).await.unwrap());
+        assert!(!conn.hold_credential(&ws, &made.id, 1).await.unwrap());
+        assert!(!conn.hold_credential(&other, &made.id, 2).await.unwrap());
         assert!(!conn.replace_credential(&other, &credential(&made, 3), 2).await.unwrap());
         assert!(!conn.replace_credential(&ws, &credential(&made, 2), 2).await.unwrap());
         assert!(!conn.replace_credential(&ws, &credential(&made, 3), 1).await.unwrap());

@@ -206,6 +206,12 @@ async fn integrations_change_by_version_and_go_when_unused() {
         assert!(conflict(conn.update_integration(&ws, &changed).await).contains("meanwhile"));
         let current = Integration { version: 2, ..changed.clone() };
         assert!(missing(conn.update_integration(&other, &current).await));
+        assert!(!conn.hold_integration(&ws, &mine.id, 2).await.unwrap(), "it is switched off");
+        let enabled = Integration { disabled_at: None, ..current.clone() };
+        assert_eq!(conn.update_integration(&ws, &enabled).await.unwrap(), 3);
+        for (whose, version, held) in [(&ws, 3, true), (&ws, 2, false), (&other, 3, false)] {
+            assert_eq!(conn.hold_integration(whose, &mine.id, version).await.unwrap(), held);
+        }
         let limited = ApiKey { integration_id: Some(mine.id.clone()), ..api_key(&ws, "ck_C") };
         let held = connection(&ws, &mine.id, None);
         conn.create_api_key(&ws, &limited).await.unwrap();
@@ -223,10 +229,10 @@ async fn integrations_change_by_version_and_go_when_unused() {
         assert!(conn.api_keys(&ws).await.unwrap().is_empty());
         conn.commit().await.unwrap();
         let audit = audited(&store, &ws).await;
-        for verb in ["integration.create", "integration.update", "integration.delete"] {
+        for (verb, times) in [("create", 1), ("update", 2), ("delete", 1)] {
             assert_eq!(
-                audit.iter().filter(|row| **row == format!("{verb} {}", mine.id)).count(),
-                1,
+                audit.iter().filter(|row| **row == format!("integration.{verb} {}", mine.id)).count(),
+                times,
                 "{audit:?}"
             );
         }
