@@ -50,7 +50,7 @@ async fn perform(broker: Arc<Broker>, workspace: WorkspaceId, id: ConnectionId, 
 
     let told = match credential {
         None => Revocation { outcome: "skipped", detail: "there was no credential".into() },
-        Some(_) if sharing > 1 => Revocation {
+        Some(_) if sharing > 0 => Revocation {
             outcome: "skipped",
             detail: "another connection shares this client and account".into(),
         },

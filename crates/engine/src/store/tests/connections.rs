@@ -153,7 +153,8 @@ async fn connections_that_may_share_a_grant_are_counted() {
         let (another, unknown) = (of(Some("acct-2"), &one), of(None, &one));
         assert_eq!(count(&another, &mut conn).await, 0);
         assert_eq!(count(&unknown, &mut conn).await, 1, "an unknown account may be any");
-        let theirs = Connection { integration_id: foreign.id.clone(), workspace_id: other.clone(), ..unknown };
+        let theirs =
+            Connection { integration_id: foreign.id.clone(), workspace_id: other.clone(), ..unknown };
         conn.create_connection(&other, &theirs).await.unwrap();
         assert_eq!(count(&one, &mut conn).await, 1, "also in another workspace");
     })
