@@ -7,6 +7,7 @@
 mod addresses;
 mod attacks;
 mod bad_input;
+mod canary;
 mod completion;
 mod connect;
 mod discovery;
