@@ -11,6 +11,7 @@ mod canary;
 mod completion;
 mod connect;
 mod discovery;
+mod guards;
 mod inputs;
 mod law;
 mod openapi;
