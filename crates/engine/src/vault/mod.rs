@@ -1,7 +1,8 @@
 //! The one place for secrets at rest: seals and opens, and hashes what need never be opened.
 //!
 //! Each seal has a data key of its own, wrapped by a root key; both layers are bound to the workspace, the
-//! record and the field, so that a ciphertext moved to another row does not open. Only this module yields
+//! record and the field, so that a ciphertext moved to another row does not open. The wrapping alone is bound to
+//! the root key too: to rotate it, data keys are wrapped anew and bodies stay as they are. Only this module yields
 //! plaintext. It must never log, nor put a key or a plaintext into an error. The row-side type is
 //! [`Sealed`]; the root keys are read in [`ring`]; the cipher itself is in `cipher`.
 
@@ -46,9 +47,8 @@ impl Vault {
     pub fn seal(&self, aad: &Aad<'_>, plain: &Secret) -> Result<Sealed> {
         let root = self.ring.first();
         let data_key = Zeroizing::new(random::<{ cipher::KEY_BYTES }>()?);
-        let wrapped = cipher::seal(&root.key, &aad.bytes("key", &root.id), data_key.as_slice())?;
-        let body =
-            cipher::seal(&cipher::key(&data_key)?, &aad.bytes("data", &root.id), plain.expose().as_bytes())?;
+        let wrapped = cipher::seal(&root.key, &aad.of_key(&root.id), data_key.as_slice())?;
+        let body = cipher::seal(&cipher::key(&data_key)?, &aad.of_body(), plain.expose().as_bytes())?;
         Ok(Sealed::from_row(format!(
             "{FORMAT}.{}.{}.{}",
             root.id,
@@ -66,13 +66,13 @@ impl Vault {
         let root =
             self.ring.find(parts.root).ok_or_else(|| bad(aad, "needs a root key that is not given"))?;
         let mut wrapped = decode(aad, parts.wrapped)?;
-        let mut data_key = cipher::open(&root.key, &aad.bytes("key", &root.id), &mut wrapped)
+        let mut data_key = cipher::open(&root.key, &aad.of_key(&root.id), &mut wrapped)
             .and_then(|bytes| <[u8; cipher::KEY_BYTES]>::try_from(bytes).ok())
             .ok_or_else(|| bad(aad, "does not open: another root key, or moved from another row"))?;
         let key = cipher::key(&data_key);
         data_key.zeroize();
         let mut body = decode(aad, parts.body)?;
-        let plain = cipher::open(&key?, &aad.bytes("data", &root.id), &mut body)
+        let plain = cipher::open(&key?, &aad.of_body(), &mut body)
             .ok_or_else(|| bad(aad, "does not open: damaged, or moved from another row"))?;
         let text = std::str::from_utf8(plain).map_err(|_| bad(aad, "does not hold text"))?;
         Ok(Secret::new(text))

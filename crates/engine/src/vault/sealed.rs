@@ -55,8 +55,18 @@ pub struct Aad<'a> {
 }
 
 impl Aad<'_> {
+    /// What the wrapping of a data key is bound to: the place, and the root key that wraps it.
+    pub(super) fn of_key(&self, root: &str) -> Vec<u8> {
+        self.bytes("key", root)
+    }
+
+    /// What a body is bound to: the place alone, so that another root key can wrap its data key anew.
+    pub(super) fn of_body(&self) -> Vec<u8> {
+        self.bytes("data", "")
+    }
+
     /// Each piece with its length in front, so that no two bindings give the same bytes.
-    pub(super) fn bytes(&self, layer: &str, root: &str) -> Vec<u8> {
+    fn bytes(&self, layer: &str, root: &str) -> Vec<u8> {
         let mut out = Vec::new();
         for piece in [super::FORMAT, layer, root, self.workspace, self.record, self.field] {
             out.extend_from_slice(&(piece.len() as u64).to_be_bytes());

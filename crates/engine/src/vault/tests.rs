@@ -60,6 +60,20 @@ fn after_rotation_the_first_key_seals_and_the_second_still_opens() {
 }
 
 #[test]
+fn a_data_key_wrapped_anew_opens_the_body_as_it_was() {
+    let ring = KeyRing::parse(&format!("{},{}", entry("k2", 2), entry("k1", 1))).unwrap();
+    let old = vault(&entry("k1", 1)).seal(&AAD, &Secret::new(CANARY)).unwrap();
+    let parts = old.parts().unwrap();
+    let (from, to) = (ring.find("k1").unwrap(), ring.find("k2").unwrap());
+    let mut wrapped = BASE64_URL_SAFE_NO_PAD.decode(parts.wrapped).unwrap();
+    let data_key = cipher::open(&from.key, &AAD.of_key("k1"), &mut wrapped).unwrap();
+    let anew = cipher::seal(&to.key, &AAD.of_key("k2"), data_key).unwrap();
+    let rotated = Sealed::from_row(format!("v1.k2.{}.{}", BASE64_URL_SAFE_NO_PAD.encode(anew), parts.body));
+    assert!(opens(&vault(&entry("k2", 2)), &AAD, &rotated));
+    assert!(!opens(&vault(&entry("k2", 2)), &Aad { record: "conn_2", ..AAD }, &rotated));
+}
+
+#[test]
 fn no_two_seals_are_alike_and_none_shows_its_text() {
     let vault = vault(&entry("k1", 1));
     let seals: Vec<_> = (0..20).map(|_| vault.seal(&AAD, &Secret::new(CANARY)).unwrap()).collect();
