@@ -80,7 +80,7 @@ impl Recorder {
         (Self { queue, dropped: Arc::default() }, rows)
     }
 
-    fn add(&self, row: RequestLog) {
+    pub(super) fn add(&self, row: RequestLog) {
         if self.queue.try_send(Message::Row(Box::new(row))).is_err() {
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
@@ -90,10 +90,7 @@ impl Recorder {
 async fn write(store: Store, mut queue: mpsc::Receiver<Message>, dropped: Arc<AtomicU64>) {
     while let Some(first) = queue.recv().await {
         let (rows, waiting) = gather(first, &mut queue).await;
-        if !rows.is_empty()
-            && let Err(error) = store_batch(&store, &rows).await
-        {
-            let lost = u64::try_from(rows.len()).unwrap_or(u64::MAX);
+        if let Err((lost, error)) = store_all(&store, &rows).await {
             dropped.fetch_add(lost, Ordering::Relaxed);
             tracing::warn!(lost, error = ?error, "rows of the request log were not written");
         }
@@ -123,7 +120,27 @@ async fn gather(
     (rows, waiting)
 }
 
+/// Writes a batch; when that fails, each row by itself, so that one which can't be written (its workspace is gone
+/// meanwhile) takes no other with it. Says how many were lost, and the last reason.
+async fn store_all(store: &Store, rows: &[RequestLog]) -> std::result::Result<(), (u64, Error)> {
+    let Err(whole) = store_batch(store, rows).await else { return Ok(()) };
+    // A database that takes nothing at all is not asked again for each row.
+    if rows.len() < 2 || store.check_writable().await.is_err() {
+        return Err((u64::try_from(rows.len()).unwrap_or(u64::MAX), whole));
+    }
+    let (mut lost, mut last) = (0, whole);
+    for row in rows {
+        if let Err(error) = store_batch(store, std::slice::from_ref(row)).await {
+            (lost, last) = (lost + 1, error);
+        }
+    }
+    if lost == 0 { Ok(()) } else { Err((lost, last)) }
+}
+
 async fn store_batch(store: &Store, rows: &[RequestLog]) -> Result<()> {
+    if rows.is_empty() {
+        return Ok(());
+    }
     let now = rows.iter().map(|row| row.at).max().unwrap_or_default();
     let mut conn = store.begin(Actor::System, now).await?;
     conn.any_add_request_logs(rows).await?;
