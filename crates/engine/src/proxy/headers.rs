@@ -1,6 +1,11 @@
-//! Which headers stop here, in either direction. Names only; values are judged in `prepare` and `relay`.
+//! Which headers stop here, in either direction, and which an operator may add. What a value may repeat is judged
+//! in `prepare` and `relay`.
 
-use http::{HeaderMap, HeaderName, header};
+use claviger_catalog::template;
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+
+/// Placeholders that are filled in a header's value when the credential is put into a call.
+const FILLED: [&str; 2] = ["token", "access_token"];
 
 /// Headers of one connection, not of the message (RFC 9110 §7.6.1), and those that older proxies treated so.
 /// `TE` is made anew where it applies; `Trailer` passes, as the trailers that it announces do.
@@ -27,9 +32,25 @@ fn ours(name: &HeaderName) -> bool {
         || PREFIXES.iter().any(|prefix| name.as_str().starts_with(prefix))
 }
 
-/// Whether a header set by an operator may be added to a call.
-pub(super) fn addable(name: &HeaderName) -> bool {
-    !hop_by_hop(name) && !ours(name) && *name != header::CONTENT_LENGTH && *name != header::TRAILER
+/// Why a header set by an operator can't be added to calls; `None` when it can. The words follow its name.
+/// Nothing that frames a message, names a host, carries a credential or speaks for a proxy.
+pub fn not_addable(name: &str, value: &str) -> Option<&'static str> {
+    let Ok(name) = HeaderName::try_from(name) else { return Some("is not a header's name") };
+    if hop_by_hop(&name) || ours(&name) || framing(&name) {
+        return Some("is set by Claviger itself or never passed on, so it can't be added");
+    }
+    if HeaderValue::from_str(value).is_err() {
+        return Some("has a value with control characters, or one that is no header's for another reason");
+    }
+    if template::names(value).iter().any(|placeholder| !FILLED.contains(placeholder)) {
+        return Some("has a placeholder that nothing fills: only {token} and {access_token} are");
+    }
+    None
+}
+
+/// What says how a message is cut. In a header it is judged with the body; elsewhere it has no place.
+fn framing(name: &HeaderName) -> bool {
+    [header::CONTENT_LENGTH, header::TRAILER].contains(name)
 }
 
 /// The caller's headers that go to the provider, in their order.

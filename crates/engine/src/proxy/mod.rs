@@ -21,7 +21,8 @@ use std::sync::Arc;
 
 use http::{Request, Response, StatusCode};
 
-pub use self::record::Recorder;
+pub(crate) use self::headers::not_addable;
+pub use self::{credential::Refused, record::Recorder};
 use self::{react::Verdict, record::Entry, replay::Replay};
 use crate::{
     broker::Broker,

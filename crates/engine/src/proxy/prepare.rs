@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use claviger_catalog::Api;
 use claviger_protocol::{apply, oauth2::Tokens};
-use http::{HeaderName, HeaderValue, Request, Uri, header, request::Parts};
+use http::{HeaderValue, Request, Uri, header, request::Parts};
 use http_body::SizeHint;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
@@ -70,8 +70,7 @@ fn settle_length(parts: &mut Parts, body: &SizeHint) {
 /// host or carries a credential.
 pub(super) fn add_headers(api: &mut Api, added: &BTreeMap<String, String>) {
     for (name, value) in added {
-        let sound = HeaderValue::from_str(value).is_ok();
-        if HeaderName::try_from(name).is_ok_and(|name| headers::addable(&name)) && sound {
+        if headers::not_addable(name, value).is_none() {
             api.headers.retain(|other, _| !other.eq_ignore_ascii_case(name));
             api.headers.insert(name.clone(), value.clone());
         }

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use claviger_catalog::Place;
-use http::{HeaderMap, Method};
+use http::{HeaderMap, HeaderName, Method};
 
 use super::*;
 
@@ -152,6 +152,10 @@ fn an_integration_adds_headers_but_no_framing_host_or_credential() {
         ("bad name", "x"),
         ("X-Bad", "a\r\nb: c"),
         ("Trailer", "x"),
+        ("Forwarded", "for=1"),
+        ("X-Forwarded-For", "1"),
+        ("BU-Connection-Id", "x"),
+        ("X-Unfilled", "{tenant}"),
     ];
     add_headers(&mut api, &added.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect());
     assert_eq!(

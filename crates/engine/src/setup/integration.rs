@@ -18,6 +18,7 @@ use crate::{
     error::{Error, Result},
     id::{IntegrationId, WorkspaceId},
     secret::Secret,
+    proxy,
     store::{ConnectionFilter, Page},
     webhook::emit,
 };
@@ -33,20 +34,6 @@ const OURS: [&str; 9] = [
     "code_challenge_method",
     "request",
     "request_uri",
-];
-
-/// Headers that the proxy sets itself or never sends.
-const NO_HEADER: [&str; 10] = [
-    "host",
-    "cookie",
-    "connection",
-    "content-length",
-    "transfer-encoding",
-    "te",
-    "trailer",
-    "upgrade",
-    "keep-alive",
-    "expect",
 ];
 
 /// An integration to be, or what an existing one shall become.
@@ -289,15 +276,8 @@ fn places(config: &Config) -> Result<()> {
         }
     }
     for (name, value) in &config.headers {
-        let name = http::HeaderName::try_from(name.as_str()).ok();
-        let fine = name
-            .is_some_and(|n| !NO_HEADER.contains(&n.as_str()) && !n.as_str().starts_with("proxy-"))
-            && http::HeaderValue::from_str(value).is_ok();
-        if !fine {
-            return Err(Error::invalid(
-                "config.headers",
-                "a name or value is not a header that may be added",
-            ));
+        if let Some(why) = proxy::not_addable(name, value) {
+            return Err(Error::invalid("config.headers", format!("{name:?} {why}")));
         }
     }
     if let Some(param) = config.authorize_params.keys().find(|p| OURS.contains(&p.as_str()) || p.is_empty()) {

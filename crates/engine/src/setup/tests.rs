@@ -371,6 +371,17 @@ async fn users_and_webhooks_have_their_rules() {
         password: Some(Secret::new(password)),
         superuser: false,
         permissions: Vec::new(),
+        (with(&|i| i.config.headers = map("authorization", "Basic x")), "config.headers"),
+        (with(&|i| i.config.headers = map("Cookie", "a=b")), "config.headers"),
+        (with(&|i| i.config.headers = map("BU-Connection-Id", "x")), "config.headers"),
+        (with(&|i| i.config.headers = map("Forwarded", "for=1")), "config.headers"),
+        (with(&|i| i.config.headers = map("X-Forwarded-Host", "a.example")), "config.headers"),
+        (with(&|i| i.config.headers = map("Content-Length", "1")), "config.headers"),
+        (with(&|i| i.config.headers = map("Connection", "close")), "config.headers"),
+        (with(&|i| i.config.headers = map("Upgrade", "h2c")), "config.headers"),
+        (with(&|i| i.config.headers = map("a b", "x")), "config.headers"),
+        (with(&|i| i.config.headers = map("X-Tenant", "{subdomain}")), "config.headers"),
+        (with(&|i| i.config.headers = map("X-Client", "{client_id}")), "config.headers"),
     };
     for (wrong, at) in [
         (ask("", None, "long enough password"), "username"),
