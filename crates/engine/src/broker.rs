@@ -15,7 +15,7 @@ use crate::{
     limit::Limiter,
     metrics::Metrics,
     outbound::Outbound,
-    proxy::Recorder,
+    proxy::{Recorder, Refused},
     refresh::Flights,
     store::Store,
     time::Clock,
@@ -44,6 +44,8 @@ pub struct Broker {
     pub flow_limit: Limiter,
     /// Refreshes under way in this process.
     pub flights: Flights,
+    /// Fresh tokens that a provider refused all the same.
+    pub refused: Refused,
     /// Server metadata found by issuer.
     pub discovery: Discovery,
     /// Where proxied calls are recorded.

@@ -80,18 +80,22 @@ async fn exchange(
     let mut usable = credential::usable(broker, subject).await?;
     let (caller, body) = call.request.into_parts();
     let body = Replay::new(body, entry.bytes_in());
+    let mut renewed = false;
     let mut tries = react::Tries::new(&caller.method, call.max_retries, subject.provider.rate_limit.as_ref());
     loop {
         let prepared = prepare::head(&caller, &uri, &api, &usable.tokens, body.size_hint())?;
         entry.attempts += 1;
         let outcome = send::attempt(broker, prepared.parts, &body).await;
-        if refused_the_token(&outcome)
-            && tries.may_refresh()
-            && let Some(newer) = credential::after_401(broker, subject, &usable).await?
-            && body.replayable()
-        {
-            usable = newer;
-            continue;
+        if refused_the_token(&outcome) {
+            if renewed {
+                broker.refused.remember(&subject.connection.id, usable.version, broker.clock.now());
+            } else if tries.may_refresh()
+                && let Some(newer) = credential::after_401(broker, subject, &usable).await?
+                && body.replayable()
+            {
+                (usable, renewed) = (newer, true);
+                continue;
+            }
         }
         match tries.judge(&outcome, body.replayable(), broker.clock.now()) {
             Verdict::Retry(after) => {

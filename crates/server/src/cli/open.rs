@@ -11,7 +11,7 @@ use claviger_engine::{
     limit::{Limiter, Rate},
     metrics::Metrics,
     outbound::{self, Outbound, Policy},
-    proxy::Recorder,
+    proxy::{Recorder, Refused},
     refresh::Flights,
     store::{Conn, Store},
     time::Clock,
@@ -106,6 +106,7 @@ pub async fn broker(
         store,
     }))
 }
+        refused: Refused::default(),
 
 /// The workspace with this client id, or the only one there is.
 pub async fn workspace(conn: &mut Conn, client_id: Option<&str>) -> anyhow::Result<Workspace> {

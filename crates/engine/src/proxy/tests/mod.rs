@@ -14,9 +14,10 @@ use crate::{
         api_key::Scope,
         audit::Actor,
         connection::{Connection, Status},
+        request_log::RequestLog,
     },
     error::Error,
-    id::IntegrationId,
+    id::{IntegrationId, LogId, WorkspaceId},
     limit::Rate,
     outbound::full,
     time::Clock,
@@ -265,6 +266,34 @@ async fn a_provider_that_is_not_there_is_its_own_error() {
     integration.config.base_url = Some(format!("http://{gone}"));
     conn.update_integration(ws, &integration).await.unwrap();
     conn.commit().await.unwrap();
+#[tokio::test]
+async fn a_401_in_spite_of_a_refresh_is_not_refreshed_again() {
+    let world = world(|_, seen| if seen.line == "POST /token" { tokens_answer() } else { status(401) }).await;
+    for _ in 0..3 {
+        world.broker.clock.advance(Duration::from_secs(61));
+        assert_eq!(world.send("GET", "/x", "").await.unwrap().status(), 401);
+    }
+    let lines = world.provider.lines();
+    assert_eq!(lines, ["GET /api/x", "POST /token", "GET /api/x", "GET /api/x", "GET /api/x"]);
+}
+
+#[tokio::test]
+async fn a_row_that_can_not_be_written_takes_no_other_with_it() {
+    let world = world(|_, _| status(200)).await;
+    world.send("GET", "/x", "").await.unwrap();
+    let row = world.log().await.remove(0);
+    let like = |workspace_id: &WorkspaceId| RequestLog {
+        id: LogId::new(),
+        workspace_id: workspace_id.clone(),
+        ..row.clone()
+    };
+    for workspace in [&row.workspace_id, &WorkspaceId::new(), &row.workspace_id] {
+        world.broker.logs.add(like(workspace));
+    }
+    assert_eq!(world.log().await.len(), 3);
+    assert_eq!(world.broker.logs.dropped(), 1);
+}
+
     let error = world.send("POST", "/x", "body").await.unwrap_err();
     assert!(matches!(error, Error::Provider { .. }), "{error}");
     let row = &world.log().await[0];

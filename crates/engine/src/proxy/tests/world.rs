@@ -155,6 +155,7 @@ pub(super) async fn world_with(
         proxy_limit: Limiter::new(rate),
         flow_limit: Limiter::new(Rate::Off),
         flights: Default::default(),
+        refused: Default::default(),
         discovery: Default::default(),
         metrics: Arc::default(),
         tasks: Default::default(),

@@ -127,6 +127,7 @@ impl TestApp {
             proxy_limit: Limiter::new(options.calls),
             flow_limit: Limiter::new(options.flows),
             flights: Flights::default(),
+            refused: Default::default(),
             discovery: Discovery::default(),
         });
         let served = App::new(broker.clone(), &options.trusted, None).expect("an app");
