@@ -66,6 +66,12 @@ pub(super) fn inward(from: &HeaderMap) -> HeaderMap {
     kept
 }
 
+/// The caller's trailers that go to the provider: as its headers, and none that must stand in front of a body
+/// (RFC 9110 §6.5.1).
+pub(super) fn inward_trailers(from: &HeaderMap) -> HeaderMap {
+    keep(from, |name| !ours(name) && !framing(name))
+}
+
 /// The provider's headers that go to the caller, in their order.
 pub(super) fn outward(from: &HeaderMap) -> HeaderMap {
     keep(from, |name| *name != header::SET_COOKIE && name.as_str() != "set-cookie2")

@@ -17,6 +17,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body as _, Frame, SizeHint};
 
+use super::headers;
 use crate::outbound::{Body, BoxError};
 
 /// How many bytes are kept.
@@ -162,10 +163,19 @@ impl http_body::Body for Reader {
     }
 }
 
+/// Trailers are headers that come late: what stops there stops here too.
+fn clean(frame: Frame<Bytes>) -> Frame<Bytes> {
+    match frame.into_trailers() {
+        Ok(trailers) => Frame::trailers(headers::inward_trailers(&trailers)),
+        Err(data) => data,
+    }
+}
+
 impl Shared {
     /// Reads on, keeping what still fits.
     fn poll_source(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let frame = ready!(Pin::new(&mut self.source).poll_frame(cx));
+        let frame = frame.map(|frame| frame.map(clean));
         match &frame {
             None if self.state == State::Kept => self.state = State::Whole,
             None => {}

@@ -102,3 +102,34 @@ async fn trailers_are_replayed() {
         assert_eq!(got.to_bytes(), "data");
     }
 }
+
+#[tokio::test]
+async fn trailers_are_cleaned_like_headers_the_first_time_and_again() {
+    let mut trailers = HeaderMap::new();
+    for name in [
+        "authorization",
+        "cookie",
+        "bu-connection-id",
+        "x-forwarded-for",
+        "forwarded",
+        "proxy-authorization",
+        "connection",
+        "transfer-encoding",
+        "te",
+        "host",
+        "content-length",
+        "trailer",
+        "x-hop",
+        "x-sum",
+    ] {
+        trailers.insert(name, "1".parse().unwrap());
+    }
+    trailers.insert("connection", "x-hop".parse().unwrap());
+    let replay =
+        Replay::new(Body::new(full("data").with_trailers(async move { Some(Ok(trailers)) })), Arc::default());
+    for _ in 0..2 {
+        let got = replay.restart().unwrap().collect().await.unwrap();
+        let names: Vec<_> = got.trailers().unwrap().keys().map(http::HeaderName::as_str).collect();
+        assert_eq!(names, ["x-sum"]);
+    }
+}
