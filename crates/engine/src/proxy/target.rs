@@ -29,8 +29,10 @@ fn refuse(message: impl Into<String>) -> Error {
 /// `TargetNotAllowed` when there is no base URL, or a value that it needs is missing or not admitted.
 pub(super) fn api(subject: &Subject) -> Result<Api> {
     let (provider, config) = (&subject.provider, &subject.integration.config);
-    let mut inputs: BTreeMap<String, String> = subject.connection.inputs.clone();
-    inputs.extend(config.inputs.clone());
+    // The connection's own values win, as they do when it is refreshed and ended: its token is of their host.
+    let mut inputs: BTreeMap<String, String> = config.inputs.clone();
+    let own = subject.connection.inputs.iter().filter(|(_, value)| !value.is_empty());
+    inputs.extend(own.map(|(name, value)| (name.clone(), value.clone())));
     let unfilled =
         |error: TemplateError| refuse(format!("The connection's base URL can't be built: {error}"));
     let template = config.base_url.as_ref().or(provider.api.base_url.as_ref());

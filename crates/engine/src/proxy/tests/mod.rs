@@ -132,6 +132,36 @@ async fn a_target_outside_of_the_base_is_refused_and_recorded() {
     );
 }
 
+/// The token is of the host that the connection was made at; the integration's values only fill gaps.
+#[tokio::test]
+async fn a_connections_own_inputs_win_over_its_integrations() {
+    const FILE: &str = r#"
+        key = "acme"
+        name = "Acme"
+        [[inputs]]
+        key = "subdomain"
+        title = "Subdomain"
+        pattern = "^[a-z]+$"
+        [oauth2.endpoints]
+        authorize_url = "https://{subdomain}.acme.test/authorize"
+        token_url = "https://{subdomain}.acme.test/token"
+        [api]
+        base_url = "https://{subdomain}.acme.test/api"
+    "#;
+    let world = world(|_, _| status(200)).await;
+    let mut subject = resolve::subject(&world.broker, &world.key, &world.connection.id).await.unwrap();
+    subject.provider = Arc::new(claviger_catalog::Provider::parse("acme.toml", FILE).unwrap());
+    let integration = Arc::make_mut(&mut subject.integration);
+    integration.config.base_url = None;
+    integration.config.inputs = [("subdomain".to_owned(), "theirs".to_owned())].into();
+    for (own, host) in [(Some("mine"), "mine"), (Some(""), "theirs"), (None, "theirs")] {
+        let inputs = own.map(|own| ("subdomain".to_owned(), own.to_owned()));
+        Arc::make_mut(&mut subject.connection).inputs = inputs.into_iter().collect();
+        let base = target::api(&subject).unwrap().base_url;
+        assert_eq!(base, Some(format!("https://{host}.acme.test/api")), "{own:?}");
+    }
+}
+
 #[tokio::test]
 async fn over_the_limit_nothing_is_sent() {
     let rate = Rate::Per { count: 2, window: Duration::from_secs(60) };
@@ -237,6 +267,34 @@ async fn a_second_401_is_passed_on() {
 }
 
 #[tokio::test]
+async fn a_401_in_spite_of_a_refresh_is_not_refreshed_again() {
+    let world = world(|_, seen| if seen.line == "POST /token" { tokens_answer() } else { status(401) }).await;
+    for _ in 0..3 {
+        world.broker.clock.advance(Duration::from_secs(61));
+        assert_eq!(world.send("GET", "/x", "").await.unwrap().status(), 401);
+    }
+    let lines = world.provider.lines();
+    assert_eq!(lines, ["GET /api/x", "POST /token", "GET /api/x", "GET /api/x", "GET /api/x"]);
+}
+
+#[tokio::test]
+async fn a_row_that_can_not_be_written_takes_no_other_with_it() {
+    let world = world(|_, _| status(200)).await;
+    world.send("GET", "/x", "").await.unwrap();
+    let row = world.log().await.remove(0);
+    let like = |workspace_id: &WorkspaceId| RequestLog {
+        id: LogId::new(),
+        workspace_id: workspace_id.clone(),
+        ..row.clone()
+    };
+    for workspace in [&row.workspace_id, &WorkspaceId::new(), &row.workspace_id] {
+        world.broker.logs.add(like(workspace));
+    }
+    assert_eq!(world.log().await.len(), 3);
+    assert_eq!(world.broker.logs.dropped(), 1);
+}
+
+#[tokio::test]
 async fn a_frozen_connection_is_not_used() {
     let world = world(|_, _| status(200)).await;
     let frozen = Connection {
@@ -266,34 +324,6 @@ async fn a_provider_that_is_not_there_is_its_own_error() {
     integration.config.base_url = Some(format!("http://{gone}"));
     conn.update_integration(ws, &integration).await.unwrap();
     conn.commit().await.unwrap();
-#[tokio::test]
-async fn a_401_in_spite_of_a_refresh_is_not_refreshed_again() {
-    let world = world(|_, seen| if seen.line == "POST /token" { tokens_answer() } else { status(401) }).await;
-    for _ in 0..3 {
-        world.broker.clock.advance(Duration::from_secs(61));
-        assert_eq!(world.send("GET", "/x", "").await.unwrap().status(), 401);
-    }
-    let lines = world.provider.lines();
-    assert_eq!(lines, ["GET /api/x", "POST /token", "GET /api/x", "GET /api/x", "GET /api/x"]);
-}
-
-#[tokio::test]
-async fn a_row_that_can_not_be_written_takes_no_other_with_it() {
-    let world = world(|_, _| status(200)).await;
-    world.send("GET", "/x", "").await.unwrap();
-    let row = world.log().await.remove(0);
-    let like = |workspace_id: &WorkspaceId| RequestLog {
-        id: LogId::new(),
-        workspace_id: workspace_id.clone(),
-        ..row.clone()
-    };
-    for workspace in [&row.workspace_id, &WorkspaceId::new(), &row.workspace_id] {
-        world.broker.logs.add(like(workspace));
-    }
-    assert_eq!(world.log().await.len(), 3);
-    assert_eq!(world.broker.logs.dropped(), 1);
-}
-
     let error = world.send("POST", "/x", "body").await.unwrap_err();
     assert!(matches!(error, Error::Provider { .. }), "{error}");
     let row = &world.log().await[0];
