@@ -143,6 +143,8 @@ pub fn moves_secrets(was: &Config, now: &Config) -> bool {
             c.userinfo_url.clone(),
             c.base_url.clone(),
         )
+            // They stand in the hosts of the provider file's URLs.
+            c.inputs.clone(),
     };
     let mut hosts = (was.allowed_hosts.clone(), now.allowed_hosts.clone());
     hosts.0.sort();
