@@ -14,6 +14,7 @@ use crate::{
     identity::{Identity, Verify},
     lint,
     oauth2::OAuth2,
+    template,
 };
 
 /// A provider: how a third-party service authenticates and where its API lives.
@@ -151,6 +152,15 @@ impl Provider {
             .iter()
             .filter(|input| {
                 input.required
+    /// Whether an input or a saved value, rather than this file, decides whose the authorization or token
+    /// endpoint is. Such a provider is no safer than endpoints entered by hand: a code could be led to a
+    /// token endpoint of somebody's own (cross-app account takeover).
+    pub fn endpoints_are_chosen(&self) -> bool {
+        let Auth::OAuth2(oauth2) = &self.auth;
+        let ends = &oauth2.endpoints;
+        [&ends.authorize_url, &ends.token_url].into_iter().flatten().any(|url| template::chooses_host(url))
+    }
+
                     && input.asked_of == AskedOf::User
                     && input.default.is_none()
                     && given.get(&input.key).is_none_or(String::is_empty)

@@ -214,6 +214,46 @@ pub fn expand_host(template: &str, values: &BTreeMap<String, String>) -> Result<
     Ok(url.trim_start_matches("https://").trim_end_matches('/').to_owned())
 }
 
+/// Whether a value of a URL template may choose whose host it is: a placeholder is the whole beginning, or
+/// the host keeps no registrable domain of the template's own behind it. `https://{sub}.example.com` does not,
+/// `https://{host}/`, `https://{name}example.com` and `https://{name}.co.uk` do.
+pub fn chooses_host(template: &str) -> bool {
+    let mut place = Place::Start;
+    let mut fixed: Option<String> = None;
+    for piece in pieces(template) {
+        match piece {
+            Piece::Text(text) => {
+                let rest =
+                    if place == Place::Start { text.split_once("://").map_or("", |(_, r)| r) } else { text };
+                if place == Place::Authority
+                    && let Some(tail) = &mut fixed
+                {
+                    tail.push_str(rest.split(['/', '?', '#']).next().unwrap_or_default());
+                }
+                place = place.after(text);
+            }
+            Piece::Name(_) if place == Place::Start => return true,
+            Piece::Name(_) if place == Place::Authority => fixed = Some(String::new()),
+            Piece::Name(_) => {}
+        }
+    }
+    fixed.is_some_and(|tail| !is_registrable(&tail))
+}
+
+/// Whether what stands behind a placeholder ends in a domain that somebody has registered. Where it can't be
+/// told from a public suffix (`.co.uk`), it is taken for one.
+fn is_registrable(tail: &str) -> bool {
+    let host = tail.split(':').next().unwrap_or_default();
+    let Some((_, domain)) = host.split_once('.') else { return false };
+    let labels: Vec<&str> = domain.split('.').collect();
+    match labels.as_slice() {
+        [.., second, last] if second.is_empty() || last.is_empty() => false,
+        [second, last] => last.len() > 2 || second.len() > 3,
+        [_, .., _] => true,
+        _ => false,
+    }
+}
+
 /// Letters, digits, dots and hyphens, in the order that a host has them.
 fn is_host_part(value: &str) -> bool {
     let sound = |label: &str| !label.is_empty() && !label.starts_with('-') && !label.ends_with('-');

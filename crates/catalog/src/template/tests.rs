@@ -60,6 +60,40 @@ fn a_host_that_a_parser_reads_otherwise_is_refused() {
 }
 
 #[test]
+fn who_owns_a_host_is_the_templates_to_say_or_a_values() {
+    for template in [
+        "https://api.example.com/{tenant}/token",
+        "https://{sub}.example.com/token",
+        "https://{sub}.{region}.example.com:8443/token",
+        "https://login-{region}.example.com/token",
+        "https://eu.{sub}.example.com",
+        "https://{sub}.api.example.co.uk/",
+        "https://{sub}.example.de/?q={x}",
+        "https://example.com/?next=https://{sub}",
+    ] {
+        assert!(!chooses_host(template), "{template}");
+    }
+    for template in [
+        "{base}/token",
+        "https://{host}/token",
+        "https://{host}",
+        "https://{host}:8443/token",
+        "https://login.{host}/token",
+        "https://{name}.com/token",
+        "https://{name}.co.uk/token",
+        "https://{name}example.com/token",
+        "https://{name}example.com.{tld}/token",
+        "https://{sub}.example.com.{tld}",
+        "https://{sub}./token",
+        "https://{sub}..com/token",
+        "https://{host}?x=.example.com",
+        "https://{host}#.example.com",
+    ] {
+        assert!(chooses_host(template), "{template}");
+    }
+}
+
+#[test]
 fn a_value_as_the_beginning_is_an_origin() {
     let template = "{base}/services";
     for (value, url) in [

@@ -177,20 +177,19 @@ async fn end_trust(to: &mut Change<'_>, integration: &Integration) -> Result<()>
     }
 }
 
-/// The callback path: `own` where endpoints are entered by hand, for anything else would be unsafe.
+/// The callback path: `own` where somebody else than the catalog says where codes are taken, for anything else
+/// would be unsafe.
 fn callback(provider: &Provider, asked: Option<CallbackKind>) -> Result<CallbackKind> {
-    if oauth2(provider).endpoints.source == EndpointSource::File {
+    let why = if oauth2(provider).endpoints.source != EndpointSource::File {
+        "the endpoints of this integration are entered by hand"
+    } else if provider.endpoints_are_chosen() {
+        "whose this provider's endpoints are is decided by its inputs"
+    } else {
         return Ok(asked.unwrap_or(CallbackKind::Own));
-    }
+    };
     match asked {
         None | Some(CallbackKind::Own) => Ok(CallbackKind::Own),
-        Some(other) => Err(Error::invalid(
-            "callback",
-            format!(
-                "must be own, not {}: the endpoints of this integration are entered by hand",
-                other.as_str()
-            ),
-        )),
+        Some(other) => Err(Error::invalid("callback", format!("must be own, not {}: {why}", other.as_str()))),
     }
 }
 
