@@ -83,6 +83,13 @@ pub struct Input {
     pub asked_of: AskedOf,
 }
 
+impl Input {
+    /// Whether somebody has to give it: it is required, and nothing stands in for it.
+    pub fn is_needed(&self) -> bool {
+        self.required && self.default.is_none()
+    }
+}
+
 /// Who gives an input's value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -145,13 +152,6 @@ impl Provider {
         }
     }
 
-    /// Inputs that still have to be asked on the connect page: of the user, required, without a default and
-    /// not among the values already given.
-    pub fn missing_inputs(&self, given: &BTreeMap<String, String>) -> Vec<&Input> {
-        self.inputs
-            .iter()
-            .filter(|input| {
-                input.required
     /// Whether an input or a saved value, rather than this file, decides whose the authorization or token
     /// endpoint is. Such a provider is no safer than endpoints entered by hand: a code could be led to a
     /// token endpoint of somebody's own (cross-app account takeover).
@@ -161,10 +161,35 @@ impl Provider {
         [&ends.authorize_url, &ends.token_url].into_iter().flatten().any(|url| template::chooses_host(url))
     }
 
+    /// Inputs that still have to be asked on the connect page: of the user, required, without a default and
+    /// not among the values already given.
+    pub fn missing_inputs(&self, given: &BTreeMap<String, String>) -> Vec<&Input> {
+        self.inputs
+            .iter()
+            .filter(|input| {
+                input.is_needed()
                     && input.asked_of == AskedOf::User
-                    && input.default.is_none()
                     && given.get(&input.key).is_none_or(String::is_empty)
             })
+            .collect()
+    }
+
+    /// What the connect page has fields for, when it is shown: every input of the user that is not among the
+    /// values already given. Those that [`Input::is_needed`] must be filled; the others may stay empty.
+    /// Whether the page is shown at all does not hang on these: [`Provider::missing_inputs`].
+    pub fn page_inputs(&self, given: &BTreeMap<String, String>) -> Vec<&Input> {
+        let open = |input: &&Input| given.get(&input.key).is_none_or(String::is_empty);
+        self.inputs.iter().filter(|input| input.asked_of == AskedOf::User).filter(open).collect()
+    }
+
+    /// Inputs of the operator without which no connection can be made, and which are not among the values
+    /// given: the integration has to fix them, for nobody else is ever asked.
+    pub fn missing_settings(&self, given: &BTreeMap<String, String>) -> Vec<&Input> {
+        let open = |input: &&Input| given.get(&input.key).is_none_or(String::is_empty);
+        self.inputs
+            .iter()
+            .filter(|input| input.asked_of == AskedOf::Operator && input.is_needed())
+            .filter(open)
             .collect()
     }
 }

@@ -106,3 +106,81 @@ fn only_the_users_own_inputs_are_asked_for() {
     assert!(provider.missing_inputs(&given(&[("subdomain", "x")])).is_empty());
     assert_eq!(provider.missing_inputs(&given(&[("subdomain", "")])).len(), 1);
 }
+
+const OPTIONAL: &str = r#"
+key = "acme"
+name = "Acme"
+
+[[inputs]]
+key = "subdomain"
+title = "Subdomain"
+pattern = "^[a-z]+$"
+
+[[inputs]]
+key = "team"
+title = "Team"
+pattern = "^[a-z]+$"
+required = false
+
+[[inputs]]
+key = "region"
+title = "Region"
+pattern = "^[a-z]+$"
+default = "eu"
+
+[[inputs]]
+key = "app_key"
+title = "App key"
+pattern = "^[a-z]+$"
+asked_of = "operator"
+
+[[inputs]]
+key = "app_hint"
+title = "Hint"
+pattern = "^[a-z]+$"
+asked_of = "operator"
+required = false
+
+[oauth2.endpoints]
+authorize_url = "https://{subdomain}.acme.example/authorize"
+token_url = "https://{subdomain}.acme.example/token"
+"#;
+
+fn keys(inputs: Vec<&crate::Input>) -> Vec<&str> {
+    inputs.into_iter().map(|input| input.key.as_str()).collect()
+}
+
+#[test]
+fn optional_inputs_are_asked_beside_others_and_never_by_themselves() {
+    let provider = Provider::parse("acme.toml", OPTIONAL).expect("a provider");
+    let none = Values::new();
+    assert_eq!(keys(provider.missing_inputs(&none)), ["subdomain"]);
+    assert_eq!(keys(provider.page_inputs(&none)), ["subdomain", "team", "region"]);
+    let needed: Vec<bool> = provider.page_inputs(&none).into_iter().map(crate::Input::is_needed).collect();
+    assert_eq!(needed, [true, false, false]);
+    let some = given(&[("subdomain", "shop"), ("region", ""), ("team", "blue")]);
+    assert!(provider.missing_inputs(&some).is_empty());
+    assert_eq!(keys(provider.page_inputs(&some)), ["region"]);
+}
+
+#[test]
+fn what_only_the_operator_can_give_is_known() {
+    let provider = Provider::parse("acme.toml", OPTIONAL).expect("a provider");
+    assert_eq!(keys(provider.missing_settings(&Values::new())), ["app_key"]);
+    assert_eq!(keys(provider.missing_settings(&given(&[("app_key", "")]))), ["app_key"]);
+    assert!(provider.missing_settings(&given(&[("app_key", "k")])).is_empty());
+}
+
+#[test]
+fn a_provider_whose_endpoints_a_value_chooses_is_known() {
+    let chosen = |authorize: &str, token: &str| {
+        let text = OPTIONAL
+            .replace("https://{subdomain}.acme.example/authorize", authorize)
+            .replace("https://{subdomain}.acme.example/token", token);
+        Provider::parse("acme.toml", &text).expect("a provider").endpoints_are_chosen()
+    };
+    let fixed = "https://{subdomain}.acme.example/x";
+    assert!(!chosen(fixed, fixed));
+    assert!(chosen("https://{subdomain}/x", fixed));
+    assert!(chosen(fixed, "https://{subdomain}/x"));
+}

@@ -1,7 +1,8 @@
 //! Integrations: what may be configured, and what a change of it ends.
 //!
 //! An integration whose endpoints someone typed in has a callback path of its own, whatever was asked for: on a
-//! shared path a hostile configuration could collect codes meant for another (cross-app account takeover). A
+//! shared path a hostile configuration could collect codes meant for another (cross-app account takeover). So
+//! has one of a provider whose inputs decide whose the endpoints are. A
 //! change of where secrets are sent drops the stored client secret, unless it is given anew, and ends the
 //! trust in connections made before.
 
@@ -17,8 +18,8 @@ use crate::{
     },
     error::{Error, Result},
     id::{IntegrationId, WorkspaceId},
-    secret::Secret,
     proxy,
+    secret::Secret,
     store::{ConnectionFilter, Page},
     webhook::emit,
 };
@@ -142,9 +143,9 @@ pub fn moves_secrets(was: &Config, now: &Config) -> bool {
             c.revoke_url.clone(),
             c.userinfo_url.clone(),
             c.base_url.clone(),
-        )
             // They stand in the hosts of the provider file's URLs.
             c.inputs.clone(),
+        )
     };
     let mut hosts = (was.allowed_hosts.clone(), now.allowed_hosts.clone());
     hosts.0.sort();
@@ -293,7 +294,8 @@ fn places(config: &Config) -> Result<()> {
     Ok(())
 }
 
-/// Fixed inputs are ones that the provider has, and look like it says.
+/// Fixed inputs are ones that the provider has, and look like it says; those that only the operator can give
+/// are there.
 fn inputs(provider: &Provider, config: &Config) -> Result<()> {
     for (key, value) in &config.inputs {
         let Some(input) = provider.inputs.iter().find(|i| i.key == *key) else {
@@ -305,6 +307,12 @@ fn inputs(provider: &Provider, config: &Config) -> Result<()> {
         if !pattern::admits(&input.pattern, value) {
             return Err(Error::invalid("config.inputs", format!("{key} must match {}", input.pattern)));
         }
+    }
+    if let Some(input) = provider.missing_settings(&config.inputs).first() {
+        return Err(Error::invalid(
+            "config.inputs",
+            format!("provider {} needs {}: {}", provider.key, input.key, input.title),
+        ));
     }
     Ok(())
 }

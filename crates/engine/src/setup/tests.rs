@@ -247,6 +247,102 @@ async fn hand_entered_endpoints_have_a_callback_of_their_own() {
 }
 
 #[tokio::test]
+async fn a_header_that_may_be_added_is_taken_as_it_is() {
+    let room = Room::new().await;
+    let mut conn = room.begin().await;
+    let mut to = room.change(&mut conn);
+    let (ws, _) = workspace(&mut to, new_workspace()).await.unwrap();
+    let mut asked = hand_entered();
+    for (name, value) in
+        [("X-Tenant", "acme"), ("X-Key", "{token}"), ("X-Json", "{\"a\": 1}"), ("Accept", "*/*")]
+    {
+        asked.config.headers.insert(name.into(), value.into());
+    }
+    let wanted = asked.config.headers.clone();
+    assert_eq!(integration(&mut to, &ws.id, asked).await.unwrap().config.headers, wanted);
+}
+
+/// A provider with inputs; `{here}` is the host of its endpoints.
+const WITH_INPUTS: &str = r#"
+key = "acme"
+name = "Acme"
+[[inputs]]
+key = "subdomain"
+title = "Subdomain"
+pattern = "^[a-z.]+$"
+[[inputs]]
+key = "app_key"
+title = "App key"
+pattern = "^[a-z]+$"
+asked_of = "operator"
+[oauth2.endpoints]
+authorize_url = "https://{here}/authorize"
+token_url = "https://{here}/token"
+"#;
+
+fn of_acme(inputs: &[(&str, &str)]) -> NewIntegration {
+    let inputs = inputs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+    NewIntegration {
+        key: "acme".into(),
+        provider: "acme".into(),
+        config: Config { inputs, ..Config::default() },
+        ..hand_entered()
+    }
+}
+
+#[tokio::test]
+async fn whoever_chooses_the_endpoints_host_has_a_callback_of_their_own() {
+    for (host, shareable) in
+        [("login.acme.example", true), ("{subdomain}.acme.example", true), ("{subdomain}", false)]
+    {
+        let mut room = Room::new().await;
+        room.catalog.add("acme.toml", &WITH_INPUTS.replace("{here}", host)).unwrap();
+        let mut conn = room.begin().await;
+        let mut to = room.change(&mut conn);
+        let (ws, _) = workspace(&mut to, new_workspace()).await.unwrap();
+        let with = |callback| NewIntegration { callback, ..of_acme(&[("app_key", "k")]) };
+        let shared = integration(&mut to, &ws.id, with(Some(CallbackKind::Shared))).await;
+        if shareable {
+            assert_eq!(shared.unwrap().callback, CallbackKind::Shared, "{host}");
+        } else {
+            assert_eq!(shared.map(drop).map_err(field), Err("callback"), "{host}");
+            let own = integration(&mut to, &ws.id, with(None)).await.unwrap();
+            assert_eq!(own.callback, CallbackKind::Own, "{host}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_only_the_operator_can_give_has_to_be_given() {
+    let mut room = Room::new().await;
+    room.catalog.add("acme.toml", &WITH_INPUTS.replace("{here}", "{subdomain}.acme.example")).unwrap();
+    let mut conn = room.begin().await;
+    let mut to = room.change(&mut conn);
+    let (ws, _) = workspace(&mut to, new_workspace()).await.unwrap();
+    let error = integration(&mut to, &ws.id, of_acme(&[])).await.unwrap_err();
+    assert!(error.to_string().contains("app_key"), "{error}");
+    assert_eq!(field(error), "config.inputs");
+    integration(&mut to, &ws.id, of_acme(&[("app_key", "k")])).await.unwrap();
+}
+
+#[tokio::test]
+async fn inputs_move_secrets_too() {
+    let mut room = Room::new().await;
+    room.catalog.add("acme.toml", &WITH_INPUTS.replace("{here}", "{subdomain}.acme.example")).unwrap();
+    let mut conn = room.begin().await;
+    let mut to = room.change(&mut conn);
+    let (ws, _) = workspace(&mut to, new_workspace()).await.unwrap();
+    let asked = of_acme(&[("app_key", "k"), ("subdomain", "one")]);
+    let was = integration(&mut to, &ws.id, asked).await.unwrap();
+    let connection = connected(&mut to, &was).await;
+    let moved = NewIntegration { client_secret: None, ..of_acme(&[("app_key", "k"), ("subdomain", "two")]) };
+    let now = update_integration(&mut to, &was, moved).await.unwrap();
+    assert!(was.client_secret.is_some() && now.client_secret.is_none());
+    let after = to.conn.connection(&ws.id, &connection).await.unwrap().unwrap();
+    assert_eq!(after.status, Status::NeedsReauth);
+}
+
+#[tokio::test]
 async fn each_wrong_field_of_an_integration_is_named() {
     let room = Room::new().await;
     let mut conn = room.begin().await;
@@ -275,6 +371,17 @@ async fn each_wrong_field_of_an_integration_is_named() {
         (with(&|i| i.config.headers = map("Host", "a.example")), "config.headers"),
         (with(&|i| i.config.headers = map("X-A", "a\r\nX-B: b")), "config.headers"),
         (with(&|i| i.config.headers = map("Proxy-Authorization", "x")), "config.headers"),
+        (with(&|i| i.config.headers = map("authorization", "Basic x")), "config.headers"),
+        (with(&|i| i.config.headers = map("Cookie", "a=b")), "config.headers"),
+        (with(&|i| i.config.headers = map("BU-Connection-Id", "x")), "config.headers"),
+        (with(&|i| i.config.headers = map("Forwarded", "for=1")), "config.headers"),
+        (with(&|i| i.config.headers = map("X-Forwarded-Host", "a.example")), "config.headers"),
+        (with(&|i| i.config.headers = map("Content-Length", "1")), "config.headers"),
+        (with(&|i| i.config.headers = map("Connection", "close")), "config.headers"),
+        (with(&|i| i.config.headers = map("Upgrade", "h2c")), "config.headers"),
+        (with(&|i| i.config.headers = map("a b", "x")), "config.headers"),
+        (with(&|i| i.config.headers = map("X-Tenant", "{subdomain}")), "config.headers"),
+        (with(&|i| i.config.headers = map("X-Client", "{client_id}")), "config.headers"),
         (
             with(&|i| i.config.authorize_params = map("redirect_uri", "https://evil.example")),
             "config.authorize_params",
@@ -371,17 +478,6 @@ async fn users_and_webhooks_have_their_rules() {
         password: Some(Secret::new(password)),
         superuser: false,
         permissions: Vec::new(),
-        (with(&|i| i.config.headers = map("authorization", "Basic x")), "config.headers"),
-        (with(&|i| i.config.headers = map("Cookie", "a=b")), "config.headers"),
-        (with(&|i| i.config.headers = map("BU-Connection-Id", "x")), "config.headers"),
-        (with(&|i| i.config.headers = map("Forwarded", "for=1")), "config.headers"),
-        (with(&|i| i.config.headers = map("X-Forwarded-Host", "a.example")), "config.headers"),
-        (with(&|i| i.config.headers = map("Content-Length", "1")), "config.headers"),
-        (with(&|i| i.config.headers = map("Connection", "close")), "config.headers"),
-        (with(&|i| i.config.headers = map("Upgrade", "h2c")), "config.headers"),
-        (with(&|i| i.config.headers = map("a b", "x")), "config.headers"),
-        (with(&|i| i.config.headers = map("X-Tenant", "{subdomain}")), "config.headers"),
-        (with(&|i| i.config.headers = map("X-Client", "{client_id}")), "config.headers"),
     };
     for (wrong, at) in [
         (ask("", None, "long enough password"), "username"),
