@@ -16,7 +16,8 @@ pub struct Revocation {
     pub connection_id: ConnectionId,
     /// Of which integration.
     pub integration_id: IntegrationId,
-    /// How it ended: `revoked`, `unsupported`, `failed`.
+    /// How it ended: `revoked`, `unsupported`, `failed`, or `skipped` when nothing was asked of the provider,
+    /// because there was no credential or another connection lives on the same grant.
     pub outcome: String,
     /// The provider's words, without secrets.
     pub detail: String,
