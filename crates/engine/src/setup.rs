@@ -1,7 +1,7 @@
 //! Setting up: how workspaces, redirect URIs, keys, users, integrations and webhook endpoints come to be.
 //!
 //! The command line, `apply`, `dev` and tests all come through here, so each rule about what may be configured
-//! is written once: plain values in [`check`], integrations in [`integration`]. Every verb works on the
+//! is written once: plain values in [`check`], integrations in [`mod@integration`]. Every verb works on the
 //! caller's unit of work and commits nothing. A secret made here is returned once and kept only sealed or hashed.
 
 use crate::{
