@@ -55,7 +55,7 @@ const fn secret(name: &'static str, help: &'static str) -> Key {
 }
 
 /// Every setting there is.
-pub const KEYS: [Key; 18] = [
+pub const KEYS: [Key; 22] = [
     secret("database_url", "sqlite://PATH or postgres://user:password@host/database"),
     secret("master_key", "Root keys, id:base64,… (visible to others on this machine: prefer a file)"),
     key("master_key_file", "A file with the root keys"),
@@ -70,6 +70,10 @@ pub const KEYS: [Key; 18] = [
     key("trusted_proxies", "Networks from which X-Forwarded-For is believed (CIDR,…)"),
     key("outbound_allow", "Private networks that outbound requests may reach (CIDR,…)"),
     key("outbound_ca", "Further certificate authorities for outbound requests (PEM)"),
+    key("outbound_connect_timeout", "How long resolving, connecting and the TLS handshake may take together"),
+    key("outbound_header_timeout", "How long a provider may take until its answer's headers"),
+    key("outbound_idle_timeout", "How long a provider may pause within an answer's body"),
+    key("outbound_total_timeout", "How long a request of our own (tokens, identity) may take as a whole"),
     key("proxy_rate_limit", "Proxied calls per connection: COUNT/WINDOW, or off"),
     key("log_format", "text or json"),
     key("log", "error, warn, info, debug, trace, or filters"),
@@ -119,6 +123,14 @@ pub struct Settings {
     pub outbound_allow: Vec<IpNet>,
     /// Further certificate authorities (PEM) for outbound requests.
     pub outbound_ca: Option<PathBuf>,
+    /// For resolving, connecting and the TLS handshake of an outbound request together.
+    pub outbound_connect_timeout: Duration,
+    /// From the connection, or the last progress of the request's body, until the answer's headers.
+    pub outbound_header_timeout: Duration,
+    /// Between two pieces of an answer's body.
+    pub outbound_idle_timeout: Duration,
+    /// For a whole request of our own: tokens, identity, revocation, metadata.
+    pub outbound_total_timeout: Duration,
     /// Proxied calls per connection.
     pub proxy_rate_limit: Rate,
     /// How log lines look.
@@ -302,6 +314,10 @@ impl Layers {
             trusted_proxies: self.read("trusted_proxies", networks, value::networks)?,
             outbound_allow: self.read("outbound_allow", networks, value::networks)?,
             outbound_ca: self.path("outbound_ca"),
+            outbound_connect_timeout: self.timeout("outbound_connect_timeout")?,
+            outbound_header_timeout: self.timeout("outbound_header_timeout")?,
+            outbound_idle_timeout: self.timeout("outbound_idle_timeout")?,
+            outbound_total_timeout: self.timeout("outbound_total_timeout")?,
             proxy_rate_limit: self.read(
                 "proxy_rate_limit",
                 "a count and a window such as 100/60s, or off",
@@ -318,6 +334,12 @@ impl Layers {
                 "a time such as 20s, 500ms or 2m",
                 value::duration,
             )?,
+        })
+    }
+
+    fn timeout(&self, name: &'static str) -> Result<Duration, SettingError> {
+        self.read(name, "a time above zero such as 5s, 500ms or 2m", |text| {
+            value::duration(text).filter(|time| !time.is_zero())
         })
     }
 

@@ -56,8 +56,8 @@ pub struct Config {
 }
 
 impl Default for Config {
-    /// Nothing allowed beyond the public internet, https only; the timeouts are for tests, production reads
-    /// its own from the configuration.
+    /// Nothing allowed beyond the public internet, https only. The timeouts are for whoever has none of their
+    /// own: tests, a look at the certificates. A serving process takes its from the settings.
     fn default() -> Self {
         Self {
             policy: Policy::default(),

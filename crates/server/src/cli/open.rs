@@ -67,17 +67,24 @@ pub fn catalog() -> anyhow::Result<Catalog> {
 
 /// The one client that requests leave by. `dev` may reach this machine, where its sandbox is.
 pub fn outbound(settings: &Settings, dev: bool) -> anyhow::Result<Outbound> {
+    Outbound::new(outbound_config(settings, dev)).context("outbound_ca")
+}
+
+fn outbound_config(settings: &Settings, dev: bool) -> outbound::Config {
     let mut allow = settings.outbound_allow.clone();
     if dev {
         allow.extend(["127.0.0.0/8", "::1/128"].iter().filter_map(|net| net.parse::<ipnet::IpNet>().ok()));
     }
-    Outbound::new(outbound::Config {
+    outbound::Config {
         policy: Policy { allow },
         extra_ca: settings.outbound_ca.clone(),
+        connect_timeout: settings.outbound_connect_timeout,
+        header_timeout: settings.outbound_header_timeout,
+        idle_timeout: settings.outbound_idle_timeout,
+        total_timeout: settings.outbound_total_timeout,
         user_agent: concat!("claviger/", env!("CARGO_PKG_VERSION")).to_owned(),
-        ..outbound::Config::default()
-    })
-    .context("outbound_ca")
+        require_https: true,
+    }
 }
 
 /// Everything together. The clock follows the database's.
@@ -99,6 +106,7 @@ pub async fn broker(
         proxy_limit: Limiter::new(settings.proxy_rate_limit),
         flow_limit: Limiter::new(FLOWS),
         flights: Flights::default(),
+        refused: Refused::default(),
         discovery: Discovery::default(),
         logs: Recorder::new(store.clone()),
         metrics: Arc::new(Metrics::default()),
@@ -106,7 +114,6 @@ pub async fn broker(
         store,
     }))
 }
-        refused: Refused::default(),
 
 /// The workspace with this client id, or the only one there is.
 pub async fn workspace(conn: &mut Conn, client_id: Option<&str>) -> anyhow::Result<Workspace> {
@@ -121,5 +128,30 @@ pub async fn workspace(conn: &mut Conn, client_id: Option<&str>) -> anyhow::Resu
         (None, _) => {
             Err(anyhow!("there is no workspace yet: make one with `claviger workspace create --name NAME`"))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Given, load_from};
+
+    #[test]
+    fn requests_leave_as_the_settings_say() {
+        let pairs = [
+            ("CLAVIGER_OUTBOUND_CONNECT_TIMEOUT", "1s"),
+            ("CLAVIGER_OUTBOUND_HEADER_TIMEOUT", "2s"),
+            ("CLAVIGER_OUTBOUND_IDLE_TIMEOUT", "3s"),
+            ("CLAVIGER_OUTBOUND_TOTAL_TIMEOUT", "4s"),
+            ("CLAVIGER_OUTBOUND_ALLOW", "10.0.0.0/8"),
+        ];
+        let pairs = pairs.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let settings = load_from(&Given::default(), pairs).unwrap().settings;
+        let config = outbound_config(&settings, false);
+        let timeouts =
+            [config.connect_timeout, config.header_timeout, config.idle_timeout, config.total_timeout];
+        assert_eq!(timeouts, [1, 2, 3, 4].map(Duration::from_secs));
+        assert!(config.require_https && config.policy.allow.len() == 1);
+        assert_eq!(outbound_config(&settings, true).policy.allow.len(), 3, "dev reaches its own sandbox");
     }
 }

@@ -33,6 +33,13 @@ fn the_defaults_name_every_setting_and_no_other() {
     let settings = load_from(&Given::default(), []).unwrap().settings;
     assert_eq!(settings.listen, "127.0.0.1:8080".parse().unwrap());
     assert_eq!(settings.proxy_rate_limit, Rate::Per { count: 100, window: Duration::from_secs(60) });
+    let timeouts = [
+        settings.outbound_connect_timeout,
+        settings.outbound_header_timeout,
+        settings.outbound_idle_timeout,
+        settings.outbound_total_timeout,
+    ];
+    assert_eq!(timeouts, [5, 60, 60, 30].map(Duration::from_secs));
     assert!(settings.master_key.is_none() && settings.metrics_listen.is_none() && settings.tls.is_none());
     settings.check_public_urls().unwrap();
 }
@@ -107,6 +114,10 @@ fn an_error_names_the_setting_its_origin_and_what_would_be_right() {
         ("CLAVIGER_LOG_FORMAT", "xml", "json"),
         ("CLAVIGER_LOG", "loud", "debug"),
         ("CLAVIGER_SHUTDOWN_TIMEOUT", "soon", "20s"),
+        ("CLAVIGER_OUTBOUND_CONNECT_TIMEOUT", "0s", "above zero"),
+        ("CLAVIGER_OUTBOUND_HEADER_TIMEOUT", "60", "above zero"),
+        ("CLAVIGER_OUTBOUND_IDLE_TIMEOUT", "0ms", "above zero"),
+        ("CLAVIGER_OUTBOUND_TOTAL_TIMEOUT", "long", "above zero"),
         ("CLAVIGER_METRICS_LISTEN", "on", "off"),
         ("CLAVIGER_DATABASE_URL", "mysql://a", "sqlite://"),
         ("CLAVIGER_TLS_CERT", "a.pem", "tls_key"),
