@@ -42,8 +42,16 @@ impl Params {
         Self(pairs.collect())
     }
 
-    /// A value as it came, percent-encoded; `None` when absent or empty.
+    /// A value as it came, percent-encoded; `None` when absent or empty. Not readable with anything outside ASCII:
+    /// that should have been encoded, and can't be given back in a header.
     pub fn raw(&self, name: &str) -> Result<Option<&str>, ParamError> {
+        match self.once(name)? {
+            Some(raw) if !raw.is_ascii() => Err(ParamError::NotText),
+            found => Ok(found),
+        }
+    }
+
+    fn once(&self, name: &str) -> Result<Option<&str>, ParamError> {
         let mut found = self.0.iter().filter(|p| p.name == name);
         let (first, second) = (found.next(), found.next());
         match (first, second) {
@@ -57,7 +65,7 @@ impl Params {
 
     /// A value, decoded; `None` when absent or empty.
     pub fn get(&self, name: &str) -> Result<Option<String>, ParamError> {
-        let Some(raw) = self.raw(name)? else { return Ok(None) };
+        let Some(raw) = self.once(name)? else { return Ok(None) };
         String::from_utf8(decode(raw)).map(Some).map_err(|_| ParamError::NotText)
     }
 
@@ -106,6 +114,14 @@ mod tests {
     #[test]
     fn the_encoded_form_is_kept() {
         assert_eq!(Params::parse("state=a+b%2fC%ff").raw("state"), Ok(Some("a+b%2fC%ff")));
+    }
+
+    #[test]
+    fn what_should_have_been_encoded_is_not_given_back_as_it_came() {
+        let params = Params::parse("state=\u{e9}&state2=%C3%A9");
+        assert_eq!(params.raw("state"), Err(ParamError::NotText));
+        assert_eq!(params.raw("state2"), Ok(Some("%C3%A9")));
+        assert_eq!(params.get("state"), Ok(Some("\u{e9}".to_owned())), "decoded it is text like any other");
     }
 
     proptest::proptest! {
