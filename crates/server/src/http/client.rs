@@ -2,7 +2,7 @@
 
 use std::{
     convert::Infallible,
-    net::{IpAddr, Ipv4Addr},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
 };
 
 use axum::{
@@ -36,13 +36,19 @@ pub fn address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
     let lines = headers.get_all("x-forwarded-for").iter().filter_map(|v| v.to_str().ok());
     let hops: Vec<&str> = lines.flat_map(|line| line.split(',')).map(str::trim).collect();
     for hop in hops.into_iter().rev() {
-        let Ok(ip) = hop.parse::<IpAddr>() else { break };
+        let Some(ip) = hop_address(hop) else { break };
         from = ip.to_canonical();
         if !is_trusted(&from) {
             break;
         }
     }
     from
+}
+
+/// One entry of `X-Forwarded-For`: an address, as some proxies write it also with a port or in brackets.
+fn hop_address(hop: &str) -> Option<IpAddr> {
+    let bare = hop.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(hop);
+    bare.parse().ok().or_else(|| hop.parse::<SocketAddr>().ok().map(|with_port| with_port.ip()))
 }
 
 /// Whom a limit counts an address as: one IPv4 address, or the /64 that an IPv6 subscriber has at the least.
@@ -70,6 +76,13 @@ mod tests {
             ("10.0.0.1", Some("spoof, 10.0.0.2"), "10.0.0.2"),
             ("10.0.0.1", None, "10.0.0.1"),
             ("::ffff:10.0.0.1", Some("198.51.100.1"), "198.51.100.1"),
+            ("10.0.0.1", Some("1.1.1.1, 198.51.100.1:5678, 10.0.0.2:443"), "198.51.100.1"),
+            ("10.0.0.1", Some("1.1.1.1, [2001:db8::1]:5"), "2001:db8::1"),
+            ("10.0.0.1", Some("1.1.1.1, [2001:db8::1]"), "2001:db8::1"),
+            ("10.0.0.1", Some("1.1.1.1, 2001:db8::1"), "2001:db8::1"),
+            ("10.0.0.1", Some("1.1.1.1, [::ffff:198.51.100.1]:5"), "198.51.100.1"),
+            ("10.0.0.1", Some("1.1.1.1, 198.51.100.1:99999"), "10.0.0.1"),
+            ("10.0.0.1", Some("1.1.1.1, [198.51.100.1"), "10.0.0.1"),
         ] {
             let mut headers = HeaderMap::new();
             if let Some(line) = forwarded {
@@ -78,5 +91,14 @@ mod tests {
             let got = address(peer.parse().expect("an ip"), &headers, &trusted);
             assert_eq!(got.to_string(), want, "{peer} {forwarded:?}");
         }
+    }
+
+    #[test]
+    fn a_limit_counts_an_ipv4_address_and_an_ipv6_network() {
+        let counted = |text: &str| subscriber(text.parse().expect("an ip"));
+        assert_eq!(counted("2001:db8:1:2::1"), counted("2001:db8:1:2:ffff:ffff:ffff:ffff"));
+        assert_ne!(counted("2001:db8:1:2::1"), counted("2001:db8:1:3::1"));
+        assert_eq!(counted("2001:db8:1:2::1"), "2001:db8:1:2::/64");
+        assert_ne!(counted("198.51.100.1"), counted("198.51.100.2"));
     }
 }
