@@ -24,7 +24,7 @@ use tokio::net::TcpListener;
 use crate::{
     app::{self, App, Bound, Dev},
     cli::open,
-    config::Settings,
+    config::{SettingError, Settings},
     listen,
 };
 
@@ -57,6 +57,7 @@ pub struct Args {
 
 /// Runs until a signal.
 pub async fn run(args: Args, mut settings: Settings) -> Result<()> {
+    on_loopback(&settings)?;
     let kept = Kept::in_dir(&args.dir)?;
     let bound = Bound::take(&settings).await?;
     let sandbox = listen::bind("sandbox_listen", settings.sandbox_listen).await?;
@@ -90,6 +91,27 @@ pub async fn run(args: Args, mut settings: Settings) -> Result<()> {
     let (served, ()) = tokio::join!(app::serve(app, bound, &settings, stop), seeding);
     playing.abort();
     served
+}
+
+/// Refuses listeners that others than this machine reach: `dev` lets anybody be anybody at the sandbox, sends
+/// browsers to any loopback address and prints its secrets.
+fn on_loopback(settings: &Settings) -> Result<(), SettingError> {
+    let listeners = [
+        ("listen", Some(settings.listen)),
+        ("proxy_listen", Some(settings.proxy_listen)),
+        ("sandbox_listen", Some(settings.sandbox_listen)),
+        ("metrics_listen", settings.metrics_listen),
+    ];
+    for (name, address) in listeners {
+        if let Some(address) = address.filter(|address| !address.ip().is_loopback()) {
+            return Err(SettingError(format!(
+                "{name} = \"{address}\" is not on loopback, and dev is for this machine alone: give an address \
+                 such as 127.0.0.1:{}, or use `claviger serve`",
+                address.port()
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// The sandbox, with Claviger as its one client.
@@ -164,3 +186,31 @@ fn integration(sandbox_url: &str, kept: &Kept) -> NewIntegration {
 
 /// What the ready key may do.
 const SCOPES: [Scope; 2] = [Scope::Management, Scope::Proxy];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Given, load_from};
+
+    #[test]
+    fn dev_listens_to_this_machine_only() {
+        let told = |name: &str, value: &str| {
+            let pair = (name.to_owned(), value.to_owned());
+            on_loopback(&load_from(&Given::default(), [pair]).unwrap().settings).map_err(|e| e.to_string())
+        };
+        for (name, setting) in [
+            ("CLAVIGER_LISTEN", "listen"),
+            ("CLAVIGER_PROXY_LISTEN", "proxy_listen"),
+            ("CLAVIGER_SANDBOX_LISTEN", "sandbox_listen"),
+            ("CLAVIGER_METRICS_LISTEN", "metrics_listen"),
+        ] {
+            for fine in ["127.0.0.1:0", "127.0.0.2:1", "[::1]:1"] {
+                assert_eq!(told(name, fine), Ok(()), "{name}={fine}");
+            }
+            for open in ["0.0.0.0:8080", "[::]:8080", "192.168.1.2:8080", "[::ffff:192.168.1.2]:1"] {
+                let text = told(name, open).unwrap_err();
+                assert!(text.starts_with(&format!("{setting} = ")) && text.contains("127.0.0.1"), "{text}");
+            }
+        }
+    }
+}
