@@ -13,6 +13,7 @@ use claviger_engine::{
 use super::{file, plan::Steps};
 
 /// API keys. A key is found by its name; one with another text replaces it, and the old one is revoked.
+/// The new one keeps the old one's limit to an integration.
 pub(super) async fn apply(
     to: &mut Change<'_>,
     workspace: &Workspace,
@@ -38,7 +39,9 @@ pub(super) async fn apply(
         for old in &named {
             to.conn.revoke_api_key(&workspace.id, &old.id, to.now).await?;
         }
-        let new = NewApiKey { name: wish.name.clone(), scopes, integration_id: None, expires_at: None };
+        // The file can't say it, so a limit that was set otherwise stays.
+        let integration_id = named.iter().find_map(|old| old.integration_id.clone());
+        let new = NewApiKey { name: wish.name.clone(), scopes, integration_id, expires_at: None };
         setup::given_api_key(to, &workspace.id, new, text).await.with_context(|| name.clone())?;
         if named.is_empty() { steps.made(&name) } else { steps.changed(&name, &["replaced"]) }
     }

@@ -255,3 +255,33 @@ async fn api_keys_are_made_replaced_and_revoked_by_name() {
     }
     assert!(room.refusal(&with(&first, "[everything]")).await.contains("management, proxy, read-only"));
 }
+
+#[tokio::test]
+async fn a_replaced_key_stays_limited_to_its_integration() {
+    let room = Room::new().await;
+    room.apply(FILE, false, true).await.unwrap();
+    let now = Millis(1_767_323_045_678);
+    let mut conn = room.store.begin(Actor::Cli, now).await.unwrap();
+    let workspace = conn.any_workspace_by_client_id("acme").await.unwrap().unwrap().id;
+    let only = conn.integration_by_selector(&workspace, "github").await.unwrap().unwrap().id;
+    let mut to = Change { conn: &mut conn, vault: &room.vault, catalog: &room.catalog, now };
+    let limited = claviger_engine::setup::NewApiKey {
+        name: "backend".into(),
+        scopes: vec![claviger_engine::domain::api_key::Scope::Proxy],
+        integration_id: Some(only.clone()),
+        expires_at: None,
+    };
+    claviger_engine::setup::api_key(&mut to, &workspace, limited).await.unwrap();
+    conn.commit().await.unwrap();
+
+    let keys = format!("    api_keys:\n      - {{ name: backend, secret: ck_{} }}\n", "a".repeat(40));
+    let file = FILE.replace("    integrations:\n", &format!("{keys}    integrations:\n"));
+    assert_eq!(
+        room.apply(&file, false, true).await.unwrap(),
+        ["~ workspace acme: API key backend: replaced"]
+    );
+    let there = room.store.read().await.unwrap().api_keys(&workspace).await.unwrap();
+    let live: Vec<_> = there.iter().filter(|key| key.revoked_at.is_none()).collect();
+    assert_eq!(live.len(), 1);
+    assert_eq!(live[0].integration_id, Some(only));
+}
