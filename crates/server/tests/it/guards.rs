@@ -156,3 +156,17 @@ async fn a_refusal_of_a_token_that_was_replaced_meanwhile_ends_nothing() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn each_flow_has_a_state_and_a_challenge_of_its_own() {
+    on_each(async |app| {
+        let browser = Browser::new();
+        let one = browser.set_out(app, &app.acme, &[]).await;
+        let two = browser.set_out(app, &app.acme, &[]).await;
+        for name in ["state", "code_challenge"] {
+            assert_ne!(value(&one.params, name), value(&two.params, name), "{name}");
+        }
+        assert_eq!(value(&one.params, "code_challenge_method"), "S256");
+    })
+    .await;
+}
