@@ -87,8 +87,10 @@ pub enum ProviderFault {
     Unreachable,
     /// It did not answer in time.
     TimedOut,
-    /// It answered with an OAuth error or something that is no answer at all.
+    /// It answered with an OAuth error.
     Refused,
+    /// It answered with something that is no answer at all.
+    Unreadable,
 }
 
 impl Error {

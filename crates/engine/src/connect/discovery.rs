@@ -56,7 +56,7 @@ pub(super) async fn metadata(broker: &Broker, issuer: &str) -> Result<Arc<Metada
         return Ok(found);
     }
     let urls = discovery::urls(issuer).map_err(|e| Error::invalid("issuer", e.to_string()))?;
-    let mut last = Error::Provider { fault: ProviderFault::Refused, message: "no metadata found".into() };
+    let mut last = Error::Provider { fault: ProviderFault::Unreadable, message: "no metadata found".into() };
     for url in urls {
         match fetch(broker, issuer, &url).await {
             Ok(found) => {
@@ -78,8 +78,8 @@ async fn fetch(broker: &Broker, issuer: &str, url: &str) -> Result<Metadata> {
     let answer = broker.outbound.fetch(request, ANSWER_CAP).await?;
     if answer.status() != http::StatusCode::OK {
         let message = format!("{url} answered {}", answer.status().as_u16());
-        return Err(Error::Provider { fault: ProviderFault::Refused, message });
+        return Err(Error::Provider { fault: ProviderFault::Unreadable, message });
     }
     discovery::read(issuer, answer.body())
-        .map_err(|e| Error::Provider { fault: ProviderFault::Refused, message: format!("{url}: {e}") })
+        .map_err(|e| Error::Provider { fault: ProviderFault::Unreadable, message: format!("{url}: {e}") })
 }

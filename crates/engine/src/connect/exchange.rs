@@ -105,8 +105,9 @@ pub(crate) fn refusal(error: TokenError, sent: &[Option<&Secret>]) -> Error {
     let sent: Vec<&Secret> = sent.iter().copied().flatten().collect();
     let error = error.hiding(&sent);
     let fault = match error.kind {
-        TokenErrorKind::Transient | TokenErrorKind::Unreadable => ProviderFault::Unreachable,
+        TokenErrorKind::Transient => ProviderFault::Unreachable,
         TokenErrorKind::Oauth => ProviderFault::Refused,
+        TokenErrorKind::Unreadable => ProviderFault::Unreadable,
     };
     Error::Provider { fault, message: error.words() }
 }

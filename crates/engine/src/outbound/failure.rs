@@ -103,7 +103,7 @@ impl From<Failure> for Error {
         match kind {
             FailureKind::Blocked | FailureKind::BadUrl => Self::TargetNotAllowed { message },
             FailureKind::TimedOut => Self::Provider { fault: ProviderFault::TimedOut, message },
-            FailureKind::TooLarge => Self::Provider { fault: ProviderFault::Refused, message },
+            FailureKind::TooLarge => Self::Provider { fault: ProviderFault::Unreadable, message },
             FailureKind::Resolve | FailureKind::Connect | FailureKind::Tls | FailureKind::Broken => {
                 Self::Provider { fault: ProviderFault::Unreachable, message }
             }

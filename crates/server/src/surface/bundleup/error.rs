@@ -110,7 +110,7 @@ fn kind(error: &Error, half: Half) -> (StatusCode, &'static str) {
         Error::Provider { fault: ProviderFault::Unreachable, .. } => {
             (StatusCode::BAD_GATEWAY, "upstream_unreachable")
         }
-        Error::Provider { fault: ProviderFault::Refused, .. } => {
+        Error::Provider { fault: ProviderFault::Refused | ProviderFault::Unreadable, .. } => {
             (StatusCode::BAD_GATEWAY, "upstream_refused")
         }
         Error::NeedsReauth { .. } => (StatusCode::UNAUTHORIZED, "connection_refresh_failed"),
