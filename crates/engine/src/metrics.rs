@@ -55,8 +55,8 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// A flow began (`begun`) or came back from the provider: `connected`, `deferred` (the product's server has
-    /// yet to complete it; then it counts as `connected` or not at all), `refused`, `failed`.
+    /// A flow began (`begun`) or came back from the provider: `connected`, `deferred` (left to the product's server
+    /// to complete, which is not counted), `refused`, `failed`.
     pub fn flow(&self, outcome: &'static str) {
         self.flows.get_or_create(&Outcome { outcome }).inc();
     }
