@@ -10,22 +10,13 @@ use claviger_engine::{
     },
     setup::NewIntegration,
 };
-use futures_util::future::join_all;
 use serde_json::json;
 
 use crate::support::{
-    Answer, Browser, CB, COMPLETIONS, Leg, Stub, TestApp, app::new_integration, names, on_each, raw, value,
+    Answer, Browser, CB, COMPLETIONS, Leg, Stub, TestApp, app::new_integration, names, on_each, value,
 };
 
 const COOKIE: &str = "claviger-browser";
-
-/// Asserts that a callback was refused with a page.
-#[track_caller]
-fn assert_refused(answer: &Answer, why: &str) {
-    assert!(answer.status == 400 || answer.status == 409, "{why}: {} {}", answer.status, answer.text());
-    assert!(answer.headers.get("location").is_none(), "{why}: {:?}", answer.headers);
-    assert_eq!(answer.header("content-type"), Some("text/html; charset=utf-8"), "{why}");
-}
 
 /// Whatever came of a flow: with completion `server` the product's server tries to redeem it for `owner`.
 async fn redeem(app: &TestApp, answer: &Answer, owner: &str) -> Option<Answer> {
@@ -45,7 +36,8 @@ async fn t1_a_state_does_not_work_at_another_integrations_callback() {
             // The victim connects the hostile integration; its "authorization endpoint" bounces the browser to
             // the honest provider with the fresh state, and the honest code comes back on the honest path.
             let browser = Browser::new();
-            let leg = browser.set_out(app, &app.acme, &[("integration_id", "evil")]).await;
+            let leg =
+                browser.set_out(app, &app.acme, &[("integration_id", "evil"), ("external_id", "u")]).await;
             let honest = app.integration(&app.acme, &app.acme.integration).await;
             let callback = format!("{}{}", app.origin, honest.callback.path(&honest.id));
             let bounced = leg.url.replace(&evil.origin, &app.sandbox.origin).replace(
@@ -56,19 +48,16 @@ async fn t1_a_state_does_not_work_at_another_integrations_callback() {
             assert_eq!(bounced.redirect_uri(), callback);
             let back = browser.consent(&bounced, "alice", "allow").await;
             assert!(back.starts_with(&format!("{callback}?")) && back.contains(leg.state()));
-            assert_refused(&browser.get(&back).await, "another integration's path");
+            browser.get(&back).await.assert_refused("another integration's path");
             // The flow is over: the code is no use on the path that it was begun for either.
             let (_, query) = back.split_once('?').unwrap();
-            assert_refused(
-                &browser.get(&format!("{}?{query}", leg.redirect_uri())).await,
-                "the flow is over",
-            );
+            browser.get(&format!("{}?{query}", leg.redirect_uri())).await.assert_refused("the flow is over");
 
             // And the other way round: a state of the honest one on the hostile path.
-            let leg = browser.set_out(app, &app.acme, &[]).await;
+            let leg = browser.set_out(app, &app.acme, &[("external_id", "u")]).await;
             let back = browser.consent(&leg, "alice", "allow").await;
             let back = back.replace(app.acme.integration.as_str(), hostile.as_str());
-            assert_refused(&browser.get(&back).await, "the hostile path");
+            browser.get(&back).await.assert_refused("the hostile path");
         }
         assert_eq!(evil.token_requests(), 0, "no code went to the hostile token endpoint");
         assert_eq!(app.sandbox.exchanges().await, 0);
@@ -87,19 +76,20 @@ async fn t1_shared_callback_paths_do_not_mix_with_own_ones() {
             let input = NewIntegration { callback: Some(callback), ..new_integration(key, "github", config) };
             let shared = app.integrate_as(&app.acme, input).await;
             let browser = Browser::new();
-            let leg = browser.set_out(app, &app.acme, &[("integration_id", "evil")]).await;
+            let leg =
+                browser.set_out(app, &app.acme, &[("integration_id", "evil"), ("external_id", "u")]).await;
             let query = leg.back(&[("code", "honest")]).split_once('?').unwrap().1.to_owned();
             let path = callback.path(&shared);
-            assert_refused(&browser.get(&format!("{}{path}?{query}", app.origin)).await, &path);
+            browser.get(&format!("{}{path}?{query}", app.origin)).await.assert_refused(&path);
 
             let leg = browser.set_out(app, &app.acme, &[("integration_id", key)]).await;
             assert_eq!(leg.redirect_uri(), format!("{}{path}", app.origin));
             let own = CallbackKind::Own.path(&shared);
             let query = leg.back(&[("code", "honest")]).split_once('?').unwrap().1.to_owned();
-            assert_refused(
-                &browser.get(&format!("{}{own}?{query}", app.origin)).await,
-                "own instead of shared",
-            );
+            browser
+                .get(&format!("{}{own}?{query}", app.origin))
+                .await
+                .assert_refused("own instead of shared");
         }
         assert_eq!(evil.token_requests(), 0);
     })
@@ -119,14 +109,14 @@ async fn t2_a_state_does_not_work_at_another_workspaces_callback() {
             for (from, theirs) in
                 [(&app.acme, &hostile), (&app.acme, &other.integration), (&other, &app.acme.integration)]
             {
-                let leg = browser.set_out(app, from, &[]).await;
+                let leg = browser.set_out(app, from, &[("external_id", "u")]).await;
                 let back = browser.consent(&leg, "alice", "allow").await;
                 let back = back.replace(from.integration.as_str(), theirs.as_str());
-                assert_refused(&browser.get(&back).await, "another workspace's path");
+                browser.get(&back).await.assert_refused("another workspace's path");
             }
-            let leg = browser.set_out(app, &other, &[("integration_id", "evil")]).await;
+            let leg = browser.set_out(app, &other, &[("integration_id", "evil"), ("external_id", "u")]).await;
             let back = leg.back(&[("code", "c")]).replace(hostile.as_str(), app.acme.integration.as_str());
-            assert_refused(&browser.get(&back).await, "a hostile workspace's state");
+            browser.get(&back).await.assert_refused("a hostile workspace's state");
         }
         assert_eq!((evil.token_requests(), app.sandbox.exchanges().await), (0, 0));
         app.assert_nothing_connected(&app.acme).await;
@@ -160,10 +150,12 @@ async fn t3_a_missing_wrong_or_doubled_issuer_is_refused() {
             ] {
                 for answer in [vec![("code", "c")], vec![("error", "access_denied")]] {
                     let browser = Browser::new();
-                    let leg = browser.set_out(app, &app.acme, &[("integration_id", "issuer")]).await;
+                    let leg = browser
+                        .set_out(app, &app.acme, &[("integration_id", "issuer"), ("external_id", "u")])
+                        .await;
                     let mut pairs = answer.clone();
                     pairs.extend(iss.iter().map(|iss| ("iss", *iss)));
-                    assert_refused(&browser.get(&leg.back(&pairs)).await, &format!("{why}, {answer:?}"));
+                    browser.get(&leg.back(&pairs)).await.assert_refused(&format!("{why}, {answer:?}"));
                 }
             }
         }
@@ -171,7 +163,9 @@ async fn t3_a_missing_wrong_or_doubled_issuer_is_refused() {
         app.assert_nothing_connected(&app.acme).await;
 
         app.complete(&app.acme, Completion::Redirect).await;
-        let done = Browser::new().connect(app, &app.acme, &[("integration_id", "issuer")]).await;
+        let done = Browser::new()
+            .connect(app, &app.acme, &[("integration_id", "issuer"), ("external_id", "u")])
+            .await;
         assert!(
             names(&done.redirect().1).contains(&"connection_id"),
             "the right issuer passes: {}",
@@ -187,8 +181,10 @@ async fn t3_the_provider_itself_naming_another_issuer_is_refused() {
         by_issuer(app).await;
         for fault in [json!({ "omit_iss": true }), json!({ "omit_iss": false, "iss": "https://evil.test" })] {
             app.sandbox.faults(fault).await;
-            let done = Browser::new().connect(app, &app.acme, &[("integration_id", "issuer")]).await;
-            assert_refused(&done, "iss");
+            let done = Browser::new()
+                .connect(app, &app.acme, &[("integration_id", "issuer"), ("external_id", "u")])
+                .await;
+            done.assert_refused("iss");
         }
         assert_eq!(app.sandbox.exchanges().await, 0);
     })
@@ -266,13 +262,13 @@ async fn t4_an_integration_switched_off_meanwhile_ends_the_flow() {
             let tenant = app.tenant("Soon off").await;
             app.complete(&tenant, completion).await;
             let browser = Browser::new();
-            let leg = browser.set_out(app, &tenant, &[]).await;
+            let leg = browser.set_out(app, &tenant, &[("external_id", "u")]).await;
             let back = browser.consent(&leg, "alice", "allow").await;
             let mut integration = app.integration(&tenant, &tenant.integration).await;
             integration.disabled_at = Some(app.broker.clock.now());
             app.change(async |to| to.conn.update_integration(&tenant.workspace, &integration).await).await;
             assert_eq!(value(&browser.get(&back).await.redirect().1, "error"), "server_error");
-            let again = browser.get(&app.authorize_url(&tenant, &[])).await;
+            let again = browser.get(&app.authorize_url(&tenant, &[("external_id", "u")])).await;
             assert_eq!(value(&again.redirect().1, "error"), "invalid_request");
             app.assert_nothing_connected(&tenant).await;
         }
@@ -288,13 +284,13 @@ async fn t4_an_integration_deleted_meanwhile_ends_the_flow() {
             let tenant = app.tenant("Soon less").await;
             app.complete(&tenant, completion).await;
             let browser = Browser::new();
-            let leg = browser.set_out(app, &tenant, &[]).await;
+            let leg = browser.set_out(app, &tenant, &[("external_id", "u")]).await;
             let back = browser.consent(&leg, "alice", "allow").await;
             let gone = app
                 .change(async |to| to.conn.delete_integration(&tenant.workspace, &tenant.integration).await)
                 .await;
             assert!(gone);
-            assert_refused(&browser.get(&back).await, "its integration is gone");
+            browser.get(&back).await.assert_refused("its integration is gone");
         }
         assert_eq!(app.sandbox.exchanges().await, 0);
     })
@@ -307,14 +303,14 @@ async fn t5_a_flow_does_not_finish_in_another_browser() {
         for completion in COMPLETIONS {
             app.complete(&app.acme, completion).await;
             let elsewhere = Browser::new();
-            elsewhere.get(&app.authorize_url(&app.acme, &[])).await;
+            elsewhere.get(&app.authorize_url(&app.acme, &[("external_id", "u")])).await;
             for victim in [Browser::new(), elsewhere] {
                 let attacker = Browser::new();
                 let leg = attacker.set_out(app, &app.acme, &[("external_id", "mallory")]).await;
                 let back = victim.consent(&leg, "alice", "allow").await;
                 victim.get(&back).await.assert_page(400, "begun in another browser");
                 // The attacker learns the callback and tries it where the flow was begun.
-                assert_refused(&attacker.get(&back).await, "the flow is over");
+                attacker.get(&back).await.assert_refused("the flow is over");
             }
         }
         assert_eq!(app.sandbox.exchanges().await, 0);
@@ -334,7 +330,7 @@ async fn t5_the_browser_cookie_must_be_there_once_and_be_the_one() {
                 ["none", "empty", "random", "cut", "longer", "another name", "twice", "twice, other first"]
             {
                 let browser = Browser::new();
-                let leg = browser.set_out(app, &app.acme, &[]).await;
+                let leg = browser.set_out(app, &app.acme, &[("external_id", "u")]).await;
                 let back = browser.consent(&leg, "alice", "allow").await;
                 let mine = browser.cookies(host)[COOKIE].clone();
                 browser.set_cookies(host, BTreeMap::new());
@@ -401,18 +397,18 @@ async fn t7_a_link_or_an_authorization_request_used_twice_is_refused() {
             app.complete(&app.acme, completion).await;
             let browser = Browser::new();
             if completion == Completion::Confirm {
-                let began = browser.get(&app.authorize_url(&app.acme, &[])).await;
+                let began = browser.get(&app.authorize_url(&app.acme, &[("external_id", "u")])).await;
                 let url = format!("{}{}", app.origin, began.location());
                 assert_eq!(browser.submit(&url, &[("decision", "continue")]).await.status, 303);
                 browser.submit(&url, &[("decision", "continue")]).await.assert_page(400, "used already");
             }
             // The same authorization request consented to twice gives two codes for one state.
-            let leg = browser.set_out(app, &app.acme, &[]).await;
+            let leg = browser.set_out(app, &app.acme, &[("external_id", "u")]).await;
             let first = browser.consent(&leg, "alice", "allow").await;
             let second = browser.consent(&leg, "bob", "allow").await;
             assert_ne!(first, second);
             assert_eq!(browser.get(&first).await.status, 302);
-            assert_refused(&browser.get(&second).await, "a second code for the state");
+            browser.get(&second).await.assert_refused("a second code for the state");
             assert_eq!(app.connections(&app.acme).await.len(), (n + 1).min(2), "{completion:?}");
         }
         assert_eq!(app.sandbox.exchanges().await, 2, "one each for redirect and confirm");
@@ -428,7 +424,7 @@ async fn t8_a_completion_twice_or_too_late_is_refused() {
             let before = (app.sandbox.exchanges().await, app.connections(&app.acme).await.len());
             // Too late at the callback.
             let browser = Browser::new();
-            let leg = browser.set_out(app, &app.acme, &[]).await;
+            let leg = browser.set_out(app, &app.acme, &[("external_id", "u")]).await;
             let back = browser.consent(&leg, "alice", "allow").await;
             app.pass(Duration::from_secs(600));
             browser.get(&back).await.assert_page(400, "took too long");
@@ -446,7 +442,7 @@ async fn t8_a_completion_twice_or_too_late_is_refused() {
             // Twice: at the exchange, and at the callback once the minute for repeats is over.
             redeem(app, &done, "u").await.expect("a code").assert_field("code");
             app.pass(Duration::from_millis(60_001));
-            assert_refused(&browser.get(&back).await, "replayed");
+            browser.get(&back).await.assert_refused("replayed");
             assert_eq!((app.sandbox.exchanges().await, app.connections(&app.acme).await.len()), after);
 
             // Too late at the exchange.
@@ -456,207 +452,6 @@ async fn t8_a_completion_twice_or_too_late_is_refused() {
             redeem(app, &done, "u").await.expect("a code").assert_field("code");
             assert_eq!((app.sandbox.exchanges().await, app.connections(&app.acme).await.len()), connected);
         }
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn a_callback_needs_one_state_of_ours() {
-    on_each(async |app| {
-        let browser = Browser::new();
-        let leg = browser.set_out(app, &app.acme, &[]).await;
-        let path = leg.redirect_uri();
-        let (state, long) = (leg.state(), "A".repeat(5000));
-        let foreign = "B".repeat(43);
-        for query in [
-            String::new(),
-            "code=c".to_owned(),
-            "code=c&state=".to_owned(),
-            "code=c&state".to_owned(),
-            format!("code=c&state={foreign}"),
-            format!("code=c&state={state}&state={state}"),
-            format!("code=c&state={state}&state={foreign}"),
-            format!("code=c&state={foreign}&state={state}"),
-            format!("code=c&state={state}&st%61te={foreign}"),
-            format!("code=c&state={}", &state[..42]),
-            format!("code=c&state={state}A"),
-            format!("code=c&state={}", state.to_lowercase()),
-            format!("code=c&state=%20{state}"),
-            format!("code=c&state={state}%00"),
-            "code=c&state=%00".to_owned(),
-            "code=c&state=%ff".to_owned(),
-            format!("code=c&state={long}"),
-            format!("code=c&State={state}"),
-            format!("code=c&state[]={state}"),
-            format!("code=c;state={state}"),
-            format!("code=c#state={state}").replace('#', "%23"),
-            format!("error=access_denied&state={foreign}"),
-            "error=access_denied".to_owned(),
-        ] {
-            assert_refused(&browser.get(&format!("{path}?{query}")).await, &query);
-        }
-        assert_refused(&browser.get(path).await, "no query");
-        assert_eq!(app.sandbox.exchanges().await, 0);
-        let back = browser.consent(&leg, "alice", "allow").await;
-        assert_eq!(browser.get(&back).await.status, 302, "none of them took the flow");
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn a_callback_needs_one_code_or_one_error() {
-    on_each(async |app| {
-        for pairs in [
-            vec![],
-            vec![("code", "")],
-            vec![("code", "a"), ("code", "a")],
-            vec![("code", "a"), ("code", "b")],
-            vec![("error", "access_denied"), ("error", "access_denied")],
-            vec![("code", "a"), ("error", "access_denied")],
-            vec![("code", "a\0b")],
-        ] {
-            let browser = Browser::new();
-            let leg = browser.set_out(app, &app.acme, &[]).await;
-            let answer = browser.get(&leg.back(&pairs)).await;
-            if answer.status == 302 {
-                let (target, said) = answer.redirect();
-                assert_eq!(
-                    (target.as_str(), names(&said)),
-                    (CB, vec!["error", "error_description"]),
-                    "{pairs:?}"
-                );
-            } else {
-                assert_refused(&answer, &format!("{pairs:?}"));
-            }
-            let back = browser.consent(&leg, "alice", "allow").await;
-            assert_refused(&browser.get(&back).await, "the flow is over");
-        }
-        assert_eq!(app.sandbox.exchanges().await, 0);
-        app.assert_nothing_connected(&app.acme).await;
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn a_flow_not_yet_confirmed_has_no_callback() {
-    on_each(async |app| {
-        app.complete(&app.acme, Completion::Confirm).await;
-        let browser = Browser::new();
-        let began = browser.get(&app.authorize_url(&app.acme, &[])).await;
-        let flow = began.location().strip_prefix("/connect/").unwrap();
-        let path = format!("{}/oauth2/callback/{}", app.origin, app.acme.integration);
-        for state in [flow, "null", "None"] {
-            assert_refused(&browser.get(&format!("{path}?code=c&state={state}")).await, state);
-        }
-        assert_eq!(app.sandbox.exchanges().await, 0);
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn callbacks_at_once_make_one_token_request_and_one_outcome() {
-    on_each(async |app| {
-        for (n, completion) in COMPLETIONS.into_iter().enumerate() {
-            app.complete(&app.acme, completion).await;
-            let browser = Browser::new();
-            let leg = browser.set_out(app, &app.acme, &[("state", "s")]).await;
-            let back = browser.consent(&leg, "alice", "allow").await;
-            let answers = join_all((0..5).map(|_| browser.get(&back))).await;
-            let first = answers[0].location();
-            for answer in &answers {
-                assert_eq!((answer.status.as_u16(), answer.location()), (302, first));
-            }
-            assert_eq!(app.sandbox.exchanges().await, (n as u64 + 1).min(2), "{completion:?}");
-            assert_eq!(app.connections(&app.acme).await.len(), (n + 1).min(2), "{completion:?}");
-        }
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn a_repeated_callback_gets_the_same_outcome_for_a_minute() {
-    on_each(async |app| {
-        for completion in COMPLETIONS {
-            app.complete(&app.acme, completion).await;
-            let before = app.sandbox.exchanges().await;
-            let browser = Browser::new();
-            let leg = browser.set_out(app, &app.acme, &[("external_id", "u")]).await;
-            let back = browser.consent(&leg, "alice", "allow").await;
-            let first = browser.get(&back).await;
-            let redeemed = app.sandbox.exchanges().await - before;
-            assert_eq!(redeemed, u64::from(completion != Completion::Server));
-
-            assert_eq!(browser.get(&back).await.location(), first.location(), "at once");
-            app.pass(Duration::from_secs(60));
-            assert_eq!(browser.get(&back).await.location(), first.location(), "after a minute");
-
-            assert_refused(&Browser::new().get(&back).await, "without the cookie");
-            let other = Browser::new();
-            other.get(&app.authorize_url(&app.acme, &[])).await;
-            assert_refused(&other.get(&back).await, "another browser");
-            let another = leg.back(&[("code", "other"), ("iss", &app.sandbox.origin)]);
-            assert_refused(&browser.get(&another).await, "another code");
-            let denied = leg.back(&[("error", "access_denied")]);
-            assert_refused(&browser.get(&denied).await, "an error instead of the code");
-            let shared =
-                back.replace(&format!("/oauth2/callback/{}", app.acme.integration), "/oauth2/callback");
-            assert_refused(&browser.get(&shared).await, "another path");
-
-            app.pass(Duration::from_millis(1));
-            assert_refused(&browser.get(&back).await, "after more than a minute");
-            assert_eq!(app.sandbox.exchanges().await, before + redeemed, "no second token request");
-        }
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn a_repeated_refusal_stays_a_refusal() {
-    on_each(async |app| {
-        let browser = Browser::new();
-        let leg = browser.set_out(app, &app.acme, &[("state", "s")]).await;
-        let back = browser.consent(&leg, "alice", "deny").await;
-        let first = browser.get(&back).await;
-        assert_eq!(value(&first.redirect().1, "error"), "access_denied");
-        assert_eq!(browser.get(&back).await.location(), first.location());
-        let leg = browser.set_out(app, &app.acme, &[]).await;
-        app.sandbox.faults(json!({ "token_status": 500, "token_times": 1 })).await;
-        let back = browser.consent(&leg, "alice", "allow").await;
-        let first = browser.get(&back).await;
-        assert_eq!(value(&first.redirect().1, "error"), "server_error");
-        assert_eq!(
-            browser.get(&back).await.location(),
-            first.location(),
-            "the fault is over, the flow is too"
-        );
-        assert_eq!(app.sandbox.exchanges().await, 1);
-        app.assert_nothing_connected(&app.acme).await;
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn the_public_url_and_not_the_host_header_makes_the_redirect_uri() {
-    on_each(async |app| {
-        let path = app.authorize_url(&app.acme, &[]).strip_prefix(&app.origin).unwrap().to_owned();
-        for headers in [
-            "Host: evil.test",
-            "Host: evil.test:443\r\nX-Forwarded-Host: evil.test",
-            "Host: a.test\r\nX-Forwarded-Host: evil.test\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Port: 1",
-            "Host: a.test\r\nForwarded: host=evil.test;proto=https",
-            "Host: a.test\r\nX-Original-URL: /x\r\nX-Rewrite-URL: /y\r\nX-Forwarded-Prefix: //evil.test",
-            "Host: a.test\r\nOrigin: https://evil.test\r\nReferer: https://evil.test/",
-        ] {
-            let request = format!("GET {path} HTTP/1.1\r\n{headers}\r\nConnection: close\r\n\r\n");
-            let answer = raw(&app.origin, request.as_bytes()).await;
-            let leg = Leg::of(answer.location());
-            let want = format!("{}/oauth2/callback/{}", app.origin, app.acme.integration);
-            assert_eq!(leg.redirect_uri(), want, "{headers}");
-        }
-        let request =
-            format!("GET http://evil.test{path} HTTP/1.1\r\nHost: evil.test\r\nConnection: close\r\n\r\n");
-        let leg = Leg::of(raw(&app.origin, request.as_bytes()).await.location());
-        assert!(leg.redirect_uri().starts_with(&format!("{}/oauth2/callback/", app.origin)), "absolute form");
     })
     .await;
 }

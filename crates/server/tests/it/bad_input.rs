@@ -1,16 +1,12 @@
 //! Bad input, by class and by place: every answer is a clear refusal of the right shape, none is a 5xx of ours,
 //! and nothing that came in goes out as markup.
 
-use std::time::Duration;
-
 use bytes::Bytes;
-use claviger_engine::{domain::workspace::Completion, outbound};
+use claviger_engine::domain::workspace::Completion;
 use http::Method;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::support::{
-    Answer, Browser, CB, Options, Reply, Stub, TestApp, names, on_each, on_each_with, raw, value,
-};
+use crate::support::{Browser, CB, Stub, on_each, raw, value};
 
 /// Ways in which one parameter of a query or form can be wrong, as `name=value` text.
 fn wrong(name: &str, good: &str) -> Vec<(&'static str, String)> {
@@ -372,13 +368,13 @@ async fn each_wrong_flow_id_is_a_page() {
             "flow_%2e%2e",
             "..%2f..%2fetc%2fpasswd",
             "%3Cscript%3E",
-            "{{7*7}}",
+            "{{7919*7919}}",
         ] {
             let browser = Browser::new();
             let url = format!("{}/connect/{path}", app.origin);
             let answer = browser.get(&url).await;
             answer.assert_page(400, "be connected");
-            assert!(!answer.text().contains("<script>") && !answer.text().contains("49"));
+            assert!(!answer.text().contains("<script>") && !answer.text().contains("62710561"));
             browser.submit(&url, &[("decision", "continue")]).await.assert_page(400, "be connected");
         }
     })
@@ -403,193 +399,6 @@ async fn each_wrong_callback_path_or_body_is_a_page() {
         }
         let request = browser.request(Method::POST, &path);
         browser.send(request, vec![b'a'; 100_000].into()).await.assert_page(413, "be connected");
-    })
-    .await;
-}
-
-/// A server that gives up on a provider soon.
-fn impatient() -> Options {
-    let options = Options::default();
-    let soon = Duration::from_millis(300);
-    let outbound = outbound::Config {
-        connect_timeout: soon,
-        header_timeout: soon,
-        idle_timeout: soon,
-        total_timeout: Duration::from_secs(2),
-        ..options.outbound
-    };
-    Options { outbound, ..options }
-}
-
-/// Asserts that a flow came back to the product with an error and left nothing.
-async fn assert_came_back(app: &TestApp, done: &Answer, what: &str) {
-    assert_eq!(done.status, 302, "{what}: {}", done.text());
-    let (target, pairs) = done.redirect();
-    assert_eq!(target, CB, "{what}");
-    assert_eq!(names(&pairs), ["error", "error_description", "state"], "{what}");
-    assert_eq!(value(&pairs, "error"), "server_error", "{what}");
-    assert!(!done.location().contains("canary"), "{what}: {}", done.location());
-    app.assert_nothing_connected(&app.acme).await;
-}
-
-#[tokio::test]
-async fn a_provider_that_misbehaves_at_its_token_endpoint_leaves_nothing() {
-    on_each_with(impatient, async |app| {
-        let stub = Stub::start().await;
-        app.integrate(&app.acme, "stub", &stub.origin).await;
-        let html = "<html><script>canary</script>".to_owned();
-        let json = "application/json";
-        for (what, reply) in [
-            ("silent", Reply::Hang),
-            ("broken", Reply::Break),
-            ("huge", Reply::Huge(4 << 20)),
-            ("HTML", Reply::Say(200, "text/html", html.clone())),
-            ("HTML 500", Reply::Say(500, "text/html", html)),
-            ("empty", Reply::Say(200, json, String::new())),
-            ("204", Reply::Say(204, json, String::new())),
-            ("a list", Reply::json("[]")),
-            ("a number", Reply::json("1")),
-            ("no token", Reply::json("{}")),
-            ("null token", Reply::json(r#"{"access_token":null,"token_type":"Bearer"}"#)),
-            ("a number for a token", Reply::json(r#"{"access_token":1,"token_type":"Bearer"}"#)),
-            ("empty token", Reply::json(r#"{"access_token":"","token_type":"Bearer"}"#)),
-            (
-                "a token with a line end",
-                Reply::json("{\"access_token\":\"a\\r\\nb\",\"token_type\":\"Bearer\"}"),
-            ),
-            ("error in 200", Reply::json(r#"{"error":"invalid_grant","error_description":"canary<b>"}"#)),
-            ("401", Reply::oauth_error(401, "invalid_client")),
-            ("400", Reply::oauth_error(400, "invalid_grant")),
-            ("429", Reply::oauth_error(429, "slow_down")),
-            ("503", Reply::Say(503, json, String::new())),
-            ("a redirect", Reply::Redirect(302, format!("{}/steal", stub.origin))),
-            ("a 307", Reply::Redirect(307, format!("{}/steal", stub.origin))),
-        ] {
-            stub.reply("/token", reply);
-            let browser = Browser::new();
-            let leg = browser.set_out(app, &app.acme, &[("integration_id", "stub"), ("state", "s")]).await;
-            let before = stub.token_requests();
-            let done = browser.get(&leg.back(&[("code", "canary_code")])).await;
-            assert_eq!(stub.token_requests(), before + 1, "{what}: one attempt");
-            assert_came_back(app, &done, what).await;
-        }
-        assert!(stub.seen().iter().all(|seen| seen.path != "/steal"), "no redirect is followed");
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn a_provider_that_is_down_leaves_nothing() {
-    on_each_with(impatient, async |app| {
-        let gone = Stub::start().await.origin.clone();
-        app.integrate(&app.acme, "gone", &gone).await;
-        for completion in [Completion::Redirect, Completion::Server] {
-            app.complete(&app.acme, completion).await;
-            let browser = Browser::new();
-            let wish = [("integration_id", "gone"), ("state", "s"), ("external_id", "u")];
-            let leg = browser.set_out(app, &app.acme, &wish).await;
-            let done = browser.get(&leg.back(&[("code", "c")])).await;
-            if completion == Completion::Redirect {
-                assert_came_back(app, &done, "down").await;
-                continue;
-            }
-            let code = value(&done.redirect().1, "code").to_owned();
-            let body = json!({ "code": code, "redirect_uri": CB, "external_id": "u" });
-            app.exchange(&app.acme.key, &body).await.assert_problem(502, "upstream_unreachable");
-            app.assert_nothing_connected(&app.acme).await;
-        }
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn a_silent_provider_is_a_timeout_at_the_exchange() {
-    on_each_with(impatient, async |app| {
-        let stub = Stub::start().await;
-        stub.reply("/token", Reply::Hang);
-        app.integrate(&app.acme, "stub", &stub.origin).await;
-        app.complete(&app.acme, Completion::Server).await;
-        let browser = Browser::new();
-        let leg = browser.set_out(app, &app.acme, &[("integration_id", "stub"), ("external_id", "u")]).await;
-        let done = browser.get(&leg.back(&[("code", "c")])).await;
-        let body =
-            json!({ "code": value(&done.redirect().1, "code"), "redirect_uri": CB, "external_id": "u" });
-        app.exchange(&app.acme.key, &body).await.assert_problem(504, "upstream_timeout");
-        app.assert_nothing_connected(&app.acme).await;
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn a_provider_at_a_forbidden_address_is_never_asked() {
-    let closed = || {
-        let options = Options::default();
-        Options {
-            outbound: outbound::Config { policy: outbound::Policy::default(), ..options.outbound },
-            ..options
-        }
-    };
-    on_each_with(closed, async |app| {
-        let stub = Stub::start().await;
-        app.integrate(&app.acme, "stub", &stub.origin).await;
-        let browser = Browser::new();
-        let leg = browser.set_out(app, &app.acme, &[("integration_id", "stub"), ("state", "s")]).await;
-        let done = browser.get(&leg.back(&[("code", "c")])).await;
-        assert_came_back(app, &done, "forbidden").await;
-
-        let config = claviger_engine::domain::integration::Config {
-            issuer: Some(stub.origin.clone()),
-            ..Default::default()
-        };
-        app.integrate_as(&app.acme, crate::support::app::new_integration("issuer", "oidc", config)).await;
-        let began =
-            browser.get(&app.authorize_url(&app.acme, &[("integration_id", "issuer"), ("state", "s")])).await;
-        let (target, pairs) = began.redirect();
-        assert_eq!(target, CB);
-        assert!(["server_error", "temporarily_unavailable"].contains(&value(&pairs, "error")), "{pairs:?}");
-        assert!(stub.seen().is_empty());
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn metadata_that_can_not_be_had_comes_back_as_an_error() {
-    on_each_with(impatient, async |app| {
-        let stub = Stub::start().await;
-        let config = claviger_engine::domain::integration::Config {
-            issuer: Some(stub.origin.clone()),
-            ..Default::default()
-        };
-        app.integrate_as(&app.acme, crate::support::app::new_integration("issuer", "oidc", config)).await;
-        for (what, reply) in [
-            ("404", Reply::Say(404, "text/plain", String::new())),
-            ("HTML", Reply::Say(200, "text/html", "<html>".to_owned())),
-            ("empty", Reply::json("{}")),
-            ("no endpoints", Reply::json(&json!({ "issuer": stub.origin }).to_string())),
-            ("a list", Reply::json("[]")),
-            ("huge", Reply::Huge(4 << 20)),
-            ("broken", Reply::Break),
-            ("silent", Reply::Hang),
-            ("a redirect", Reply::Redirect(302, format!("{}/elsewhere", stub.origin))),
-        ] {
-            stub.reply("/.well-known/oauth-authorization-server", reply.clone());
-            stub.reply("/.well-known/openid-configuration", reply);
-            for completion in [Completion::Redirect, Completion::Confirm] {
-                app.complete(&app.acme, completion).await;
-                let browser = Browser::new();
-                let wish = [("integration_id", "issuer"), ("state", "s")];
-                let mut answer = browser.get(&app.authorize_url(&app.acme, &wish)).await;
-                if completion == Completion::Confirm {
-                    let url = format!("{}{}", app.origin, answer.location());
-                    answer = browser.submit(&url, &[("decision", "continue")]).await;
-                }
-                let (target, pairs) = answer.redirect();
-                assert_eq!(target, CB, "{what}");
-                assert_eq!(value(&pairs, "error"), "temporarily_unavailable", "{what}");
-                assert_eq!(value(&pairs, "state"), "s", "{what}");
-            }
-        }
-        assert!(stub.seen().iter().all(|seen| seen.path != "/elsewhere" && seen.path != "/token"));
     })
     .await;
 }
@@ -622,35 +431,6 @@ async fn markup_in_what_a_page_shows_is_text() {
         let done = browser.get(&leg.back(&[("error", markup), ("error_description", markup)])).await;
         let location = done.location();
         assert!(!location.contains(['<', '>', '"', '\'', ' ', '{']), "{location}");
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn hostile_text_from_a_provider_is_kept_as_text() {
-    on_each(async |app| {
-        let stub = Stub::start().await;
-        let nasty = "\u{0}<script>\r\n'; drop table connection; --";
-        stub.reply(
-            "/userinfo",
-            Reply::json(&json!({ "sub": nasty, "name": nasty, "email": nasty }).to_string()),
-        );
-        let tokens: Value = json!({
-            "access_token": "canary_stub_access", "token_type": "Bearer", "scope": "a\u{0}b <script>",
-        });
-        stub.reply("/token", Reply::json(&tokens.to_string()));
-        app.integrate(&app.acme, "stub", &stub.origin).await;
-        let browser = Browser::new();
-        let leg = browser.set_out(app, &app.acme, &[("integration_id", "stub")]).await;
-        let done = browser.get(&leg.back(&[("code", "c")])).await;
-        let (_, pairs) = done.redirect();
-        let connection = app.connection(&app.acme, value(&pairs, "connection_id")).await;
-        let account = connection.account;
-        assert_eq!(
-            (account.id, account.name, account.email),
-            (None, None, None),
-            "a name is one line of text"
-        );
     })
     .await;
 }

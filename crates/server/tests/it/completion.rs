@@ -190,12 +190,10 @@ async fn a_confirm_link_ends_when_the_integration_changes() {
 }
 
 /// Goes through a flow with completion `server` for `u`; gives the state and the code of the redirect.
-async fn deferred(app: &TestApp, extra: &[(&str, &str)]) -> (String, String) {
+async fn deferred(app: &TestApp) -> (String, String) {
     app.complete(&app.acme, Completion::Server).await;
     let browser = Browser::new();
-    let mut all = vec![("external_id", "u"), ("state", "s")];
-    all.extend_from_slice(extra);
-    let leg = browser.set_out(app, &app.acme, &all).await;
+    let leg = browser.set_out(app, &app.acme, &[("external_id", "u"), ("state", "s")]).await;
     let back = browser.consent(&leg, "alice", "allow").await;
     let (target, pairs) = browser.get(&back).await.redirect();
     assert_eq!(target, CB);
@@ -207,7 +205,7 @@ async fn deferred(app: &TestApp, extra: &[(&str, &str)]) -> (String, String) {
 #[tokio::test]
 async fn with_server_completion_the_provider_is_asked_at_the_exchange() {
     on_each(async |app| {
-        let (state, code) = deferred(app, &[]).await;
+        let (state, code) = deferred(app).await;
         assert_eq!(app.sandbox.exchanges().await, 0);
         app.assert_nothing_connected(&app.acme).await;
         let stored = app.read().await.any_flow_by_state(&hash::token(&state)).await.unwrap().expect("a flow");
@@ -237,7 +235,7 @@ async fn with_server_completion_a_wrong_owner_destroys_the_code() {
     on_each(async |app| {
         let wrong = [json!("mallory"), json!(""), json!("U"), json!("u "), json!(null)];
         for external_id in wrong.into_iter().map(Some).chain([None]) {
-            let (state, code) = deferred(app, &[]).await;
+            let (state, code) = deferred(app).await;
             let mut body = json!({ "code": code, "redirect_uri": CB });
             if let Some(external_id) = &external_id {
                 body["external_id"] = external_id.clone();
@@ -258,14 +256,16 @@ async fn with_server_completion_a_wrong_owner_destroys_the_code() {
 #[tokio::test]
 async fn with_server_completion_an_owner_must_be_named() {
     on_each(async |app| {
-        let (_, code) = deferred(app, &[("external_id", "")]).await;
-        app.exchange(&app.acme.key, &json!({ "code": code, "redirect_uri": CB }))
-            .await
-            .assert_field("external_id");
-        let (_, code) = deferred(app, &[("external_id", "")]).await;
-        let body = json!({ "code": code, "redirect_uri": CB, "external_id": "u" });
-        app.exchange(&app.acme.key, &body).await.assert_field("external_id");
-        assert_eq!(app.sandbox.exchanges().await, 0);
+        app.complete(&app.acme, Completion::Server).await;
+        let without = app.authorize_url(&app.acme, &[("external_id", ""), ("state", "s")]);
+        for url in [without.clone(), format!("{without}&external_id=")] {
+            let began = Browser::new().get(&url).await;
+            assert_eq!(began.status, 302, "{}", began.text());
+            let (target, pairs) = began.redirect();
+            assert_eq!((target.as_str(), names(&pairs)), (CB, vec!["error", "error_description", "state"]));
+            assert_eq!(value(&pairs, "error"), "invalid_request");
+        }
+        assert_eq!(app.sandbox.stats().await.authorize_requests, 0);
         app.assert_nothing_connected(&app.acme).await;
     })
     .await;
@@ -274,7 +274,7 @@ async fn with_server_completion_an_owner_must_be_named() {
 #[tokio::test]
 async fn with_server_completion_a_code_lives_five_minutes() {
     on_each(async |app| {
-        let (_, code) = deferred(app, &[]).await;
+        let (_, code) = deferred(app).await;
         app.pass(Duration::from_secs(300));
         let body = json!({ "code": code, "redirect_uri": CB, "external_id": "u" });
         app.exchange(&app.acme.key, &body).await.assert_field("code");
@@ -294,9 +294,13 @@ async fn with_server_completion_a_refusing_provider_leaves_nothing() {
                 "upstream_refused",
             ),
             (json!({ "token_status": 503, "token_body": null }), 502, "upstream_unreachable"),
-            (json!({ "token_status": null, "token_html": true }), 502, "upstream_refused"),
+            (
+                json!({ "token_status": null, "token_body": "{\"error\":\"invalid_client\"}" }),
+                502,
+                "upstream_refused",
+            ),
         ] {
-            let (_, ours) = deferred(app, &[]).await;
+            let (_, ours) = deferred(app).await;
             app.sandbox.faults(fault).await;
             let body = json!({ "code": ours, "redirect_uri": CB, "external_id": "u" });
             let answer = app.exchange(&app.acme.key, &body).await;
@@ -312,7 +316,7 @@ async fn with_server_completion_a_refusing_provider_leaves_nothing() {
 #[tokio::test]
 async fn two_exchanges_at_once_redeem_once() {
     on_each(async |app| {
-        let (_, code) = deferred(app, &[]).await;
+        let (_, code) = deferred(app).await;
         let body = json!({ "code": code, "redirect_uri": CB, "external_id": "u" });
         let key = &app.acme.key;
         let all = tokio::join!(app.exchange(key, &body), app.exchange(key, &body), app.exchange(key, &body));

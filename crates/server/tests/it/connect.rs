@@ -568,6 +568,21 @@ async fn a_grant_that_others_live_on_is_not_revoked() {
 }
 
 #[tokio::test]
+async fn a_grant_that_another_workspace_lives_on_is_not_revoked() {
+    on_each(async |app| {
+        let other = app.tenant("Other").await;
+        let (_, theirs) = Browser::new().connect(app, &other, &[]).await.redirect();
+        let (_, id) = code(app, "u").await;
+        app.pass(Duration::from_secs(1));
+        end(app, &id).await.unwrap();
+        assert_eq!(app.sandbox.stats().await.revoke_requests, 0, "same client, same account");
+        assert_ended(app, &id, "skipped").await;
+        assert_eq!(app.call(&other.key, value(&theirs, "connection_id"), "/me").await.status, 200);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_provider_that_can_not_be_told_does_not_keep_a_connection() {
     on_each(async |app| {
         let (_, id) = code(app, "u").await;

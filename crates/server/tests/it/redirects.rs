@@ -230,7 +230,8 @@ async fn a_redirect_uri_struck_off_meanwhile_is_not_redirected_to() {
             for decision in ["allow", "deny"] {
                 app.register(&app.acme, gone).await;
                 let browser = Browser::new();
-                let leg = browser.set_out(app, &app.acme, &[("redirect_uri", gone)]).await;
+                let leg =
+                    browser.set_out(app, &app.acme, &[("redirect_uri", gone), ("external_id", "u")]).await;
                 let back = browser.consent(&leg, "alice", decision).await;
                 strike().await;
                 browser.get(&back).await.assert_page(400, "not registered any more");
@@ -253,7 +254,7 @@ async fn a_redirect_uri_struck_off_meanwhile_is_not_redirected_to() {
 
         app.register(&app.acme, gone).await;
         app.complete(&app.acme, Completion::Redirect).await;
-        let leg = browser.set_out(app, &app.acme, &[("redirect_uri", gone)]).await;
+        let leg = browser.set_out(app, &app.acme, &[("redirect_uri", gone), ("external_id", "u")]).await;
         let back = browser.consent(&leg, "alice", "allow").await;
         assert_eq!(browser.get(&back).await.status, 302);
         strike().await;
@@ -381,7 +382,10 @@ async fn every_redirect_is_302_or_303_and_leaves_no_trace() {
         assert_redirect(&browser.form(request, &[("state", "x")]).await, &post, "round once more");
 
         app.complete(&app.acme, Completion::Server).await;
-        assert_redirect(&browser.connect(app, &app.acme, &[]).await, &get, "with a deferred code");
+        let deferred = browser.connect(app, &app.acme, &[("external_id", "u")]).await;
+        assert_redirect(&deferred, &get, "with a deferred code");
+        let refused = browser.get(&app.authorize_url(&app.acme, &[])).await;
+        assert_redirect(&refused, &get, "a refusal for want of an owner");
 
         app.complete(&app.acme, Completion::Confirm).await;
         for decision in ["continue", "cancel"] {

@@ -67,6 +67,14 @@ impl Answer {
         assert!(self.text().contains(words), "{words:?} is not on the page: {}", self.text());
     }
 
+    /// Asserts that a callback was refused with a page.
+    #[track_caller]
+    pub fn assert_refused(&self, why: &str) {
+        assert!(self.status == 400 || self.status == 409, "{why}: {} {}", self.status, self.text());
+        assert!(self.headers.get(header::LOCATION).is_none(), "{why}: {:?}", self.headers);
+        assert_eq!(self.header("content-type"), Some("text/html; charset=utf-8"), "{why}");
+    }
+
     /// Asserts that this is JSON naming this one wrong field.
     #[track_caller]
     pub fn assert_field(&self, field: &str) {
