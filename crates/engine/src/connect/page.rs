@@ -38,8 +38,10 @@ pub struct Ask {
     pub owner: Option<String>,
     /// Whether the page is there to confirm whose connection it will be.
     pub confirm: bool,
-    /// The inputs still missing.
+    /// The inputs still open.
     pub inputs: Vec<Input>,
+    /// Origins that may frame the page: the workspace's, and none where the page is to confirm.
+    pub framed_by: Vec<String>,
 }
 
 /// What came of a submitted form.
@@ -77,8 +79,11 @@ pub async fn submit(
     let mut opened = load(broker, flow, browser).await?;
     let mut wrong = BTreeMap::new();
     let mut inputs = opened.flow.inputs.clone();
-    for input in opened.provider.missing_inputs(&opened.flow.inputs) {
+    for input in opened.provider.page_inputs(&opened.flow.inputs) {
         let value = given.get(&input.key).map(|v| v.trim()).unwrap_or_default();
+        if value.is_empty() && !input.is_needed() {
+            continue;
+        }
         if pattern::admits(&input.pattern, value) {
             inputs.insert(input.key.clone(), value.to_owned());
         } else {
@@ -168,7 +173,8 @@ impl Opened {
             integration: self.integration.name.clone(),
             owner: self.flow.owner.key.clone().filter(|_| confirm),
             confirm,
-            inputs: self.provider.missing_inputs(&self.flow.inputs).into_iter().cloned().collect(),
+            inputs: self.provider.page_inputs(&self.flow.inputs).into_iter().cloned().collect(),
+            framed_by: if confirm { Vec::new() } else { self.workspace.settings.allowed_origins.clone() },
         }
     }
 }

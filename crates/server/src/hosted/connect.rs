@@ -108,16 +108,16 @@ fn page(
                 title => &input.title,
                 description => &input.description,
                 placeholder => input.placeholder.as_deref().unwrap_or_default(),
-                required => input.required,
-                value => given.get(&input.key).map(String::as_str).unwrap_or_default(),
+                required => input.is_needed(),
+                value => given.get(&input.key).or(input.default.as_ref()).map(String::as_str).unwrap_or_default(),
                 error => wrong.get(&input.key),
             }
         })
         .collect();
-    let Ask { product, integration, owner, confirm, .. } = ask;
+    let Ask { product, integration, owner, confirm, framed_by, .. } = ask;
     app.pages.render(
         status,
-        Kind::Form,
+        Kind::Form { framed_by },
         "connect.html",
         context! { product, integration, owner, confirm, inputs },
     )

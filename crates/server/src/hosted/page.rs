@@ -26,12 +26,15 @@ const TEMPLATES: [(&str, &str); 4] = [
 pub struct Pages(Arc<Environment<'static>>);
 
 /// Whether a page carries a form, which decides what the browser may say of where it comes from.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+#[derive(Clone, Copy)]
+pub enum Kind<'a> {
     /// No form: `no-referrer`.
     Plain,
-    /// A form that ends at another site: `same-origin`, and no `form-action`.
-    Form,
+    /// A form that ends at another site: `same-origin`, no `form-action`, and framed by these origins only.
+    Form {
+        /// Origins that may frame the page; without any, none may.
+        framed_by: &'a [String],
+    },
 }
 
 impl Pages {
@@ -49,7 +52,7 @@ impl Pages {
     }
 
     /// Renders a page with its headers.
-    pub fn render(&self, status: StatusCode, kind: Kind, name: &str, values: Value) -> Response {
+    pub fn render(&self, status: StatusCode, kind: Kind<'_>, name: &str, values: Value) -> Response {
         match self.try_render(kind, name, values) {
             Ok(mut response) => {
                 *response.status_mut() = status;
@@ -99,17 +102,20 @@ impl Pages {
         response
     }
 
-    fn try_render(&self, kind: Kind, name: &str, values: Value) -> Result<Response> {
+    fn try_render(&self, kind: Kind<'_>, name: &str, values: Value) -> Result<Response> {
         let nonce = token()?;
         let values = context! { nonce => nonce.expose(), ..values };
         let template = self.0.get_template(name).map_err(|e| Error::Internal(e.into()))?;
         let text = template.render(values).map_err(|e| Error::Internal(e.into()))?;
-        let form_action = if kind == Kind::Form { "" } else { "; form-action 'none'" };
+        let (form_action, framed_by, referrer) = match kind {
+            Kind::Plain => ("; form-action 'none'", "'none'".to_owned(), "no-referrer"),
+            Kind::Form { framed_by: [] } => ("", "'none'".to_owned(), "same-origin"),
+            Kind::Form { framed_by } => ("", framed_by.join(" "), "same-origin"),
+        };
         let policy = format!(
-            "default-src 'none'; style-src 'nonce-{}'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'{form_action}",
+            "default-src 'none'; style-src 'nonce-{}'; img-src 'self'; base-uri 'none'; frame-ancestors {framed_by}{form_action}",
             nonce.expose()
         );
-        let referrer = if kind == Kind::Form { "same-origin" } else { "no-referrer" };
         let mut response = Html(text).into_response();
         let headers = response.headers_mut();
         let policy = HeaderValue::from_str(&policy).map_err(|e| Error::Internal(e.into()))?;

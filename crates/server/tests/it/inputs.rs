@@ -178,3 +178,47 @@ async fn authorize_itself_takes_no_input_and_no_address() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn an_optional_input_is_asked_along_and_may_stay_empty() {
+    let optional = || {
+        let team =
+            "[[inputs]]\nkey = \"team\"\ntitle = \"Team\"\npattern = \"^[a-z]+$\"\nrequired = false\n\n";
+        let file = FILE.replacen("[oauth2.endpoints]", &format!("{team}[oauth2.endpoints]"), 1);
+        Options { providers: vec![("acme.toml", file)], ..Options::default() }
+    };
+    on_each_with(optional, async |app| {
+        integrate(app, &[]).await;
+        let browser = Browser::new();
+        let url = open(app, &browser, &[]).await;
+        assert!(browser.get(&url).await.text().contains("name=\"team\""));
+        let filled = [("decision", "continue"), ("subdomain", "a"), ("region", "eu")];
+        let wrong = browser.submit(&url, &[&filled[..], &[("team", "NO")]].concat()).await;
+        assert_eq!(wrong.status, 422, "what is given must look right");
+        let answer = browser.submit(&url, &[&filled[..], &[("team", "")]].concat()).await;
+        assert_eq!(answer.status, 303);
+        assert!(answer.location().starts_with("https://a.eu.acme.test/authorize?"));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_form_is_framed_by_allowed_origins_and_a_confirmation_by_none() {
+    on_each_with(with_acme, async |app| {
+        integrate(app, &[]).await;
+        let origins = ["https://one.test".to_owned(), "https://two.test".to_owned()];
+        app.settings(&app.acme, |settings| settings.allowed_origins = origins.to_vec()).await;
+        for (completion, framed) in [
+            (Completion::Redirect, "frame-ancestors https://one.test https://two.test"),
+            (Completion::Confirm, "frame-ancestors 'none'"),
+        ] {
+            app.complete(&app.acme, completion).await;
+            let browser = Browser::new();
+            let url = open(app, &browser, &[]).await;
+            let page = browser.get(&url).await;
+            let policy = page.header("content-security-policy").expect("a policy");
+            assert!(policy.split("; ").any(|rule| rule == framed), "{completion:?}: {policy}");
+        }
+    })
+    .await;
+}

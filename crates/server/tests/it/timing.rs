@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use claviger_engine::{
     connect,
-    domain::{audit::Actor, connection::Status, workspace::Completion},
+    domain::{audit::Actor, connection::Status},
     id::ConnectionId,
 };
 use serde_json::json;
@@ -61,19 +61,6 @@ async fn each_token_is_revoked_whatever_became_of_the_one_before() {
         assert_eq!(told, ["canary_stub_refresh", "canary_stub_access"]);
         let rows = app.read().await.revocations(&app.acme.workspace, &ALL).await.unwrap();
         assert_eq!(rows[0].outcome, "unsupported");
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn completion_server_needs_an_owner_before_anyone_consents() {
-    on_each(async |app| {
-        app.complete(&app.acme, Completion::Server).await;
-        let answer = Browser::new().get(&app.authorize_url(&app.acme, &[("state", "s-1")])).await;
-        let (_, pairs) = answer.redirect();
-        assert_eq!((value(&pairs, "error"), value(&pairs, "state")), ("invalid_request", "s-1"));
-        assert!(value(&pairs, "error_description").contains("external_id"));
-        assert_eq!(app.sandbox.stats().await.authorize_requests, 0);
     })
     .await;
 }

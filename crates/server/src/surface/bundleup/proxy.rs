@@ -56,7 +56,14 @@ async fn attempt(app: &App, request: Request, id: &RequestId) -> Result<Response
     let connection = named_connection(request.headers())?;
     let max_retries = wanted_retries(request.headers())?;
     let request = request.map(|body| outbound::Body::new(body.map_err(Into::into)));
-    let call = Call { key: Arc::new(key), connection, max_retries, request, request_id: id.clone(), said: error::said_at_proxy };
+    let call = Call {
+        key: Arc::new(key),
+        connection,
+        max_retries,
+        request,
+        request_id: id.clone(),
+        said: error::said_at_proxy,
+    };
     Ok(proxy::forward(&app.broker, call).await?.map(Body::new))
 }
 

@@ -1,6 +1,13 @@
 //! The server under test: a real app and proxy listener on ports of their own, over one database.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use bytes::Bytes;
 use claviger::{app::App, listen, router};
@@ -37,6 +44,9 @@ use super::{Answer, Browser, Sandbox, encode, sandbox};
 
 /// The redirect URI that every tenant has registered.
 pub const CB: &str = "https://app.test/cb";
+
+/// Whom an authorization is for, where it must be for someone.
+pub const OWNER: &str = "customer-1";
 
 /// All rows, as far as a story has any.
 pub const ALL: Page = Page { offset: 0, limit: 1000 };
@@ -94,6 +104,8 @@ pub struct TestApp {
     /// The first tenant.
     pub acme: Tenant,
     tasks: Vec<JoinHandle<()>>,
+    /// Whether authorizations name an owner unless a story says otherwise: completion `server` wants one.
+    owned: AtomicBool,
 }
 
 impl TestApp {
@@ -116,7 +128,7 @@ impl TestApp {
         let broker = Arc::new(Broker {
             logs: Recorder::new(store.clone()),
             metrics: Arc::new(Metrics::default()),
-        tasks: Default::default(),
+            tasks: Default::default(),
             store,
             vault: Vault::new(keys.expect("keys")),
             outbound: Outbound::with_resolver(options.outbound, options.resolver).expect("a way out"),
@@ -143,7 +155,7 @@ impl TestApp {
             }),
         ];
         let acme = tenant(&broker, &sandbox, "Acme", Settings::default()).await;
-        Self { broker, origin, proxy: proxy_origin, sandbox, acme, tasks }
+        Self { broker, origin, proxy: proxy_origin, sandbox, acme, tasks, owned: AtomicBool::new(false) }
     }
 
     /// Ends it, so that its database can be closed.
@@ -190,6 +202,7 @@ impl TestApp {
 
     /// Changes how a tenant's authorizations complete.
     pub async fn complete(&self, tenant: &Tenant, completion: Completion) {
+        self.owned.store(completion == Completion::Server, Ordering::Relaxed);
         self.settings(tenant, |settings| settings.completion = completion).await;
     }
 
@@ -235,6 +248,9 @@ impl TestApp {
             ("integration_id", tenant.integration.as_str()),
             ("redirect_uri", CB),
         ];
+        if self.owned.load(Ordering::Relaxed) {
+            pairs.push(("external_id", OWNER));
+        }
         for (name, value) in extra {
             pairs.retain(|(known, _)| known != name);
             pairs.push((name, value));
