@@ -30,6 +30,27 @@ async fn it_migrates_once_however_many_start_at_once() {
 }
 
 #[tokio::test]
+async fn a_migration_waits_while_another_process_holds_the_lock() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    let open = async |name: &str| Store::open(&format!("sqlite://{}", at(name).display())).await.unwrap();
+    let store = open("held.db").await;
+    let held = crate::store::migrate::lock_beside(&at("held.db")).await.unwrap();
+    let waiting = tokio::spawn({
+        let store = store.clone();
+        async move { store.migrate().await.unwrap() }
+    });
+    // Others, whose lock is free, get done meanwhile.
+    for name in ["a.db", "b.db", "c.db"] {
+        assert_eq!(open(name).await.migrate().await.unwrap(), Migrated { from: 0, to: 1 });
+    }
+    assert!(!waiting.is_finished());
+    assert_eq!(store.schema().await.unwrap(), (0, 1));
+    drop(held);
+    assert_eq!(waiting.await.unwrap(), Migrated { from: 0, to: 1 });
+}
+
+#[tokio::test]
 async fn an_empty_database_has_no_schema_and_is_not_writable() {
     for database in databases().await {
         let store = Store::open(&database.url).await.unwrap();
