@@ -51,6 +51,10 @@ async fn perform(broker: Arc<Broker>, subject: Subject, seen: i64) -> Result<Usa
         Ok(Err(refused)) if refused.is_invalid_grant() => {
             let error = exchange::refusal(refused, &[]);
             expire(&broker, &subject, seen, &error.to_string()).await?;
+            let current = load(&broker, &subject).await?;
+            if current.usable.version != seen {
+                return Ok(current.usable);
+            }
             return Err(Error::NeedsReauth { message: error.to_string() });
         }
         Ok(Err(other)) => exchange::refusal(other, &[]),

@@ -148,7 +148,8 @@ async fn a_refusal_of_a_token_that_was_replaced_meanwhile_ends_nothing() {
             let version = own.version + 1;
             replace(app, &app.acme, Credential { version, expires_at: Some(until), ..own }).await;
         };
-        tokio::join!(app.call(&app.acme.key, id.as_str(), "/x"), held.meanwhile(renewed));
+        let (called, _) = tokio::join!(app.call(&app.acme.key, id.as_str(), "/x"), held.meanwhile(renewed));
+        assert_eq!(called.status, 200, "it goes on with the newer token: {}", called.text());
         assert_eq!(app.connection(&app.acme, id.as_str()).await.status, Status::Active);
         let told: Vec<_> = app.events(&app.acme).await.into_iter().map(|event| event.kind).collect();
         assert_eq!(told, [EventKind::ConnectionCreated], "nothing expired");

@@ -15,6 +15,7 @@ mod discovery;
 mod guards;
 mod inputs;
 mod law;
+mod metrics;
 mod openapi;
 mod pages;
 mod provider_faults;
