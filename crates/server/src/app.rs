@@ -5,7 +5,10 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use anyhow::Result;
 use claviger_engine::{broker::Broker, domain::audit::Actor, id::WorkspaceId, secret::Secret};
 use ipnet::IpNet;
-use tokio::{net::TcpListener, sync::watch};
+use tokio::{
+    net::TcpListener,
+    sync::{Mutex, watch},
+};
 
 use crate::{config::Settings, hosted::page::Pages, listen, router};
 
@@ -26,6 +29,8 @@ pub struct App {
     pub trusted_proxies: Arc<[IpNet]>,
     /// What only `claviger dev` has.
     pub dev: Option<Arc<Dev>>,
+    /// One readiness check at a time: it takes a turn at the database's writer.
+    pub checking: Arc<Mutex<()>>,
 }
 
 /// What only `claviger dev` has.
@@ -57,6 +62,7 @@ impl App {
             https,
             trusted_proxies: trusted_proxies.into(),
             dev: dev.map(Arc::new),
+            checking: Arc::default(),
             broker,
         })
     }

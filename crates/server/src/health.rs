@@ -18,6 +18,7 @@ pub async fn live() -> Response {
 
 /// `GET /readyz`: the database takes a write and the key opens.
 pub async fn ready(State(app): State<App>) -> Response {
+    let _turn = app.checking.lock().await;
     let database = app.broker.store.check_writable().await;
     let key = app.broker.vault.check();
     for (check, result) in [("database", &database), ("key", &key)] {

@@ -75,18 +75,16 @@ async fn taken(broker: Arc<Broker>, callback: Callback) -> Result<Outcome> {
     conn.commit().await?;
     let Some(flow) = flow else { return repeat(broker, callback, &state_hash, &callback_hash).await };
 
-    let concluded = conclude(broker, callback, &flow).await;
-    broker.metrics.flow(match &concluded {
-        Ok(done) if done.written => "connected",
-        Ok(done) if done.end.provider_code.is_some() => "deferred",
-        Ok(_) => "refused",
-        Err(_) => "failed",
-    });
-    let (outcome, end) = match concluded {
-        Ok(done) if done.written => return Ok(done.outcome),
-        Ok(done) => (done.outcome, done.end),
-        Err(error) => (explain(&flow, &error), End::default()),
+    let (counted, outcome, end) = match conclude(broker, callback, &flow).await {
+        Ok(Concluded::Connected(outcome)) => {
+            broker.metrics.flow("connected");
+            return Ok(outcome);
+        }
+        Ok(Concluded::Deferred(outcome, end)) => ("deferred", outcome, end),
+        Ok(Concluded::Refused(outcome)) => ("refused", outcome, End::default()),
+        Err(error) => ("failed", explain(&flow, &error), End::default()),
     };
+    broker.metrics.flow(counted);
     let mut conn = broker.store.begin(Actor::System, broker.clock.now()).await?;
     end.write(broker, &mut conn, &flow, &outcome).await?;
     conn.commit().await?;
@@ -139,15 +137,18 @@ pub(super) fn outcome_aad(flow: &Flow) -> Aad<'_> {
     Aad { workspace: flow.workspace_id.as_str(), record: flow.id.as_str(), field: "flow.outcome" }
 }
 
-struct Done {
-    outcome: Outcome,
-    end: End,
-    /// Whether the flow's end was written already, in the transaction that made the connection.
-    written: bool,
+/// How a callback was concluded.
+enum Concluded {
+    /// There is a connection; the flow's end was written in the transaction that made it.
+    Connected(Outcome),
+    /// Completion `server`: the provider's code waits for the product's server.
+    Deferred(Outcome, End),
+    /// The provider did not grant access.
+    Refused(Outcome),
 }
 
 /// All checks in order, then the exchange. An `Err` here has made no token request unless it says so.
-async fn conclude(broker: &Arc<Broker>, callback: &Callback, flow: &Flow) -> Result<Done> {
+async fn conclude(broker: &Arc<Broker>, callback: &Callback, flow: &Flow) -> Result<Concluded> {
     let integration = check(broker, callback, flow).await?;
     let provider = broker.provider(&integration)?;
     let oauth2 = endpoints::oauth2(&provider)?;
@@ -161,7 +162,7 @@ async fn conclude(broker: &Arc<Broker>, callback: &Callback, flow: &Flow) -> Res
         Answer::Error { error, description, .. } => {
             let error = if is_oauth_error(&error) { error.as_str() } else { "server_error" };
             let text = description.as_deref().unwrap_or("the service did not grant access");
-            return Ok(ended(handoff::refused(&flow.handoff, error, text)));
+            return Ok(Concluded::Refused(handoff::refused(&flow.handoff, error, text)));
         }
         Answer::Code { code, saved, .. } => Grant { code, saved, state: state_of(broker, &callback.query)? },
     };
@@ -174,11 +175,7 @@ async fn conclude(broker: &Arc<Broker>, callback: &Callback, flow: &Flow) -> Res
     if flow.completion == Completion::Server {
         let provider_code = Some(grant.seal(broker, flow)?);
         let outcome = handoff::connected(flow, &workspace.settings, None, &ours);
-        return Ok(Done {
-            outcome,
-            end: End { provider_code, code_hash, connection_id: None },
-            written: false,
-        });
+        return Ok(Concluded::Deferred(outcome, End { provider_code, code_hash, connection_id: None }));
     }
     let exchanged = exchange::exchange(broker, flow, &integration, &provider, grant).await?;
     let mut conn = broker.store.begin(Actor::System, broker.clock.now()).await?;
@@ -187,11 +184,7 @@ async fn conclude(broker: &Arc<Broker>, callback: &Callback, flow: &Flow) -> Res
     let end = End { provider_code: None, code_hash, connection_id: Some(id) };
     end.write(broker, &mut conn, flow, &outcome).await?;
     conn.commit().await?;
-    Ok(Done { outcome, end: End::default(), written: true })
-}
-
-fn ended(outcome: Outcome) -> Done {
-    Done { outcome, end: End::default(), written: false }
+    Ok(Concluded::Connected(outcome))
 }
 
 /// Browser, path, integration and its version: whether this callback is this flow's.
