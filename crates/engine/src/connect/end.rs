@@ -10,7 +10,7 @@ use claviger_protocol::oauth2::{Tokens, revoke};
 use super::{ANSWER_CAP, account_client, endpoints, tokens};
 use crate::{
     broker::Broker,
-    domain::{audit::Actor, connection::Connection, event::EventKind, integration::Integration},
+    domain::{audit::Actor, connection::Connection, integration::Integration},
     error::{Error, Result},
     id::{ConnectionId, RevocationId, WorkspaceId},
     webhook,
@@ -69,7 +69,7 @@ async fn perform(broker: Arc<Broker>, workspace: WorkspaceId, id: ConnectionId, 
     }
     let row = RevocationId::new();
     conn.create_revocation(workspace, &row, id, &integration.id, told.outcome, &told.detail, now).await?;
-    webhook::emit(&mut conn, EventKind::ConnectionDeleted, &connection, now).await?;
+    webhook::emit_deleted(&mut conn, &connection, told.outcome, now).await?;
     conn.commit().await
 }
 

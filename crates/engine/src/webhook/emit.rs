@@ -16,13 +16,36 @@ use crate::{
 
 /// Writes an event about a connection.
 pub async fn emit(conn: &mut Conn, kind: EventKind, connection: &Connection, now: Millis) -> Result<()> {
+    write(conn, kind, connection, data(connection), now).await
+}
+
+/// Writes the event of a connection's end, with what became of its grant at the provider: an outcome of
+/// [`Revocation`](crate::domain::revocation::Revocation).
+pub async fn emit_deleted(
+    conn: &mut Conn,
+    connection: &Connection,
+    revocation: &str,
+    now: Millis,
+) -> Result<()> {
+    let mut data = data(connection);
+    data["revocation"] = json!(revocation);
+    write(conn, EventKind::ConnectionDeleted, connection, data, now).await
+}
+
+async fn write(
+    conn: &mut Conn,
+    kind: EventKind,
+    connection: &Connection,
+    data: serde_json::Value,
+    now: Millis,
+) -> Result<()> {
     let workspace = &connection.workspace_id;
     let event = Event {
         id: EventId::new(),
         workspace_id: workspace.clone(),
         kind,
         connection_id: connection.id.clone(),
-        data: data(connection),
+        data,
         created_at: now,
     };
     conn.create_event(workspace, &event).await?;

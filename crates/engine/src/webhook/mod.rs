@@ -1,8 +1,8 @@
 //! Webhooks: how a product hears of what became true.
 //!
-//! [`emit`] writes an event and its deliveries in the caller's transaction, so that what is committed will be
+//! [`emit()`] writes an event and its deliveries in the caller's transaction, so that what is committed will be
 //! told and what is rolled back never was. Nothing here sends anything.
 
 mod emit;
 
-pub use emit::emit;
+pub use emit::{emit, emit_deleted};

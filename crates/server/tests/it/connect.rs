@@ -523,6 +523,7 @@ async fn assert_ended(app: &TestApp, id: &str, outcome: &str) {
     drop(conn);
     let newest = &app.events(&app.acme).await[0];
     assert_eq!((newest.kind, newest.connection_id.as_str()), (EventKind::ConnectionDeleted, id));
+    assert_eq!(newest.data["revocation"], outcome, "the event keeps it too");
     app.call(&app.acme.key, id, "/me").await.assert_problem(400, "connection_invalid");
 }
 
