@@ -9,6 +9,7 @@ mod attacks;
 mod bad_input;
 mod callbacks;
 mod canary;
+mod commands;
 mod completion;
 mod connect;
 mod discovery;
