@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use claviger_protocol::oauth2::{Tokens, revoke};
 
-use super::{ANSWER_CAP, account_client, endpoints, tokens};
+use super::{ANSWER_CAP, endpoints, tokens};
 use crate::{
     broker::Broker,
     domain::{audit::Actor, connection::Connection, integration::Integration},
@@ -44,7 +44,7 @@ async fn perform(broker: Arc<Broker>, workspace: WorkspaceId, id: ConnectionId, 
     let connection = conn.connection(workspace, id).await?.ok_or_else(not_found)?;
     let credential = conn.credential(workspace, id).await?;
     let integration = conn.integration(workspace, &connection.integration_id).await?.ok_or_else(not_found)?;
-    let client = account_client(&integration);
+    let client = endpoints::account_client(&integration);
     let sharing = conn.any_connections_sharing(&connection, &integration.provider, client).await?;
     drop(conn);
 

@@ -41,7 +41,7 @@ fn no_client(integration: &Integration) -> Error {
 }
 
 /// The client id that an integration's connections share at the provider.
-pub fn account_client(integration: &Integration) -> &str {
+pub(crate) fn account_client(integration: &Integration) -> &str {
     integration.client_id.as_deref().unwrap_or_default()
 }
 
@@ -65,7 +65,7 @@ pub(crate) fn filled(provider: &Provider, values: &BTreeMap<String, String>) -> 
 /// # Errors
 /// `Provider` when an issuer's metadata can't be had, `Conflict` when the integration lacks a setting,
 /// `Invalid` when an input is not admitted.
-pub async fn resolve(
+pub(crate) async fn resolve(
     broker: &Broker,
     integration: &Integration,
     provider: &Provider,

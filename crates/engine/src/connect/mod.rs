@@ -21,7 +21,6 @@ pub mod tokens;
 pub use begin::{Begin, Next, begin};
 pub use discovery::Discovery;
 pub use end::end;
-pub use endpoints::{account_client, resolve};
 pub use finish::{Callback, finish};
 pub use handoff::Outcome;
 pub use page::{Ask, Form, cancel, open, submit};
