@@ -66,6 +66,10 @@ ids! {
     EndpointId = "wh_";
     /// One event on its way to one endpoint.
     DeliveryId = "dlv_";
+    /// One attempt of a delivery.
+    AttemptId = "att_";
+    /// A running process.
+    ProcessId = "proc_";
     /// One row of the request log.
     LogId = "log_";
     /// One row of the audit log.

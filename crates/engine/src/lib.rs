@@ -2,7 +2,7 @@
 //! they come to be, stay alive, are used and are heard of.
 //!
 //! Words (`error`, `id`, `time`, `secret`) ← `domain` ← `store`, `vault`, `outbound`, `limit` ← `webhook` ←
-//! `refresh`, `connect` ← `proxy`. Start reading at [`broker`], then [`connect`].
+//! `refresh`, `connect` ← `proxy`, `jobs`. Start reading at [`broker`], then [`connect`].
 
 pub mod access;
 pub mod broker;
@@ -10,11 +10,15 @@ pub mod connect;
 pub mod domain;
 pub mod error;
 pub mod id;
+pub mod jobs;
 pub mod limit;
 pub mod metrics;
 pub mod outbound;
+pub mod process;
 pub mod proxy;
 pub mod refresh;
+pub mod retention;
+pub mod rotate;
 pub mod secret;
 pub mod setup;
 pub mod store;

@@ -20,6 +20,8 @@ pub struct Metrics {
     refreshes: Family<Outcome, Counter>,
     calls: Family<Class, Counter>,
     call_seconds: Histogram,
+    attempts: Family<Outcome, Counter>,
+    attempt_seconds: Histogram,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -50,7 +52,15 @@ impl Default for Metrics {
             "From a proxied call's arrival until its answer's last byte",
             call_seconds.clone(),
         );
-        Self { registry, flows, refreshes, calls, call_seconds }
+        let attempts = Family::default();
+        let attempt_seconds = Histogram::new(BUCKETS);
+        registry.register("webhook_attempts", "Attempts to deliver, and how they ended", attempts.clone());
+        registry.register(
+            "webhook_attempt_seconds",
+            "From an attempt's start until its answer",
+            attempt_seconds.clone(),
+        );
+        Self { registry, flows, refreshes, calls, call_seconds, attempts, attempt_seconds }
     }
 }
 
@@ -78,6 +88,12 @@ impl Metrics {
         let from = if ours { "claviger" } else { "provider" };
         self.calls.get_or_create(&Class { status, from }).inc();
         self.call_seconds.observe(seconds);
+    }
+
+    /// An attempt to deliver ended: `delivered`, `refused` (an answer that is no success) or `failed` (none).
+    pub fn attempt(&self, outcome: &'static str, seconds: f64) {
+        self.attempts.get_or_create(&Outcome { outcome }).inc();
+        self.attempt_seconds.observe(seconds);
     }
 
     /// Everything, as OpenMetrics text.

@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::Result;
-use claviger_engine::{broker::Broker, domain::audit::Actor, id::WorkspaceId, secret::Secret};
+use claviger_engine::{broker::Broker, id::WorkspaceId, jobs::Jobs, secret::Secret};
 use ipnet::IpNet;
 use tokio::{
     net::TcpListener,
@@ -105,7 +105,7 @@ pub async fn serve(app: App, bound: Bound, settings: &Settings, stop: watch::Rec
     let tls = settings.tls.as_ref().map(|tls| listen::tls(&tls.cert, &tls.key)).transpose()?;
     let limit = settings.shutdown_timeout;
     tracing::info!(app = %bound.app()?, proxy = %bound.proxy()?, public_url = %app.broker.urls.app, "listening");
-    let purge = tokio::spawn(purge(app.broker.clone()));
+    let jobs = Jobs::start(&app.broker, settings.keep);
     let broker = app.broker.clone();
     let metrics = async {
         if let Some(listener) = bound.metrics {
@@ -115,7 +115,7 @@ pub async fn serve(app: App, bound: Bound, settings: &Settings, stop: watch::Rec
     let doors = listen::serve(bound.app, tls.clone(), router::app(app.clone()), stopped(stop.clone()), limit);
     let proxy = listen::serve(bound.proxy, tls, router::proxy(app.clone()), stopped(stop.clone()), limit);
     let (doors, proxy, ()) = tokio::join!(doors, proxy, metrics);
-    purge.abort();
+    jobs.stop().await;
     broker.settle(SETTLE).await;
     broker.logs.flush().await;
     broker.store.close().await;
@@ -145,24 +145,4 @@ pub fn on_signal() -> Result<watch::Receiver<bool>> {
         stop.send_replace(true);
     });
     Ok(stopped)
-}
-
-/// Forgets flows a day after their end, once an hour; and keeps the clock with the database's.
-async fn purge(broker: Arc<Broker>) {
-    const EVERY: Duration = Duration::from_secs(3600);
-    const KEEP: Duration = Duration::from_secs(86_400);
-    loop {
-        if let Err(error) = tidy(&broker, KEEP).await {
-            tracing::warn!(error = ?error, "old flows were not forgotten");
-        }
-        tokio::time::sleep(EVERY).await;
-    }
-}
-
-async fn tidy(broker: &Broker, keep: Duration) -> claviger_engine::error::Result<()> {
-    broker.clock.correct(broker.store.database_time().await?);
-    let now = broker.clock.now();
-    let mut conn = broker.store.begin(Actor::System, now).await?;
-    conn.any_purge_flows(now.minus(keep)).await?;
-    conn.commit().await
 }

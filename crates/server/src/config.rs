@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use claviger_engine::{limit::Rate, secret::Secret};
+use claviger_engine::{limit::Rate, retention::Keep, secret::Secret};
 use ipnet::IpNet;
 
 pub mod value;
@@ -55,7 +55,7 @@ const fn secret(name: &'static str, help: &'static str) -> Key {
 }
 
 /// Every setting there is.
-pub const KEYS: [Key; 22] = [
+pub const KEYS: [Key; 25] = [
     secret("database_url", "sqlite://PATH or postgres://user:password@host/database"),
     secret("master_key", "Root keys, id:base64,… (visible to others on this machine: prefer a file)"),
     key("master_key_file", "A file with the root keys"),
@@ -75,6 +75,9 @@ pub const KEYS: [Key; 22] = [
     key("outbound_idle_timeout", "How long a provider may pause within an answer's body"),
     key("outbound_total_timeout", "How long a request of our own (tokens, identity) may take as a whole"),
     key("proxy_rate_limit", "Proxied calls per connection: COUNT/WINDOW, or off"),
+    key("keep_flows", "How long ended authorizations and their codes are kept"),
+    key("keep_events", "How long events, their deliveries and attempts are kept"),
+    key("keep_request_logs", "How long the request log is kept"),
     key("log_format", "text or json"),
     key("log", "error, warn, info, debug, trace, or filters"),
     key("shutdown_timeout", "How long open requests may take to finish after the signal to stop"),
@@ -133,6 +136,8 @@ pub struct Settings {
     pub outbound_total_timeout: Duration,
     /// Proxied calls per connection.
     pub proxy_rate_limit: Rate,
+    /// How long things are kept after their end.
+    pub keep: Keep,
     /// How log lines look.
     pub log_format: LogFormat,
     /// How much is logged, as `tracing_subscriber::EnvFilter` reads it.
@@ -323,6 +328,11 @@ impl Layers {
                 "a count and a window such as 100/60s, or off",
                 |t| t.parse().ok(),
             )?,
+            keep: Keep {
+                flows: self.keep("keep_flows")?,
+                events: self.keep("keep_events")?,
+                request_logs: self.keep("keep_request_logs")?,
+            },
             log_format: self.read("log_format", "text or json", LogFormat::parse)?,
             log: self.read(
                 "log",
@@ -334,6 +344,12 @@ impl Layers {
                 "a time such as 20s, 500ms or 2m",
                 value::duration,
             )?,
+        })
+    }
+
+    fn keep(&self, name: &'static str) -> Result<Duration, SettingError> {
+        self.read(name, "a time above zero such as 30d, 12h or 90m", |text| {
+            value::duration(text).filter(|time| !time.is_zero())
         })
     }
 

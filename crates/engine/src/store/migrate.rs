@@ -20,8 +20,10 @@ use crate::{
 };
 
 /// Every migration: its number, its name, its text. A text that was released never changes again.
-const MIGRATIONS: [(i64, &str, &str); 1] =
-    [(1, "foundation", include_str!("../../migrations/0001_foundation.sql"))];
+const MIGRATIONS: [(i64, &str, &str); 2] = [
+    (1, "foundation", include_str!("../../migrations/0001_foundation.sql")),
+    (2, "delivery", include_str!("../../migrations/0002_delivery.sql")),
+];
 
 /// What a migration did: the schema's number before and after.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -148,6 +148,7 @@ pub(super) fn duration(text: &str) -> Option<Duration> {
         "s" => 1_000,
         "m" => 60_000,
         "h" => 3_600_000,
+        "d" => 86_400_000,
         _ => return None,
     };
     count.checked_mul(unit).map(Duration::from_millis)

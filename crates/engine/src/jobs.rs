@@ -1,0 +1,58 @@
+//! Jobs: what a serving process does without being asked.
+//!
+//! Each is a loop in a file of its own that ends when told to. Everything that lasts is in the store, so any
+//! number of processes may run them over one database, and a process may die in the middle of any.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    broker::Broker,
+    process,
+    retention::{self, Keep},
+    webhook::deliver,
+};
+
+/// How often the clock is set by the database's.
+const CLOCK: Duration = Duration::from_secs(600);
+
+/// The jobs of one process.
+pub struct Jobs {
+    stop: CancellationToken,
+    running: JoinSet<()>,
+}
+
+impl Jobs {
+    /// Starts them all.
+    pub fn start(broker: &Arc<Broker>, keep: Keep) -> Self {
+        let stop = CancellationToken::new();
+        let mut running = JoinSet::new();
+        running.spawn(deliver::run(broker.clone(), stop.clone()));
+        running.spawn(process::run(broker.clone(), stop.clone()));
+        running.spawn(retention::run(broker.clone(), keep, stop.clone()));
+        running.spawn(clock(broker.clone(), stop.clone()));
+        Self { stop, running }
+    }
+
+    /// Begins nothing new, and waits until each has ended what it is in the middle of.
+    pub async fn stop(mut self) {
+        self.stop.cancel();
+        while self.running.join_next().await.is_some() {}
+    }
+}
+
+/// Keeps this process's clock with the database's, so that all processes agree on the time.
+async fn clock(broker: Arc<Broker>, stop: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(CLOCK) => {}
+        }
+        match broker.store.database_time().await {
+            Ok(now) => broker.clock.correct(now),
+            Err(error) => tracing::warn!(error = ?error, "the database did not tell its time"),
+        }
+    }
+}
