@@ -3,6 +3,11 @@
 use super::*;
 use crate::store::{Kind, Migrated, trial::databases};
 
+/// The schema's number in this program.
+const OURS: i64 = 2;
+/// What migrating an empty database did.
+const FRESH: Migrated = Migrated { from: 0, to: OURS };
+
 #[tokio::test]
 async fn it_migrates_once_however_many_start_at_once() {
     for database in databases().await {
@@ -19,9 +24,9 @@ async fn it_migrates_once_however_many_start_at_once() {
         let mut worked = 0;
         for start in starts {
             let (store, migrated) = start.await.unwrap();
-            worked += usize::from(migrated == Migrated { from: 0, to: 1 });
+            worked += usize::from(migrated == FRESH);
             assert!(migrated.from == migrated.to || migrated.from == 0, "{migrated:?}");
-            assert_eq!(store.schema().await.unwrap(), (1, 1));
+            assert_eq!(store.schema().await.unwrap(), (OURS, OURS));
             store.close().await;
         }
         assert_eq!(worked, 1);
@@ -42,19 +47,19 @@ async fn a_migration_waits_while_another_process_holds_the_lock() {
     });
     // Others, whose lock is free, get done meanwhile.
     for name in ["a.db", "b.db", "c.db"] {
-        assert_eq!(open(name).await.migrate().await.unwrap(), Migrated { from: 0, to: 1 });
+        assert_eq!(open(name).await.migrate().await.unwrap(), FRESH);
     }
     assert!(!waiting.is_finished());
-    assert_eq!(store.schema().await.unwrap(), (0, 1));
+    assert_eq!(store.schema().await.unwrap(), (0, OURS));
     drop(held);
-    assert_eq!(waiting.await.unwrap(), Migrated { from: 0, to: 1 });
+    assert_eq!(waiting.await.unwrap(), FRESH);
 }
 
 #[tokio::test]
 async fn an_empty_database_has_no_schema_and_is_not_writable() {
     for database in databases().await {
         let store = Store::open(&database.url).await.unwrap();
-        assert_eq!(store.schema().await.unwrap(), (0, 1));
+        assert_eq!(store.schema().await.unwrap(), (0, OURS));
         assert!(store.check_writable().await.is_err());
         store.migrate().await.unwrap();
         store.check_writable().await.unwrap();
@@ -74,7 +79,7 @@ async fn a_newer_or_altered_schema_is_refused() {
         run("insert into schema_migration (number, name, checksum) values (99, 'future', 'x')").await;
         let message = conflict(store.migrate().await);
         assert!(message.contains("99") && message.contains("newer program"), "{message}");
-        assert_eq!(store.schema().await.unwrap(), (99, 1));
+        assert_eq!(store.schema().await.unwrap(), (99, OURS));
     })
     .await;
 }
