@@ -12,6 +12,7 @@ pub(crate) mod exchange;
 mod finish;
 mod grant;
 mod handoff;
+mod import;
 mod page;
 mod record;
 mod redeem;
@@ -23,6 +24,7 @@ pub use discovery::Discovery;
 pub use end::end;
 pub use finish::{Callback, finish};
 pub use handoff::Outcome;
+pub use import::{Import, import};
 pub use page::{Ask, Form, cancel, open, submit};
 pub use redeem::{Redeem, Redeemed, redeem};
 
