@@ -18,7 +18,7 @@ use crate::{
     secret::{Secret, token},
     store::Conn,
     time::Millis,
-    vault::{Aad, Vault, hash},
+    vault::{Aad, Field, Vault, hash},
 };
 use claviger_catalog::Catalog;
 
@@ -97,7 +97,7 @@ pub async fn workspace(to: &mut Change<'_>, input: NewWorkspace) -> Result<(Work
 
 /// What a workspace's JWT secret is bound to.
 pub fn jwt_secret_aad(workspace: &WorkspaceId) -> Aad<'_> {
-    Aad { workspace: workspace.as_str(), record: workspace.as_str(), field: "workspace.jwt_secret" }
+    Field::JwtSecret.of(workspace, workspace.as_str())
 }
 
 /// Registers a redirect URI. `false` when it was registered before.
@@ -279,5 +279,5 @@ pub async fn webhook(
 
 /// What a webhook endpoint's signing secret is bound to.
 pub fn webhook_secret_aad<'a>(workspace: &'a WorkspaceId, endpoint: &'a EndpointId) -> Aad<'a> {
-    Aad { workspace: workspace.as_str(), record: endpoint.as_str(), field: "webhook.secret" }
+    Field::WebhookSecret.of(workspace, endpoint.as_str())
 }

@@ -24,7 +24,7 @@ use crate::{
     id::ConnectionId,
     secret::{Secret, token},
     store::{Conn, FlowEnd},
-    vault::{Aad, Sealed, hash},
+    vault::{Aad, Field, Sealed, hash},
 };
 
 /// A browser at one of the callback paths.
@@ -134,7 +134,7 @@ impl End {
 
 /// What a flow's outcome is bound to.
 pub(super) fn outcome_aad(flow: &Flow) -> Aad<'_> {
-    Aad { workspace: flow.workspace_id.as_str(), record: flow.id.as_str(), field: "flow.outcome" }
+    Field::Outcome.of(&flow.workspace_id, flow.id.as_str())
 }
 
 /// How a callback was concluded.

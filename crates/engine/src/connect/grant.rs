@@ -9,7 +9,7 @@ use crate::{
     domain::flow::Flow,
     error::{Error, Result},
     secret::Secret,
-    vault::{Aad, Sealed},
+    vault::{Aad, Field, Sealed},
 };
 
 /// What a callback brought.
@@ -39,5 +39,5 @@ impl Grant {
 }
 
 fn aad(flow: &Flow) -> Aad<'_> {
-    Aad { workspace: flow.workspace_id.as_str(), record: flow.id.as_str(), field: "flow.provider_code" }
+    Field::ProviderCode.of(&flow.workspace_id, flow.id.as_str())
 }

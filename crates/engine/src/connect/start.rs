@@ -17,7 +17,7 @@ use crate::{
     },
     error::{Error, Result},
     secret::{random, token},
-    vault::{Aad, Sealed, hash},
+    vault::{Aad, Field, Sealed, hash},
 };
 
 /// A flow ready to leave for the provider.
@@ -68,5 +68,5 @@ pub(super) async fn mint(
 
 /// What a flow's verifier is bound to.
 pub(super) fn verifier_aad(flow: &Flow) -> Aad<'_> {
-    Aad { workspace: flow.workspace_id.as_str(), record: flow.id.as_str(), field: "flow.verifier" }
+    Field::Verifier.of(&flow.workspace_id, flow.id.as_str())
 }

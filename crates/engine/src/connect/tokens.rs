@@ -9,7 +9,7 @@ use crate::{
     id::{ConnectionId, WorkspaceId},
     secret::Secret,
     time::Millis,
-    vault::Aad,
+    vault::{Aad, Field},
 };
 
 /// Seals a token set into a fresh credential of version 1; a refresh raises the version.
@@ -47,13 +47,9 @@ pub(crate) fn client_secret(broker: &Broker, integration: &Integration) -> Resul
 
 /// What an integration's client secret is bound to.
 pub fn client_secret_aad(integration: &Integration) -> Aad<'_> {
-    Aad {
-        workspace: integration.workspace_id.as_str(),
-        record: integration.id.as_str(),
-        field: "integration.client_secret",
-    }
+    Field::ClientSecret.of(&integration.workspace_id, integration.id.as_str())
 }
 
 fn aad<'a>(workspace: &'a WorkspaceId, connection: &'a ConnectionId) -> Aad<'a> {
-    Aad { workspace: workspace.as_str(), record: connection.as_str(), field: "credential.tokens" }
+    Field::Tokens.of(workspace, connection.as_str())
 }

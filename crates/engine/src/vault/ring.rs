@@ -54,8 +54,25 @@ impl KeyRing {
 
     /// A fresh ring of one key, as [`KeyRing::parse`] reads it: `k1:<base64>`.
     pub fn generate() -> Result<Secret> {
+        Self::generate_as("k1")
+    }
+
+    /// The same with another id. [`Error::Invalid`] unless it is one that a ring takes.
+    pub fn generate_as(id: &str) -> Result<Secret> {
+        if !well_formed(id) {
+            return Err(Error::invalid("id", "must be 1 to 32 of A-Z a-z 0-9 _ -"));
+        }
         let bytes = Zeroizing::new(random::<KEY_BYTES>()?);
-        Ok(Secret::new(format!("k1:{}", BASE64_STANDARD.encode(bytes.as_slice()))))
+        // Enough room from the start: a text that grows would leave a copy of the key behind.
+        let mut text = Zeroizing::new(String::with_capacity(id.len() + 1 + KEY_BYTES * 2));
+        text.push_str(id);
+        text.push(':');
+        BASE64_STANDARD.encode_string(bytes.as_slice(), &mut text);
+        Ok(Secret::new(text.as_str()))
+    }
+
+    pub(super) fn ids(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|key| key.id.as_str())
     }
 
     pub(super) fn find(&self, id: &str) -> Option<&RootKey> {

@@ -22,6 +22,11 @@ impl Sealed {
         self.parts().map(|parts| parts.root)
     }
 
+    /// The part that a rotation of root keys leaves as it is; `None` for a text that is not ours.
+    pub fn body(&self) -> Option<&str> {
+        self.parts().map(|parts| parts.body)
+    }
+
     pub(super) fn parts(&self) -> Option<Parts<'_>> {
         let mut parts = self.0.split('.');
         let format = parts.next()?;
@@ -50,7 +55,7 @@ pub struct Aad<'a> {
     pub workspace: &'a str,
     /// The id of the row.
     pub record: &'a str,
-    /// Table and column: `credential.sealed`, `integration.client_secret`, `flow.verifier`.
+    /// What it is: the name of a [`super::Field`].
     pub field: &'static str,
 }
 

@@ -60,17 +60,58 @@ fn after_rotation_the_first_key_seals_and_the_second_still_opens() {
 }
 
 #[test]
-fn a_data_key_wrapped_anew_opens_the_body_as_it_was() {
-    let ring = KeyRing::parse(&format!("{},{}", entry("k2", 2), entry("k1", 1))).unwrap();
+fn wrapped_anew_it_opens_with_the_new_key_alone_and_its_body_is_as_it_was() {
     let old = vault(&entry("k1", 1)).seal(&AAD, &Secret::new(CANARY)).unwrap();
-    let parts = old.parts().unwrap();
-    let (from, to) = (ring.find("k1").unwrap(), ring.find("k2").unwrap());
-    let mut wrapped = BASE64_URL_SAFE_NO_PAD.decode(parts.wrapped).unwrap();
-    let data_key = cipher::open(&from.key, &AAD.of_key("k1"), &mut wrapped).unwrap();
-    let anew = cipher::seal(&to.key, &AAD.of_key("k2"), data_key).unwrap();
-    let rotated = Sealed::from_row(format!("v1.k2.{}.{}", BASE64_URL_SAFE_NO_PAD.encode(anew), parts.body));
-    assert!(opens(&vault(&entry("k2", 2)), &AAD, &rotated));
-    assert!(!opens(&vault(&entry("k2", 2)), &Aad { record: "conn_2", ..AAD }, &rotated));
+    let both = vault(&format!("{},{}", entry("k2", 2), entry("k1", 1)));
+    let anew = both.rewrap(&AAD, &old).unwrap().unwrap();
+    assert_eq!((old.root_key_id(), anew.root_key_id()), (Some("k1"), Some("k2")));
+    assert!(old.body() == anew.body() && old.parts().unwrap().wrapped != anew.parts().unwrap().wrapped);
+    assert!(opens(&vault(&entry("k2", 2)), &AAD, &anew) && opens(&both, &AAD, &anew));
+    assert!(!opens(&vault(&entry("k1", 1)), &AAD, &anew));
+    assert!(!opens(&both, &Aad { record: "conn_2", ..AAD }, &anew));
+    assert!(both.rewrap(&AAD, &anew).unwrap().is_none(), "nothing is left to do");
+    assert_eq!(both.key_ids(), ["k2", "k1"]);
+}
+
+#[test]
+fn what_does_not_open_is_not_wrapped_anew() {
+    let both = vault(&format!("{},{}", entry("k2", 2), entry("k1", 1)));
+    let seal = |aad| vault(&entry("k1", 1)).seal(aad, &Secret::new(CANARY)).unwrap();
+    let there = Aad { record: "conn_2", ..AAD };
+    let (mine, twin, theirs) = (seal(&AAD), seal(&AAD), seal(&there));
+    let mix = |wrapped: &Sealed, body: &Sealed| {
+        let (wrapped, body) = (wrapped.parts().unwrap().wrapped, body.parts().unwrap().body);
+        Sealed::from_row(format!("v1.k1.{wrapped}.{body}"))
+    };
+    let refused =
+        |aad: &Aad<'_>, sealed: &Sealed| both.open(aad, sealed).is_err() && both.rewrap(aad, sealed).is_err();
+    assert!(!refused(&AAD, &mix(&mine, &mine)) && !refused(&there, &mix(&theirs, &theirs)));
+    assert!(refused(&AAD, &theirs), "the whole text of another row");
+    assert!(refused(&AAD, &mix(&theirs, &mine)), "the wrapped key of another row");
+    assert!(refused(&AAD, &mix(&mine, &theirs)), "the body of another row");
+    assert!(refused(&AAD, &mix(&mine, &twin)), "the body of another time");
+    assert!(refused(&AAD, &mix(&twin, &mine)), "the wrapped key of another time");
+    for moved in [Aad { workspace: "ws_b", ..AAD }, Aad { field: "flow.outcome", ..AAD }] {
+        assert!(refused(&moved, &mine));
+    }
+    let unknown = Sealed::from_row(mine.as_str().replacen(".k1.", ".k0.", 1));
+    assert!(refused(&AAD, &unknown) && refused(&AAD, &Sealed::from_row("v1.k1.AAAA".into())));
+    let error = format!("{:?}", both.rewrap(&AAD, &unknown).err().unwrap());
+    assert!(error.contains("conn_1") && !error.contains(CANARY) && !error.contains(mine.body().unwrap()));
+}
+
+#[test]
+fn each_field_is_bound_to_a_name_of_its_own() {
+    let names: std::collections::BTreeSet<_> = Field::ALL.map(Field::as_str).into();
+    assert_eq!(names.len(), Field::ALL.len());
+    let vault = vault(&entry("k1", 1));
+    let ws = crate::id::WorkspaceId::new();
+    for field in Field::ALL {
+        let sealed = vault.seal(&field.of(&ws, "r"), &Secret::new(CANARY)).unwrap();
+        for other in Field::ALL {
+            assert_eq!(opens(&vault, &other.of(&ws, "r"), &sealed), other == field);
+        }
+    }
 }
 
 #[test]
@@ -132,6 +173,10 @@ fn a_generated_ring_is_fresh_and_works() {
     let vault = vault(one.expose());
     vault.check().unwrap();
     assert_eq!(vault.sealing_key_id(), "k1");
+    assert_eq!(super::tests::vault(KeyRing::generate_as("k_2").unwrap().expose()).sealing_key_id(), "k_2");
+    for id in ["", "k.2", "k 2", &"k".repeat(33)] {
+        assert!(matches!(KeyRing::generate_as(id), Err(Error::Invalid { .. })), "{id}");
+    }
     assert!(!opens(
         &super::tests::vault(two.expose()),
         &AAD,
