@@ -57,6 +57,8 @@ pub struct Call {
     /// Parameters; values may be templates.
     #[serde(default)]
     pub params: BTreeMap<String, String>,
+    /// The JSON body, word for word, where it is not an object of `params`: `null`.
+    pub body: Option<String>,
     /// Headers; values may be templates.
     #[serde(default)]
     pub headers: BTreeMap<String, String>,
@@ -70,6 +72,7 @@ impl Call {
             url: url.to_owned(),
             format: BodyFormat::Query,
             params: BTreeMap::new(),
+            body: None,
             headers: BTreeMap::new(),
         }
     }

@@ -24,7 +24,7 @@ pub use self::{
     identity::{Call, Identity, IdentitySource, Verify},
     oauth2::{
         Authorize, Callback, ClientAuth, EndpointSource, Endpoints, OAuth2, Pkce, RevocationScope,
-        RevokeCall, RevokedToken, SavedParam, Scopes,
+        RevokeAuth, RevokeCall, RevokedToken, SavedParam, Scopes,
     },
     provider::{AskedOf, Auth, Input, Provider},
     template::TemplateError,

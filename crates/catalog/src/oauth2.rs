@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de};
 
 use crate::{
     provider::yes,
@@ -253,15 +253,52 @@ pub struct RevokeCall {
     /// Parameters; values may name `{token}`, `{client_id}`, `{client_secret}`.
     #[serde(default)]
     pub params: BTreeMap<String, String>,
+    /// The JSON body, word for word, where it is not an object of `params`: `null`.
+    pub body: Option<String>,
     /// Headers; values may name `{token}` (`Bearer {token}`).
     #[serde(default)]
     pub headers: BTreeMap<String, String>,
-    /// Whether the client authenticates as at the token endpoint. Default false.
+    /// Whether the client authenticates, and how: `false` (the default), `true` for as at the token endpoint,
+    /// or `"basic"` or `"body"` where it is always that.
     #[serde(default)]
-    pub client_auth: bool,
+    pub client_auth: RevokeAuth,
     /// Which token is revoked. Default `refresh_token`, or the access token when there is none.
     #[serde(default)]
     pub token: RevokedToken,
+}
+
+/// How the client authenticates in a revocation call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum RevokeAuth {
+    /// Not at all.
+    #[default]
+    No,
+    /// As at the token endpoint.
+    Same,
+    /// In this way, whatever is done at the token endpoint.
+    Always(ClientAuth),
+}
+
+impl<'de> Deserialize<'de> for RevokeAuth {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl de::Visitor<'_> for Visitor {
+            type Value = RevokeAuth;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("true, false, \"basic\" or \"body\"")
+            }
+            fn visit_bool<E: de::Error>(self, same: bool) -> Result<RevokeAuth, E> {
+                Ok(if same { RevokeAuth::Same } else { RevokeAuth::No })
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<RevokeAuth, E> {
+                match ClientAuth::parse(text) {
+                    Some(auth @ (ClientAuth::Basic | ClientAuth::Body)) => Ok(RevokeAuth::Always(auth)),
+                    _ => Err(E::invalid_value(de::Unexpected::Str(text), &self)),
+                }
+            }
+        }
+        from.deserialize_any(Visitor)
+    }
 }
 
 /// Which token a revocation call names.

@@ -22,6 +22,8 @@ pub struct TokenRequest {
     pub omit: Vec<String>,
     /// Parameters, by the names that are sent, that go into the URL's query instead of the body.
     pub in_query: Vec<String>,
+    /// Parameters, by the names that are sent, that a JSON body holds as numbers instead of texts.
+    pub numbers: Vec<String>,
     /// Further headers; values may be templates.
     pub headers: BTreeMap<String, String>,
     /// Whether the state is sent again with the code.

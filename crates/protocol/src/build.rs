@@ -23,6 +23,10 @@ pub(crate) struct Draft<'a> {
     pub fields: Vec<(String, String)>,
     /// Names among them that go into the query.
     pub in_query: &'a [String],
+    /// Names among them that a JSON body holds as numbers.
+    pub numbers: &'a [String],
+    /// The JSON body, word for word, in place of parameters.
+    pub body: Option<&'a str>,
     pub headers: Vec<(String, String)>,
 }
 
@@ -35,6 +39,8 @@ impl Draft<'_> {
             format: BodyFormat::Form,
             fields: Vec::new(),
             in_query: &[],
+            numbers: &[],
+            body: None,
             headers: Vec::new(),
         }
     }
@@ -56,7 +62,10 @@ impl Draft<'_> {
             self.fields.into_iter().partition(|(name, _)| all_in_query || self.in_query.contains(name));
         let url = form::append(&self.url, &form::write(&query, &[]));
         let (content_type, body) = match self.format {
-            BodyFormat::Json => ("application/json", json_body(body)),
+            BodyFormat::Json => {
+                let written = self.body.map(|text| Bytes::copy_from_slice(text.as_bytes()));
+                ("application/json", written.unwrap_or_else(|| json_body(body, self.numbers)))
+            }
             BodyFormat::Form | BodyFormat::Query => {
                 ("application/x-www-form-urlencoded", Bytes::from(form::write(&body, &[])))
             }
@@ -88,11 +97,18 @@ impl Draft<'_> {
 }
 
 /// An empty object is not sent as `{}` where there is nothing to say.
-fn json_body(fields: Vec<(String, String)>) -> Bytes {
+fn json_body(fields: Vec<(String, String)>, numbers: &[String]) -> Bytes {
+    let typed = |name: &String, value: String| match value.parse::<i64>() {
+        Ok(number) if numbers.contains(name) => Value::from(number),
+        _ => Value::String(value),
+    };
     let map: Map<String, Value> = fields
         .into_iter()
         .filter(|(_, value)| !value.is_empty())
-        .map(|(name, value)| (name, Value::String(value)))
+        .map(|(name, value)| {
+            let value = typed(&name, value);
+            (name, value)
+        })
         .collect();
     if map.is_empty() { Bytes::new() } else { Bytes::from(Value::Object(map).to_string()) }
 }

@@ -28,6 +28,7 @@ pub(crate) fn request(
     let mut draft = Draft::new("API URL", &url);
     draft.method = call.method;
     draft.format = call.format;
+    draft.body = call.body.as_deref();
     for (name, value) in &call.params {
         draft.set(name, &build::fill(value, &known)?);
     }

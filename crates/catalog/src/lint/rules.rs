@@ -6,7 +6,8 @@ use url::Url;
 
 use super::{Finding, Severity};
 use crate::{
-    Auth, Call, EndpointSource, IdentitySource, OAuth2, Pkce, Provider, RefreshWith, pattern,
+    Auth, BodyFormat, Call, EndpointSource, IdentitySource, Method, OAuth2, Pkce, Provider, RefreshWith,
+    RevokeAuth, pattern,
     template::{self, Piece, Place, RESERVED},
 };
 
@@ -166,6 +167,46 @@ pub(super) fn oauth2(provider: &Provider, list: &mut List) {
         url(provider, "oauth2.revoke.url", &revoke.url, list);
         texts(provider, "oauth2.revoke.params", &revoke.params, list);
         texts(provider, "oauth2.revoke.headers", &revoke.headers, list);
+        let formed = revoke.params.is_empty() && revoke.client_auth == RevokeAuth::No;
+        body("oauth2.revoke.body", revoke.body.as_ref(), (revoke.method, revoke.format), formed, list);
+    }
+    numbers(oauth2, list);
+}
+
+/// Parameters that a JSON body holds as numbers.
+fn numbers(oauth2: &OAuth2, list: &mut List) {
+    let key = "oauth2.token.numbers";
+    let json = [Some(oauth2.token.format), oauth2.refresh.format].contains(&Some(BodyFormat::Json));
+    if !oauth2.token.numbers.is_empty() && !json {
+        list.error(key, "needs format = \"json\"");
+    }
+    for name in &oauth2.token.numbers {
+        let given: Vec<&String> = [&oauth2.token.params, &oauth2.refresh.params]
+            .iter()
+            .filter_map(|params| params.get(name))
+            .collect();
+        if given.is_empty() {
+            list.error(key, format!("`{name}` is not among the params"));
+        } else if !given
+            .iter()
+            .all(|value| value.parse::<i64>().is_ok() || !template::names(value).is_empty())
+        {
+            list.error(key, format!("`{name}` is not a whole number"));
+        }
+    }
+}
+
+/// A body that is written out.
+fn body(key: &str, body: Option<&String>, how: (Method, BodyFormat), alone: bool, list: &mut List) {
+    let Some(text) = body else { return };
+    if how.0 == Method::Get || how.1 != BodyFormat::Json {
+        list.error(key, "needs format = \"json\" and another method than GET");
+    }
+    if !alone {
+        list.error(key, "can't stand beside parameters");
+    }
+    if text.trim().is_empty() || text.chars().any(char::is_control) {
+        list.error(key, "must be JSON in one line");
     }
 }
 
@@ -259,6 +300,8 @@ fn call(provider: &Provider, key: &str, call: &Call, list: &mut List) {
     }
     texts(provider, &format!("{key}.params"), &call.params, list);
     texts(provider, &format!("{key}.headers"), &call.headers, list);
+    let how = (call.method, call.format);
+    body(&format!("{key}.body"), call.body.as_ref(), how, call.params.is_empty(), list);
 }
 
 /// A URL template: https, known names, and a pattern for every name that could move the host.

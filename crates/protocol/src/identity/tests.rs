@@ -25,6 +25,12 @@ fn where_the_identity_is_asked() {
     // Quirk 56: a POST with a body, with its own header.
     let post = "source = \"call\"\nid = \"id\"\n[call]\nmethod = \"POST\"\nurl = \"https://api.example/graphql\"\nformat = \
                 \"json\"\nparams = { query = \"{ viewer { id } }\" }\nheaders = { Authorization = \"Key {token}\" }";
+    let null = "source = \"call\"\nid = \"id\"\n[call]\nmethod = \"POST\"\nurl = \"https://api.example/me\"\nformat = \
+                \"json\"\nbody = \"null\"";
+    assert_eq!(
+        ask(null, None, None),
+        Ok(Some("POST https://api.example/me\nauthorization: Bearer AT\n\nnull".to_owned()))
+    );
     assert_eq!(
         ask(post, None, None),
         Ok(Some(

@@ -1,7 +1,7 @@
 //! Revoking tokens (RFC 7009, or the call that the provider file names).
 
 use bytes::Bytes;
-use claviger_catalog::{OAuth2, RevokeCall, RevokedToken};
+use claviger_catalog::{OAuth2, RevokeAuth, RevokeCall, RevokedToken};
 use http::{Request, StatusCode};
 use serde_json::Value;
 
@@ -89,9 +89,11 @@ fn own(
     let in_url: Vec<(&str, Option<&str>)> =
         encoded.iter().map(|(name, value)| (*name, value.as_deref())).collect();
     let mut draft = Draft::new("revocation endpoint", &build::fill(&call.url, &in_url)?);
-    (draft.method, draft.format) = (call.method, call.format);
-    if call.client_auth {
-        client_auth::add(oauth2, client, &mut draft)?;
+    (draft.method, draft.format, draft.body) = (call.method, call.format, call.body.as_deref());
+    match call.client_auth {
+        RevokeAuth::No => {}
+        RevokeAuth::Same => client_auth::add(oauth2, client, &mut draft)?,
+        RevokeAuth::Always(auth) => client_auth::add(oauth2, &Client { auth, ..*client }, &mut draft)?,
     }
     for (name, value) in &call.params {
         draft.set(name, &build::fill(value, &known)?);

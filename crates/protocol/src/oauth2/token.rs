@@ -34,7 +34,8 @@ pub fn exchange(
 ) -> Result<Request<Bytes>, ProtocolError> {
     let shape = &oauth2.token;
     let mut draft = Draft::new("token endpoint", token_url);
-    (draft.method, draft.format, draft.in_query) = (shape.method, shape.format, &shape.in_query);
+    (draft.method, draft.format) = (shape.method, shape.format);
+    (draft.in_query, draft.numbers) = (&shape.in_query, &shape.numbers);
     draft.set("grant_type", "authorization_code");
     draft.set("code", code.expose());
     draft.set("redirect_uri", redirect_uri);
@@ -96,7 +97,7 @@ fn renewing(
     let mut draft = Draft::new("token endpoint", url);
     draft.method = shape.method.unwrap_or(oauth2.token.method);
     draft.format = shape.format.unwrap_or(oauth2.token.format);
-    draft.in_query = &oauth2.token.in_query;
+    (draft.in_query, draft.numbers) = (&oauth2.token.in_query, &oauth2.token.numbers);
     let default = if shape.with == RefreshWith::Client { "client_credentials" } else { "refresh_token" };
     draft.set("grant_type", shape.grant_type.as_deref().unwrap_or(default));
     let shown = match shape.with {

@@ -30,6 +30,12 @@ fn a_files_own_call() {
         made(&provider(lines), Some("https://unused.example/"), Some("R/T ?")),
         ["DELETE https://acme.example/tokens/R%2FT%20%3F\nauthorization: Bearer AT"]
     );
+    let lines = "[revoke]\nurl = \"https://acme.example/revoke\"\nformat = \"json\"\nbody = \"null\"\n\
+                 headers = { Authorization = \"Bearer {access_token}\" }";
+    assert_eq!(
+        made(&provider(lines), None, Some("RT")),
+        ["POST https://acme.example/revoke\nauthorization: Bearer AT\n\nnull"]
+    );
     let catalog = Catalog::builtin().expect("the catalog");
     let github = catalog.get("github").expect("github");
     let secret = Secret::new("s3c");

@@ -250,6 +250,17 @@ fn what_is_missing_or_unusable_is_told_without_secrets() {
     }
 }
 
+/// Numbers go as numbers into a JSON body, in the exchange and in the refresh; nothing else does.
+#[test]
+fn numbers_in_a_json_body() {
+    let lines = "token.format = \"json\"\ntoken.params = { expires_in = \"60\", note = \"7\" }\n\
+                 refresh.params = { expires_in = \"61\" }\ntoken.numbers = [\"expires_in\"]";
+    let body = |made: Request<Bytes>| String::from_utf8(made.into_body().to_vec()).expect("text");
+    let made = body(exchanged(lines, ClientAuth::Basic, URL, &[]).expect("a request"));
+    assert!(made.contains(r#""expires_in":60,"#) && made.contains(r#""note":"7""#), "{made}");
+    assert!(refreshing(lines, ClientAuth::Body).contains(r#""expires_in":61}"#));
+}
+
 /// A client without a secret is public, whatever is configured.
 #[test]
 fn no_secret_no_basic() {
