@@ -10,7 +10,6 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     broker::Broker,
-    process,
     retention::{self, Keep},
     webhook::deliver,
 };
@@ -30,7 +29,6 @@ impl Jobs {
         let stop = CancellationToken::new();
         let mut running = JoinSet::new();
         running.spawn(deliver::run(broker.clone(), stop.clone()));
-        running.spawn(process::run(broker.clone(), stop.clone()));
         running.spawn(retention::run(broker.clone(), keep, stop.clone()));
         running.spawn(clock(broker.clone(), stop.clone()));
         Self { stop, running }

@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::Result;
-use claviger_engine::{broker::Broker, id::WorkspaceId, jobs::Jobs, secret::Secret};
+use claviger_engine::{broker::Broker, id::WorkspaceId, jobs::Jobs, process, secret::Secret};
 use ipnet::IpNet;
 use tokio::{
     net::TcpListener,
@@ -105,6 +105,8 @@ pub async fn serve(app: App, bound: Bound, settings: &Settings, stop: watch::Rec
     let tls = settings.tls.as_ref().map(|tls| listen::tls(&tls.cert, &tls.key)).transpose()?;
     let limit = settings.shutdown_timeout;
     tracing::info!(app = %bound.app()?, proxy = %bound.proxy()?, public_url = %app.broker.urls.app, "listening");
+    // Before anything is served, so that no rotation of root keys overlooks this process.
+    let presence = process::announce(&app.broker).await?;
     let jobs = Jobs::start(&app.broker, settings.keep);
     let broker = app.broker.clone();
     let metrics = async {
@@ -118,6 +120,7 @@ pub async fn serve(app: App, bound: Bound, settings: &Settings, stop: watch::Rec
     jobs.stop().await;
     broker.settle(SETTLE).await;
     broker.logs.flush().await;
+    presence.leave().await;
     broker.store.close().await;
     let cut = doors.cut + proxy.cut;
     if cut > 0 {

@@ -9,6 +9,7 @@ pub mod credential;
 pub mod event;
 pub mod flow;
 pub mod integration;
+pub mod process;
 pub mod request_log;
 pub mod revocation;
 pub mod user;

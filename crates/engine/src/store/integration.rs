@@ -8,6 +8,7 @@ use crate::{
     domain::integration::{CallbackKind, Integration, Mode},
     error::{Error, Result},
     id::{IntegrationId, WorkspaceId},
+    vault::Sealed,
 };
 
 impl Conn {
@@ -69,13 +70,16 @@ impl Conn {
     }
 
     /// Changes an integration and gives its new version. Writes only over the version that was read:
-    /// [`Error::Conflict`] when another change came first. Id, workspace and `created_at` never change.
+    /// [`Error::Conflict`] when another change came first. Id, workspace and `created_at` never change. A client
+    /// secret that stays the same stays as it is stored: its data key may be wrapped anew since it was read.
     pub async fn update_integration(&mut self, ws: &WorkspaceId, integration: &Integration) -> Result<i64> {
-        let update =
-            sql("update integration set slug = $4, provider = $5, name = $6, name_sort = $7, mode = $8, \
-                          client_id = $9, client_secret = $10, scopes = $11, callback = $12, config = $13, \
+        let update = sql(
+            "update integration set slug = $4, provider = $5, name = $6, name_sort = $7, mode = $8, \
+                          client_id = $9, client_secret = case when replace(client_secret, $16, '') <> client_secret \
+                          then client_secret else $10 end, scopes = $11, callback = $12, config = $13, \
                           disabled_at = $14, updated_at = $15, version = version + 1 \
-                          where workspace_id = $1 and id = $2 and version = $3 returning version");
+                          where workspace_id = $1 and id = $2 and version = $3 returning version",
+        );
         let update = update.text(ws.as_str()).text(integration.id.as_str()).int(integration.version);
         let update = update.text(&integration.key).text(&integration.provider).text(&integration.name);
         let update = update.text(integration.name.to_lowercase()).text(integration.mode.as_str());
@@ -83,6 +87,7 @@ impl Conn {
         let update = update.maybe_sealed(integration.client_secret.as_ref()).json(&integration.scopes)?;
         let update = update.text(integration.callback.as_str()).json(&integration.config)?;
         let update = update.maybe_at(integration.disabled_at).at(self.now);
+        let update = update.maybe_text(integration.client_secret.as_ref().and_then(Sealed::body));
         let Some(row) = self.changed_row(update).await? else {
             return Err(match self.integration(ws, &integration.id).await? {
                 Some(_) => Error::Conflict { message: "the integration was changed meanwhile".to_owned() },

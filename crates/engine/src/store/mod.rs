@@ -19,9 +19,11 @@ mod integration;
 pub mod migrate;
 pub mod open;
 mod operator;
+mod process;
 mod redirect_uri;
 mod request_log;
 mod revocation;
+pub mod sealed;
 mod statement;
 #[cfg(test)]
 mod tests;
@@ -37,3 +39,4 @@ pub use connection::ConnectionFilter;
 pub use flow::FlowEnd;
 pub use migrate::Migrated;
 pub use open::{Kind, Store};
+pub use sealed::SealedRow;
