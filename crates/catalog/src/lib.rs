@@ -10,6 +10,7 @@ mod error;
 mod fill;
 pub mod identity;
 pub mod lint;
+mod merge;
 pub mod oauth2;
 pub mod pattern;
 pub mod provider;
@@ -41,6 +42,7 @@ const BUILTIN: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/builtin.rs"
 #[derive(Debug, Clone, Default)]
 pub struct Catalog {
     providers: BTreeMap<String, Arc<Provider>>,
+    tables: merge::Tables,
 }
 
 impl Catalog {
@@ -50,9 +52,7 @@ impl Catalog {
     /// When one of the files is not a provider; a test keeps this from being released.
     pub fn builtin() -> Result<Self, CatalogError> {
         let mut catalog = Self::empty();
-        for (name, text) in BUILTIN {
-            catalog.add(name, text)?;
-        }
+        catalog.add_all(BUILTIN)?;
         Ok(catalog)
     }
 
@@ -61,19 +61,46 @@ impl Catalog {
         Self::default()
     }
 
-    /// Reads one provider file and adds it. The file's name must be the provider's key with `.toml`.
+    /// Reads one provider file and adds it. The file's name must be the provider's key with `.toml`; what it
+    /// extends must be there already.
     ///
     /// # Errors
     /// Names the file and the key in it: not TOML, an unknown field, a value that makes no sense, an
-    /// authentication kind that is not offered yet, or a provider key that is taken.
+    /// authentication kind that is not offered yet, a base that is not known, or a provider key that is taken.
     pub fn add(&mut self, file_name: &str, toml: &str) -> Result<(), CatalogError> {
-        let provider = Provider::parse(file_name, toml)?;
-        if self.providers.contains_key(&provider.key) {
-            let message = format!("another provider has the key `{}`", provider.key);
-            return Err(CatalogError::new(file_name, "key", message));
+        self.add_all(&[(file_name, toml)])
+    }
+
+    /// Reads provider files, as (file name, text), and adds all of them or none. Their order does not matter:
+    /// one may extend another of them.
+    ///
+    /// # Errors
+    /// As [`Catalog::add`]
+    pub fn add_all(&mut self, files: &[(&str, &str)]) -> Result<(), CatalogError> {
+        let mut next = self.clone();
+        let mut read = Vec::new();
+        for (name, text) in files {
+            let table = Provider::table(name, text)?;
+            if let Some(key) = table.get("key").and_then(toml::Value::as_str) {
+                next.tables.entry(key.to_owned()).or_insert_with(|| table.clone());
+            }
+            read.push((*name, table));
         }
-        self.providers.insert(provider.key.clone(), Arc::new(provider));
+        for (name, table) in read {
+            let provider = Provider::checked(name, table, &next.tables)?;
+            if next.providers.contains_key(&provider.key) {
+                let message = format!("another provider has the key `{}`", provider.key);
+                return Err(CatalogError::new(name, "key", message));
+            }
+            next.providers.insert(provider.key.clone(), Arc::new(provider));
+        }
+        *self = next;
         Ok(())
+    }
+
+    /// The family of the provider with this key ([`Provider::family`]); one that is not known is its own.
+    pub fn family<'a>(&'a self, key: &'a str) -> &'a str {
+        self.providers.get(key).map_or(key, |provider| &provider.family)
     }
 
     /// The provider with this key.

@@ -5,7 +5,7 @@
 
 mod rules;
 
-use crate::Provider;
+use crate::{Provider, merge};
 
 /// How bad a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,9 +43,27 @@ impl std::fmt::Display for Finding {
     }
 }
 
-/// Everything that is wrong with this file; empty means fine.
+/// Everything that is wrong with this file; empty means fine. It may extend a provider that is compiled in.
 pub fn check(file_name: &str, toml: &str) -> Vec<Finding> {
-    match Provider::read(file_name, toml) {
+    check_all(&[(file_name, toml)])
+}
+
+/// Everything that is wrong with these files, as (file name, text). One may extend another of them, or a
+/// provider that is compiled in.
+pub fn check_all(files: &[(&str, &str)]) -> Vec<Finding> {
+    let mut bases = merge::Tables::new();
+    for (name, text) in crate::BUILTIN.iter().chain(files) {
+        let table = Provider::table(name, text).unwrap_or_default();
+        if let Some(key) = table.get("key").and_then(toml::Value::as_str) {
+            bases.insert(key.to_owned(), table);
+        }
+    }
+    files.iter().flat_map(|(name, text)| check_over(name, text, &bases)).collect()
+}
+
+fn check_over(file_name: &str, toml: &str, bases: &merge::Tables) -> Vec<Finding> {
+    let read = Provider::table(file_name, toml).and_then(|table| Provider::read(file_name, table, bases));
+    match read {
         Ok(provider) => problems(file_name, &provider),
         Err(error) => vec![Finding {
             file: error.file,

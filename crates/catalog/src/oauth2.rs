@@ -310,4 +310,6 @@ pub enum RevokedToken {
     RefreshToken,
     /// The access token.
     AccessToken,
+    /// Each of them, in a call of its own.
+    Both,
 }

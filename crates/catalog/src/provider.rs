@@ -7,12 +7,14 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer};
+use toml::Table;
 
 use crate::{
     CatalogError,
     api::{Api, RateLimit},
     identity::{Identity, Verify},
     lint,
+    merge::{self, Tables},
     oauth2::OAuth2,
     template,
 };
@@ -23,6 +25,10 @@ use crate::{
 pub struct Provider {
     /// Its key, which integrations name: `[a-z0-9][a-z0-9-]*`, the file's name without `.toml`.
     pub key: String,
+    /// The key of the provider that its file extends, or its own: providers of one family have the same
+    /// endpoints, and what a client is granted at one may be the same grant as at another.
+    #[serde(skip)]
+    pub family: String,
     /// Its name as people know it.
     pub name: String,
     /// What kind of service it is (`crm`, `storage`), for lists.
@@ -116,33 +122,43 @@ const RESERVED: &[&str] = &[
 ];
 
 impl Provider {
-    /// Reads one file and refuses it when anything in it is an error to [`lint`].
+    /// Reads one file that extends no other, and refuses it when anything in it is an error to [`lint`].
     ///
     /// # Errors
     /// Names the file and the key.
     pub fn parse(file_name: &str, toml: &str) -> Result<Self, CatalogError> {
-        let provider = Self::read(file_name, toml)?;
+        Self::checked(file_name, Self::table(file_name, toml)?, &Tables::new())
+    }
+
+    /// Reads a file's table over its base, and refuses it when anything in it is an error to [`lint`].
+    pub(crate) fn checked(file_name: &str, table: Table, bases: &Tables) -> Result<Self, CatalogError> {
+        let provider = Self::read(file_name, table, bases)?;
         match lint::problems(file_name, &provider).into_iter().find(|finding| finding.severity.is_error()) {
             Some(finding) => Err(CatalogError::new(file_name, finding.key, finding.message)),
             None => Ok(provider),
         }
     }
 
-    /// Reads one file, before any check of what its values mean.
-    pub(crate) fn read(file_name: &str, toml: &str) -> Result<Self, CatalogError> {
-        let table: toml::Table = toml
-            .parse()
-            .map_err(|e: toml::de::Error| CatalogError::new(file_name, ".", e.to_string().trim()))?;
+    /// A file's text as a table, before any field has a meaning.
+    pub(crate) fn table(file_name: &str, toml: &str) -> Result<Table, CatalogError> {
+        toml.parse().map_err(|e: toml::de::Error| CatalogError::new(file_name, ".", e.to_string().trim()))
+    }
+
+    /// Reads a file's table over its base, before any check of what its values mean.
+    pub(crate) fn read(file_name: &str, table: Table, bases: &Tables) -> Result<Self, CatalogError> {
+        let (mut table, family) = merge::resolve(file_name, table, bases)?;
         for kind in RESERVED {
             if table.contains_key(*kind) {
                 let message = "this kind of authentication is not offered yet";
                 return Err(CatalogError::new(file_name, *kind, message));
             }
         }
-        serde_path_to_error::deserialize(table).map_err(|e| {
+        merge::refresh_answer(&mut table);
+        let provider: Self = serde_path_to_error::deserialize(table).map_err(|e| {
             let path = e.path().to_string();
             CatalogError::new(file_name, path, e.into_inner().message().trim())
-        })
+        })?;
+        Ok(Self { family, ..provider })
     }
 
     /// Its OAuth 2 part.

@@ -235,6 +235,9 @@ pub struct Refresh {
     pub idle_lifetime: Option<u64>,
     /// The answer holds no token: the old one lives on for another lifetime.
     pub extends_only: bool,
+    /// What differs in the answer to a refresh; the rest is as in `[oauth2.answer]`. Not for
+    /// `[oauth2.upgrade]`.
+    pub answer: Option<TokenAnswer>,
 }
 
 /// What is shown to get a new token.

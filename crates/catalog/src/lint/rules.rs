@@ -162,6 +162,9 @@ pub(super) fn oauth2(provider: &Provider, list: &mut List) {
             Some(address) => url(provider, "oauth2.upgrade.url", address, list),
             None => list.error("oauth2.upgrade.url", "is missing"),
         }
+        if upgrade.answer.is_some() {
+            list.error("oauth2.upgrade.answer", "is not offered: it is read as oauth2.answer");
+        }
     }
     if let Some(revoke) = &oauth2.revoke {
         url(provider, "oauth2.revoke.url", &revoke.url, list);

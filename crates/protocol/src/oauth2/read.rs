@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use claviger_catalog::{AnswerFormat, Expires, ExpiresUnit, Lifetime, OAuth2, SavedField, pattern};
+use claviger_catalog::{AnswerFormat, Expires, ExpiresUnit, Lifetime, OAuth2, Refresh, SavedField, pattern};
 use http::{HeaderMap, StatusCode, header};
 use serde_json::{Map, Value};
 
@@ -49,11 +49,7 @@ pub fn tokens(
     let refresh_expires_at = refresh_token.as_ref().and_then(|token| {
         let paths = ["refresh_expires_in", "refresh_token_expires_in"];
         told(&value, &answer.refresh_expires, &paths, now_ms)
-            .or_else(|| jwt::expiry_unverified(token))
-            .or_else(|| {
-                let seconds = i64::try_from(oauth2.refresh.idle_lifetime?).ok()?;
-                Some(now_ms.saturating_add(seconds.saturating_mul(1000)))
-            })
+            .or_else(|| refresh_expiry_untold(oauth2, token, now_ms))
     });
     Ok(Tokens {
         id_token: secret(&answer.id_token).ok().flatten(),
@@ -68,7 +64,7 @@ pub fn tokens(
 }
 
 /// The tokens after a refresh: what the answer does not return is kept from `before`; where the file says
-/// `extends_only`, the old token gets another lifetime.
+/// `extends_only`, the old token gets another lifetime; `refresh.answer` is read where it says something.
 ///
 /// # Errors
 /// As [`tokens`].
@@ -80,6 +76,11 @@ pub fn refreshed(
     body: &[u8],
     now_ms: i64,
 ) -> Result<Tokens, TokenError> {
+    if let Some(answer) = &oauth2.refresh.answer {
+        let refresh = Refresh { answer: None, ..oauth2.refresh.clone() };
+        let other = OAuth2 { answer: answer.clone(), refresh, ..oauth2.clone() };
+        return refreshed(&other, before, status, headers, body, now_ms);
+    }
     if !oauth2.refresh.extends_only {
         return tokens(oauth2, status, headers, body, now_ms).map(|newer| before.renewed(newer));
     }
@@ -221,17 +222,31 @@ fn error_code(error: &Value) -> Option<String> {
     }
 }
 
-/// The answer's word, else the token's own `exp`, else the file's lifetime.
+/// The answer's word, else what is known without one.
 fn expires_at(oauth2: &OAuth2, value: &Value, access_token: &Secret, now_ms: i64) -> Option<i64> {
     let told = told(value, &oauth2.answer.expires, &["expires_in"], now_ms);
-    told.or_else(|| match oauth2.lifetime {
+    told.or_else(|| expiry_untold(oauth2, access_token, now_ms))
+}
+
+/// When an access token expires of which nobody said it: by its own `exp`, else by the file's lifetime counted
+/// from now. In milliseconds since 1970; `None` when nothing tells, or never.
+pub fn expiry_untold(oauth2: &OAuth2, access_token: &Secret, now_ms: i64) -> Option<i64> {
+    match oauth2.lifetime {
         Some(Lifetime::Never) => None,
-        Some(Lifetime::Seconds(seconds)) => jwt::expiry_unverified(access_token).or_else(|| {
-            let ms = i64::try_from(seconds).ok()?.saturating_mul(1000);
-            Some(now_ms.saturating_add(ms))
-        }),
+        Some(Lifetime::Seconds(seconds)) => {
+            jwt::expiry_unverified(access_token).or_else(|| after(seconds, now_ms))
+        }
         None => jwt::expiry_unverified(access_token),
-    })
+    }
+}
+
+/// The same for a refresh token: by its own `exp`, else by the file's idle lifetime.
+pub fn refresh_expiry_untold(oauth2: &OAuth2, refresh_token: &Secret, now_ms: i64) -> Option<i64> {
+    jwt::expiry_unverified(refresh_token).or_else(|| after(oauth2.refresh.idle_lifetime?, now_ms))
+}
+
+fn after(seconds: u64, now_ms: i64) -> Option<i64> {
+    Some(now_ms.saturating_add(i64::try_from(seconds).ok()?.saturating_mul(1000)))
 }
 
 fn told(value: &Value, expires: &Expires, defaults: &[&str], now_ms: i64) -> Option<i64> {
@@ -286,8 +301,8 @@ fn saved(save: &BTreeMap<String, SavedField>, value: &Value) -> Result<BTreeMap<
     Ok(out)
 }
 
-/// Whether a text can stand in a header as a token.
-fn is_token(text: &str) -> bool {
+/// Whether a text can stand in a header as a token: printable ASCII, at most [`MAX_TOKEN`] bytes.
+pub fn is_token(text: &str) -> bool {
     !text.is_empty() && text.len() <= MAX_TOKEN && text.bytes().all(|b| (0x20..0x7f).contains(&b))
 }
 

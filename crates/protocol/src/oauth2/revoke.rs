@@ -37,7 +37,13 @@ pub fn requests(
     tokens: &Tokens,
 ) -> Result<Vec<Request<Bytes>>, ProtocolError> {
     if let Some(call) = &oauth2.revoke {
-        return own(oauth2, call, client, tokens).map(|request| vec![request]);
+        let access = &tokens.access_token;
+        let named = match (call.token, &tokens.refresh_token) {
+            (RevokedToken::RefreshToken, Some(refresh)) => vec![refresh],
+            (RevokedToken::Both, Some(refresh)) => vec![refresh, access],
+            _ => vec![access],
+        };
+        return named.into_iter().map(|token| own(oauth2, call, client, tokens, token)).collect();
     }
     let Some(url) = revoke_url else { return Ok(Vec::new()) };
     let refresh = tokens.refresh_token.as_ref().map(|token| (token, "refresh_token"));
@@ -63,17 +69,15 @@ fn standard(
     draft.finish()
 }
 
-/// The file's own call.
+/// The file's own call, for one token.
 fn own(
     oauth2: &OAuth2,
     call: &RevokeCall,
     client: &Client<'_>,
     tokens: &Tokens,
+    token: &Secret,
 ) -> Result<Request<Bytes>, ProtocolError> {
-    let token = match (call.token, &tokens.refresh_token) {
-        (RevokedToken::RefreshToken, Some(token)) => token.expose(),
-        _ => tokens.access_token.expose(),
-    };
+    let token = token.expose();
     let access = tokens.access_token.expose();
     let refresh = tokens.refresh_token.as_ref().map(Secret::expose);
     let secret = client.secret.map(Secret::expose);

@@ -30,29 +30,25 @@ pub(super) fn run(command: &Command) -> anyhow::Result<ExitCode> {
     }
 }
 
-fn check(files: &[PathBuf]) -> anyhow::Result<ExitCode> {
-    let mut findings = Vec::new();
-    let mut errors = 0;
-    let mut count = 0;
-    let mut look = |name: &str, text: &str| {
-        count += 1;
-        for finding in lint::check(name, text) {
-            errors += usize::from(finding.severity.is_error());
-            findings.push(finding.to_string());
-        }
-    };
-    if files.is_empty() {
-        Catalog::builtin_files().iter().for_each(|(name, text)| look(name, text));
-    }
-    for path in files {
+fn check(paths: &[PathBuf]) -> anyhow::Result<ExitCode> {
+    let mut read = Vec::new();
+    for path in paths {
         let name = path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
         let text =
             fs::read_to_string(path).map_err(|e| anyhow::anyhow!("{} can't be read: {e}", path.display()))?;
-        look(&name, &text);
+        read.push((name, text));
     }
+    let mut files: Vec<(&str, &str)> =
+        read.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+    if files.is_empty() {
+        files = Catalog::builtin_files().to_vec();
+    }
+    let findings = lint::check_all(&files);
     for finding in &findings {
         out::line(finding)?;
     }
-    out::say(format_args!("{count} files, {errors} errors, {} warnings", findings.len() - errors));
+    let errors = findings.iter().filter(|finding| finding.severity.is_error()).count();
+    let warnings = findings.len() - errors;
+    out::say(format_args!("{} files, {errors} errors, {warnings} warnings", files.len()));
     Ok(if errors == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -296,6 +296,24 @@ fn a_refresh_keeps_what_is_not_returned() {
     assert!(refreshed(lines, 400, "").is_err());
 }
 
+/// A refresh whose answer has another shape than the exchange's: the user's token of a pair (quirks 10, 26).
+#[test]
+fn a_refreshs_answer_may_have_another_shape() {
+    let oauth2 = provider(
+        "answer.access_token = \"user.access_token\"\n\
+         refresh.answer = { access_token = \"access_token\", error = { path = \"ok\", is = [\"false\"] } }",
+    );
+    let refreshed = |body: &str| {
+        let before = some_tokens("AT", Some("RT"));
+        refreshed(&oauth2, before, StatusCode::OK, &HeaderMap::new(), body.as_bytes(), NOW)
+    };
+    let newer = refreshed(r#"{"ok":true,"access_token":"AT2","refresh_token":"RT2"}"#).expect("tokens");
+    assert_eq!(newer.access_token.expose(), "AT2");
+    assert_eq!(newer.refresh_token.as_ref().map(Secret::expose), Some("RT2"));
+    assert!(refreshed(r#"{"ok":false,"access_token":"AT2"}"#).is_err());
+    assert!(refreshed(r#"{"user":{"access_token":"AT2"}}"#).is_err(), "the exchange's path is not looked at");
+}
+
 /// The compiled-in entries against answers as the providers' pages show them.
 #[test]
 fn answers_of_the_catalogs_providers() {

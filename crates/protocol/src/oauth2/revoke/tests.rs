@@ -36,6 +36,11 @@ fn a_files_own_call() {
         made(&provider(lines), None, Some("RT")),
         ["POST https://acme.example/revoke\nauthorization: Bearer AT\n\nnull"]
     );
+    let both = "[revoke]\nurl = \"https://acme.example/revoke\"\ntoken = \"both\"\n\
+                headers = { Authorization = \"Bearer {token}\" }";
+    let call = |token: &str| format!("POST https://acme.example/revoke\nauthorization: Bearer {token}");
+    assert_eq!(made(&provider(both), None, Some("RT")), [call("RT"), call("AT")]);
+    assert_eq!(made(&provider(both), None, None), [call("AT")]);
     let catalog = Catalog::builtin().expect("the catalog");
     let github = catalog.get("github").expect("github");
     let secret = Secret::new("s3c");
