@@ -22,7 +22,10 @@ update delivery set nth = (
 create unique index delivery_of_workspace on delivery (workspace_id, id);
 create index delivery_waiting on delivery (endpoint_id, next_at) where next_at is not null;
 create index delivery_in_line on delivery (endpoint_id, connection_id, nth);
+create index delivery_ahead on delivery (endpoint_id, connection_id, nth) where next_at is not null;
 drop index delivery_due;
+drop index delivery_of_endpoint;
+create index delivery_of_endpoint on delivery (workspace_id, endpoint_id, created_at, id);
 
 -- One row per attempt. status is the HTTP status, null when there was no answer, and error says why;
 -- answer is the first kilobyte of what came back.
@@ -41,6 +44,8 @@ create table delivery_attempt (
 create index delivery_attempt_of_delivery on delivery_attempt (workspace_id, delivery_id, number);
 
 create index event_aging on event (created_at);
+-- Counted now and then, for monitoring.
+create index connection_by_status on connection (status);
 
 -- Which processes are alive, and which root keys each holds (JSON; the first seals).
 create table process (

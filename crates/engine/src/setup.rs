@@ -1,20 +1,19 @@
 //! Setting up: how workspaces, redirect URIs, keys, users, integrations and webhook endpoints come to be.
 //!
 //! The command line, `apply`, `dev` and tests all come through here, so each rule about what may be configured
-//! is written once: plain values in [`check`], integrations in [`mod@integration`]. Every verb works on the
-//! caller's unit of work and commits nothing. A secret made here is returned once and kept only sealed or hashed.
+//! is written once: plain values in [`check`], integrations in [`mod@integration`], webhook endpoints in
+//! [`mod@webhook`]. Every verb works on the caller's unit of work and commits nothing. A secret made here is
+//! returned once and kept only sealed or hashed.
 
 use crate::{
     broker::Broker,
     domain::{
         api_key::{ApiKey, Scope},
-        event::EventKind,
         user::User,
-        webhook::Endpoint,
         workspace::{Settings, Workspace},
     },
     error::{Error, Result},
-    id::{ApiKeyId, EndpointId, IntegrationId, UserId, WorkspaceId},
+    id::{ApiKeyId, IntegrationId, UserId, WorkspaceId},
     secret::{Secret, token},
     store::Conn,
     time::Millis,
@@ -26,8 +25,12 @@ pub mod check;
 pub mod integration;
 #[cfg(test)]
 mod tests;
+pub mod webhook;
+#[cfg(test)]
+mod webhook_tests;
 
 pub use integration::{NewIntegration, integration, update_integration};
+pub use webhook::{DEFAULT_OVERLAP, NewWebhook, WebhookEdit, roll_webhook_secret, update_webhook, webhook};
 
 /// A unit of work in which something is set up, and what setting up needs.
 pub struct Change<'a> {
@@ -228,56 +231,4 @@ pub async fn password_hash(plain: Secret) -> Result<String> {
     tokio::task::spawn_blocking(move || hash::password(&plain))
         .await
         .map_err(|_| Error::internal("hashing a password was interrupted"))?
-}
-
-/// A webhook endpoint to be.
-pub struct NewWebhook {
-    /// What its owner calls it.
-    pub name: String,
-    /// Where deliveries are posted.
-    pub url: String,
-    /// Which events it wants.
-    pub events: Vec<EventKind>,
-    /// What deliveries are signed with; made up when absent.
-    pub secret: Option<Secret>,
-}
-
-/// Makes a webhook endpoint. Also returns its signing secret, this once.
-///
-/// # Errors
-/// `Invalid` for a bad name or URL, or no event.
-pub async fn webhook(
-    to: &mut Change<'_>,
-    workspace: &WorkspaceId,
-    input: NewWebhook,
-) -> Result<(Endpoint, Secret)> {
-    let name = check::name("name", &input.name)?;
-    check::url("url", &input.url)?;
-    if input.events.is_empty() {
-        return Err(Error::invalid("events", "an endpoint needs at least one event"));
-    }
-    let secret = match input.secret {
-        Some(given) => check::signing_secret("secret", given)?,
-        None => Secret::new(format!("whsec_{}", token()?.expose())),
-    };
-    let id = EndpointId::new();
-    let endpoint = Endpoint {
-        secret: to.vault.seal(&webhook_secret_aad(workspace, &id), &secret)?,
-        id,
-        workspace_id: workspace.clone(),
-        name,
-        url: input.url,
-        events: input.events,
-        disabled_at: None,
-        last_triggered_at: None,
-        created_at: to.now,
-        updated_at: to.now,
-    };
-    to.conn.create_endpoint(workspace, &endpoint).await?;
-    Ok((endpoint, secret))
-}
-
-/// What a webhook endpoint's signing secret is bound to.
-pub fn webhook_secret_aad<'a>(workspace: &'a WorkspaceId, endpoint: &'a EndpointId) -> Aad<'a> {
-    Field::WebhookSecret.of(workspace, endpoint.as_str())
 }

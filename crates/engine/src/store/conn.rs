@@ -3,12 +3,15 @@
 //! The four ways to the database are boxed: the driver's futures are generic over lifetimes in a way that
 //! keeps the compiler from seeing that what awaits them can move between threads.
 
+use std::sync::Arc;
+
 use futures_util::future::BoxFuture;
 use sqlx::{
     Any, AnyConnection, Transaction,
     any::{AnyQueryResult, AnyRow},
     pool::PoolConnection,
 };
+use tokio::sync::Notify;
 
 use super::{
     change::{Note, Topic},
@@ -32,6 +35,9 @@ pub struct Conn {
     pub(super) now: Millis,
     /// What the commit will write to the change log.
     pub(super) notes: Vec<Note>,
+    /// Whether the commit puts something in line for those who deliver.
+    pub(super) wakes: bool,
+    deliverable: Option<Arc<Notify>>,
 }
 
 enum Link {
@@ -50,11 +56,20 @@ pub struct Page {
 
 impl Conn {
     pub(super) fn reading(link: PoolConnection<Any>) -> Self {
-        Self { link: Link::Read(link), actor: Actor::System, now: Millis(0), notes: Vec::new() }
+        Self::new(Link::Read(link), Actor::System, Millis(0), None)
     }
 
-    pub(super) fn writing(link: Transaction<'static, Any>, actor: Actor, now: Millis) -> Self {
-        Self { link: Link::Write(link), actor, now, notes: Vec::new() }
+    pub(super) fn writing(
+        link: Transaction<'static, Any>,
+        actor: Actor,
+        now: Millis,
+        deliverable: Arc<Notify>,
+    ) -> Self {
+        Self::new(Link::Write(link), actor, now, Some(deliverable))
+    }
+
+    fn new(link: Link, actor: Actor, now: Millis, deliverable: Option<Arc<Notify>>) -> Self {
+        Self { link, actor, now, notes: Vec::new(), wakes: false, deliverable }
     }
 
     /// Makes it so, and tells the other processes what changed (see [`super::change`]).
@@ -64,7 +79,11 @@ impl Conn {
             Link::Read(_) => Ok(()),
             Link::Write(transaction) => {
                 let committed: BoxFuture<'_, _> = Box::pin(transaction.commit());
-                committed.await.map_err(fault)
+                committed.await.map_err(fault)?;
+                if let Some(deliverable) = self.deliverable.filter(|_| self.wakes) {
+                    deliverable.notify_one();
+                }
+                Ok(())
             }
         }
     }
@@ -98,6 +117,12 @@ impl Conn {
         // All rows are fetched, so that SQLite runs the statement to its end.
         let rows = all(self.transaction()?, change).await.map_err(fault)?;
         Ok(rows.into_iter().next().map(Row))
+    }
+
+    /// Changes rows and gives what the statement returns of each.
+    pub(super) async fn changed_rows(&mut self, change: Statement) -> Result<Vec<Row>> {
+        let rows = all(self.transaction()?, change).await.map_err(fault)?;
+        Ok(rows.into_iter().map(Row).collect())
     }
 
     /// Writes who did what, in this transaction.

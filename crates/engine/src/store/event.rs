@@ -29,7 +29,7 @@ impl Conn {
     }
 }
 
-fn read(row: &Row) -> Result<Event> {
+pub(super) fn read(row: &Row) -> Result<Event> {
     Ok(Event {
         id: row.id("id", EventId::from_row)?,
         workspace_id: row.id("workspace_id", WorkspaceId::from_row)?,

@@ -7,11 +7,14 @@
 //! in here sealed or hashed, never otherwise. Text loses its NUL bytes.
 
 mod api_key;
+mod attempt;
 mod audit;
+mod backup;
 pub mod change;
 mod conn;
 mod connection;
 mod credential;
+mod delivery;
 mod event;
 mod fault;
 mod flow;
@@ -22,6 +25,7 @@ mod operator;
 mod process;
 mod redirect_uri;
 mod request_log;
+mod retention;
 mod revocation;
 pub mod sealed;
 mod statement;
@@ -33,10 +37,13 @@ mod user;
 mod webhook;
 mod workspace;
 
+pub use attempt::{After, Claim};
+pub use backup::Backup;
 pub use change::{Change, Topic};
 pub use conn::{Conn, Page};
 pub use connection::ConnectionFilter;
 pub use flow::FlowEnd;
 pub use migrate::Migrated;
 pub use open::{Kind, Store};
+pub use retention::{Backlog, EventMark, EventPart, EventWindow};
 pub use sealed::SealedRow;

@@ -5,6 +5,7 @@
 
 use std::{
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
@@ -13,6 +14,7 @@ use sqlx::{
     Any, AnyPool, Transaction,
     any::{AnyConnectOptions, AnyPoolOptions},
 };
+use tokio::sync::Notify;
 
 use super::{
     Conn,
@@ -49,6 +51,7 @@ pub struct Store {
     pub(super) write: AnyPool,
     /// The SQLite file.
     pub(super) file: Option<PathBuf>,
+    deliverable: Arc<Notify>,
 }
 
 impl Store {
@@ -69,7 +72,13 @@ impl Store {
         let options: AnyConnectOptions = url.parse().map_err(|_| invalid("is not a URL"))?;
         let pool = AnyPoolOptions::new().max_connections(POSTGRES_CONNECTIONS).acquire_timeout(ACQUIRE);
         let pool = pool.connect_with(options).await.map_err(fault)?;
-        Ok(Self { kind: Kind::Postgres, read: pool.clone(), write: pool, file: None })
+        Ok(Self {
+            kind: Kind::Postgres,
+            read: pool.clone(),
+            write: pool,
+            file: None,
+            deliverable: Arc::default(),
+        })
     }
 
     async fn open_sqlite(path: &str) -> Result<Self> {
@@ -81,7 +90,7 @@ impl Store {
         let write = sqlite_pool(1, false).connect_with(options.clone()).await.map_err(fault)?;
         drop(guard);
         let read = sqlite_pool(READERS, true).connect_with(options).await.map_err(fault)?;
-        Ok(Self { kind: Kind::Sqlite, read, write, file: Some(file) })
+        Ok(Self { kind: Kind::Sqlite, read, write, file: Some(file), deliverable: Arc::default() })
     }
 
     /// Which database it is.
@@ -98,7 +107,13 @@ impl Store {
 
     /// Begins a unit of work. `actor` signs its administrative changes, `now` is when they happen.
     pub async fn begin(&self, actor: Actor, now: Millis) -> Result<Conn> {
-        Ok(Conn::writing(self.transaction().await?, actor, now))
+        Ok(Conn::writing(self.transaction().await?, actor, now, self.deliverable.clone()))
+    }
+
+    /// Ends once a commit of this process has put a delivery in line since it was last awaited. Other processes'
+    /// commits are not heard.
+    pub async fn deliverable(&self) {
+        self.deliverable.notified().await;
     }
 
     /// Begins a transaction that may write.
@@ -168,7 +183,8 @@ fn sqlite_path(path: &str) -> Result<PathBuf> {
     std::path::absolute(Path::new(&*path)).map_err(|error| Error::Internal(error.into()))
 }
 
-fn sqlite_url(file: &Path) -> Result<String> {
+/// The URL by which the driver opens a file.
+pub(super) fn sqlite_url(file: &Path) -> Result<String> {
     let path = file.to_str().ok_or_else(|| invalid("the path is not UTF-8"))?;
     let path = percent_encoding::utf8_percent_encode(path, percent_encoding::NON_ALPHANUMERIC).to_string();
     Ok(format!("sqlite:///{}?mode=rw", path.trim_start_matches("%2F").replace("%2F", "/")))

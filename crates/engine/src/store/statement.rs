@@ -55,6 +55,11 @@ impl Statement {
         Self(self.0.bind(value))
     }
 
+    /// Binds a number or null.
+    pub(super) fn maybe_int(self, value: Option<i64>) -> Self {
+        Self(self.0.bind(value))
+    }
+
     /// Binds a time.
     pub(super) fn at(self, value: Millis) -> Self {
         self.int(value.0)
@@ -62,7 +67,7 @@ impl Statement {
 
     /// Binds a time or null.
     pub(super) fn maybe_at(self, value: Option<Millis>) -> Self {
-        Self(self.0.bind(value.map(|value| value.0)))
+        self.maybe_int(value.map(|value| value.0))
     }
 
     /// Binds a sealed text or null.
@@ -100,6 +105,11 @@ impl Row {
         self.0.try_get(column).map_err(fault)
     }
 
+    /// A number or null.
+    pub(super) fn maybe_int(&self, column: &'static str) -> Result<Option<i64>> {
+        self.0.try_get(column).map_err(fault)
+    }
+
     /// A number of a narrower kind.
     pub(super) fn number<T: TryFrom<i64>>(&self, column: &'static str) -> Result<T> {
         T::try_from(self.int(column)?).map_err(|_| unreadable(column))
@@ -112,8 +122,7 @@ impl Row {
 
     /// A time or null.
     pub(super) fn maybe_at(&self, column: &'static str) -> Result<Option<Millis>> {
-        let found: Option<i64> = self.0.try_get(column).map_err(fault)?;
-        Ok(found.map(Millis))
+        Ok(self.maybe_int(column)?.map(Millis))
     }
 
     /// A sealed text.

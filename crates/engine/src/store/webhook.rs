@@ -1,4 +1,4 @@
-//! Webhook endpoints and deliveries to them.
+//! Webhook endpoints.
 
 use super::{
     Conn, Page, Topic,
@@ -8,23 +8,28 @@ use super::{
 use crate::{
     domain::{
         event::EventKind,
-        webhook::{Delivery, Endpoint},
+        webhook::{DisabledReason, Endpoint},
     },
     error::Result,
-    id::{DeliveryId, EndpointId, EventId, WorkspaceId},
+    id::{EndpointId, WorkspaceId},
+    time::Millis,
 };
 
 impl Conn {
     /// Keeps a new endpoint.
     pub async fn create_endpoint(&mut self, ws: &WorkspaceId, endpoint: &Endpoint) -> Result<()> {
-        let insert =
-            sql("insert into webhook_endpoint (id, workspace_id, name, url, events, secret, disabled_at, \
-                          last_triggered_at, created_at, updated_at) \
-                          values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)");
+        let insert = sql(
+            "insert into webhook_endpoint (id, workspace_id, name, url, events, secret, previous_secret, \
+                          previous_secret_until, disabled_at, disabled_reason, last_triggered_at, created_at, \
+                          updated_at) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+        );
         let insert =
             insert.text(endpoint.id.as_str()).text(ws.as_str()).text(&endpoint.name).text(&endpoint.url);
         let insert = insert.json(&words(&endpoint.events))?.text(endpoint.secret.as_str());
-        let insert = insert.maybe_at(endpoint.disabled_at).maybe_at(endpoint.last_triggered_at);
+        let insert = insert.maybe_sealed(endpoint.previous_secret.as_ref());
+        let insert = insert.maybe_at(endpoint.previous_secret_until).maybe_at(endpoint.disabled_at);
+        let insert = insert.maybe_text(endpoint.disabled_reason.map(DisabledReason::as_str));
+        let insert = insert.maybe_at(endpoint.last_triggered_at);
         self.execute(insert.at(endpoint.created_at).at(endpoint.updated_at)).await?;
         self.sign(Some(ws), Topic::Endpoint, "webhook_endpoint.create", endpoint.id.as_str()).await
     }
@@ -43,6 +48,12 @@ impl Conn {
         self.rows(query).await?.iter().map(read).collect()
     }
 
+    /// How many endpoints the workspace has.
+    pub async fn count_endpoints(&mut self, ws: &WorkspaceId) -> Result<i64> {
+        let query = sql("select count(*) as n from webhook_endpoint where workspace_id = $1");
+        self.row(query.text(ws.as_str())).await?.map_or(Ok(0), |row| row.int("n"))
+    }
+
     /// The endpoints that want this kind of event now.
     pub async fn endpoints_for(&mut self, ws: &WorkspaceId, kind: EventKind) -> Result<Vec<Endpoint>> {
         let query = sql("select * from webhook_endpoint where workspace_id = $1 and disabled_at is null \
@@ -51,14 +62,18 @@ impl Conn {
         Ok(all?.into_iter().filter(|endpoint| endpoint.events.contains(&kind)).collect())
     }
 
-    /// Changes an endpoint's name, URL, events, secret, and whether it is disabled.
+    /// Changes an endpoint's name, URL, events, secrets, and whether and why it is disabled.
     pub async fn update_endpoint(&mut self, ws: &WorkspaceId, endpoint: &Endpoint) -> Result<()> {
         let update = sql("update webhook_endpoint set name = $3, url = $4, events = $5, secret = $6, \
-                          disabled_at = $7, updated_at = $8 where workspace_id = $1 and id = $2");
+                          previous_secret = $7, previous_secret_until = $8, disabled_at = $9, \
+                          disabled_reason = $10, updated_at = $11 where workspace_id = $1 and id = $2");
         let update = update.text(ws.as_str()).text(endpoint.id.as_str()).text(&endpoint.name);
         let update =
             update.text(&endpoint.url).json(&words(&endpoint.events))?.text(endpoint.secret.as_str());
-        found(self.execute(update.maybe_at(endpoint.disabled_at).at(self.now)).await?, "webhook endpoint")?;
+        let update = update.maybe_sealed(endpoint.previous_secret.as_ref());
+        let update = update.maybe_at(endpoint.previous_secret_until).maybe_at(endpoint.disabled_at);
+        let update = update.maybe_text(endpoint.disabled_reason.map(DisabledReason::as_str)).at(self.now);
+        found(self.execute(update).await?, "webhook endpoint")?;
         self.sign(Some(ws), Topic::Endpoint, "webhook_endpoint.update", endpoint.id.as_str()).await
     }
 
@@ -72,22 +87,29 @@ impl Conn {
         Ok(true)
     }
 
-    /// Keeps a new delivery.
-    pub async fn create_delivery(&mut self, ws: &WorkspaceId, delivery: &Delivery) -> Result<()> {
-        let insert =
-            sql("insert into delivery (id, workspace_id, event_id, endpoint_id, attempts, next_at, \
-                          delivered_at, created_at) values ($1, $2, $3, $4, $5, $6, $7, $8)");
-        let insert = insert.text(delivery.id.as_str()).text(ws.as_str()).text(delivery.event_id.as_str());
-        let insert = insert.text(delivery.endpoint_id.as_str()).int(delivery.attempts);
-        let insert = insert.maybe_at(delivery.next_at).maybe_at(delivery.delivered_at);
-        self.execute(insert.at(delivery.created_at)).await.map(drop)
+    /// Disables an endpoint that answered 410 at this URL; `false` when it was disabled or moved meanwhile.
+    pub async fn disable_gone_endpoint(
+        &mut self,
+        ws: &WorkspaceId,
+        id: &EndpointId,
+        url: &str,
+    ) -> Result<bool> {
+        let update =
+            sql("update webhook_endpoint set disabled_at = $4, disabled_reason = $5, updated_at = $4 \
+                          where workspace_id = $1 and id = $2 and url = $3 and disabled_at is null");
+        let update = update.text(ws.as_str()).text(id.as_str()).text(url).at(self.now);
+        if self.execute(update.text(DisabledReason::Gone.as_str())).await? == 0 {
+            return Ok(false);
+        }
+        self.sign(Some(ws), Topic::Endpoint, "webhook_endpoint.disable", id.as_str()).await?;
+        Ok(true)
     }
 
-    /// An event's deliveries, oldest first.
-    pub async fn deliveries(&mut self, ws: &WorkspaceId, event: &EventId) -> Result<Vec<Delivery>> {
-        let query =
-            sql("select * from delivery where workspace_id = $1 and event_id = $2 order by created_at, id");
-        self.rows(query.text(ws.as_str()).text(event.as_str())).await?.iter().map(read_delivery).collect()
+    /// Notes that a delivery to an endpoint was tried; `false` when there is no such endpoint.
+    pub async fn touch_endpoint(&mut self, ws: &WorkspaceId, id: &EndpointId, at: Millis) -> Result<bool> {
+        let update =
+            sql("update webhook_endpoint set last_triggered_at = $3 where workspace_id = $1 and id = $2");
+        Ok(self.execute(update.text(ws.as_str()).text(id.as_str()).at(at)).await? > 0)
     }
 }
 
@@ -95,7 +117,7 @@ fn words(events: &[EventKind]) -> Vec<&'static str> {
     events.iter().map(|kind| kind.as_str()).collect()
 }
 
-fn read(row: &Row) -> Result<Endpoint> {
+pub(super) fn read(row: &Row) -> Result<Endpoint> {
     let events: Vec<String> = row.json("events")?;
     Ok(Endpoint {
         id: row.id("id", EndpointId::from_row)?,
@@ -104,22 +126,12 @@ fn read(row: &Row) -> Result<Endpoint> {
         url: row.text("url")?,
         events: events.iter().filter_map(|kind| EventKind::parse(kind)).collect(),
         secret: row.sealed("secret")?,
+        previous_secret: row.maybe_sealed("previous_secret")?,
+        previous_secret_until: row.maybe_at("previous_secret_until")?,
         disabled_at: row.maybe_at("disabled_at")?,
+        disabled_reason: row.maybe_text("disabled_reason")?.and_then(|text| DisabledReason::parse(&text)),
         last_triggered_at: row.maybe_at("last_triggered_at")?,
         created_at: row.at("created_at")?,
         updated_at: row.at("updated_at")?,
-    })
-}
-
-fn read_delivery(row: &Row) -> Result<Delivery> {
-    Ok(Delivery {
-        id: row.id("id", DeliveryId::from_row)?,
-        workspace_id: row.id("workspace_id", WorkspaceId::from_row)?,
-        event_id: row.id("event_id", EventId::from_row)?,
-        endpoint_id: row.id("endpoint_id", EndpointId::from_row)?,
-        attempts: row.int("attempts")?,
-        next_at: row.maybe_at("next_at")?,
-        delivered_at: row.maybe_at("delivered_at")?,
-        created_at: row.at("created_at")?,
     })
 }

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::{
     domain::{
-        connection::{Connection, Status},
+        connection::{Connection, OwnerKind, Status},
         event::{Event, EventKind},
         webhook::Delivery,
     },
@@ -55,6 +55,8 @@ async fn write(
             workspace_id: workspace.clone(),
             event_id: event.id.clone(),
             endpoint_id: endpoint.id,
+            connection_id: connection.id.clone(),
+            nth: 0,
             attempts: 0,
             next_at: Some(now),
             delivered_at: None,
@@ -65,11 +67,13 @@ async fn write(
     Ok(())
 }
 
-/// The connection as an event tells of it: no token, no input, no account detail.
+/// The connection as an event tells of it: no token, no input, no account detail, and no owner of another kind under
+/// the name `external_id`.
 fn data(connection: &Connection) -> serde_json::Value {
+    let external = connection.owner.key.as_deref().filter(|_| connection.owner.kind == OwnerKind::External);
     json!({
         "id": connection.id.as_str(),
-        "external_id": connection.owner.key,
+        "external_id": external,
         "integration_id": connection.integration_id.as_str(),
         "is_valid": connection.status == Status::Active,
         "created_at": connection.created_at.rfc3339(),

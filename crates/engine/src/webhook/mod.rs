@@ -1,9 +1,16 @@
 //! Webhooks: how a product hears of what became true.
 //!
 //! [`emit()`] writes an event and its deliveries in the caller's transaction, so that what is committed will be
-//! told and what is rolled back never was. Nothing here sends anything.
+//! told and what is rolled back never was. [`deliver`] sends them, signed, until they arrived. Nothing else here
+//! sends anything. At least once, and in order per endpoint and connection: read [`deliver`] for how.
 
 pub mod deliver;
 mod emit;
+mod payload;
+mod schedule;
+mod secrets;
+mod sign;
 
 pub use emit::{emit, emit_deleted};
+pub use secrets::{previous_secret_aad, secret_aad};
+pub use sign::SECRET_PREFIX;

@@ -19,7 +19,8 @@ async fn connections_and_credentials() {
             conn.create_credential(&ws, &credential(made, version)).await.unwrap();
         }
         conn.set_connection_status(&ws, &one.id, Status::NeedsReauth, None, T0).await.unwrap();
-        conn.note_refreshed(&ws, &one.id, later(1), None, &BTreeMap::new()).await.unwrap();
+        let refreshed = Connection { refreshed_at: Some(later(1)), inputs: BTreeMap::new(), ..one.clone() };
+        conn.note_refreshed(&ws, &refreshed).await.unwrap();
         conn.freeze_connection(&ws, &one.id, Some(T0)).await.unwrap();
         conn.replace_credential(&ws, &credential(&one, 2), 1).await.unwrap();
         assert_eq!(conn.credential(&ws, &one.id).await.unwrap().unwrap().version, 2);
@@ -115,7 +116,10 @@ async fn webhooks() {
             url: "https://app.example/hook".to_owned(),
             events: EventKind::ALL.to_vec(),
             secret: sealed("v1.secret"),
+            previous_secret: None,
+            previous_secret_until: None,
             disabled_at: None,
+            disabled_reason: None,
             last_triggered_at: None,
             created_at: T0,
             updated_at: T0,
@@ -134,6 +138,8 @@ async fn webhooks() {
                 workspace_id: ws.clone(),
                 event_id: told.id.clone(),
                 endpoint_id: two.id.clone(),
+                connection_id: of.id.clone(),
+                nth: 0,
                 attempts: 0,
                 next_at: None,
                 delivered_at: None,

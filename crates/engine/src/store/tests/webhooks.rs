@@ -1,12 +1,13 @@
-//! Events, webhook endpoints, deliveries.
+//! Events and webhook endpoints.
 
 use super::*;
 use crate::{
-    domain::webhook::{Delivery, Endpoint},
-    id::{DeliveryId, EndpointId},
+    domain::webhook::{DisabledReason, Endpoint},
+    id::EndpointId,
+    store::Topic,
 };
 
-fn endpoint(ws: &WorkspaceId, events: &[EventKind]) -> Endpoint {
+pub(super) fn endpoint(ws: &WorkspaceId, events: &[EventKind]) -> Endpoint {
     Endpoint {
         id: EndpointId::new(),
         workspace_id: ws.clone(),
@@ -14,7 +15,10 @@ fn endpoint(ws: &WorkspaceId, events: &[EventKind]) -> Endpoint {
         url: "https://app.example/hook".to_owned(),
         events: events.to_vec(),
         secret: sealed("v1.secret"),
+        previous_secret: None,
+        previous_secret_until: None,
         disabled_at: None,
+        disabled_reason: None,
         last_triggered_at: None,
         created_at: T0,
         updated_at: T0,
@@ -60,12 +64,25 @@ async fn endpoints_are_kept_and_chosen_by_event() {
         assert!(conn.endpoints(&other, &ALL).await.unwrap().is_empty());
         assert_eq!(conn.endpoints(&ws, &Page { offset: 2, limit: 2 }).await.unwrap().len(), 1);
 
-        let moved =
-            Endpoint { url: "https://new.example".to_owned(), secret: sealed("v1.new"), ..created.clone() };
+        assert_eq!(conn.count_endpoints(&ws).await.unwrap(), 3);
+        assert_eq!(conn.count_endpoints(&other).await.unwrap(), 0);
+
+        let moved = Endpoint {
+            url: "https://new.example".to_owned(),
+            secret: sealed("v1.new"),
+            previous_secret: Some(sealed("v1.secret")),
+            previous_secret_until: Some(later(60)),
+            disabled_at: Some(later(1)),
+            disabled_reason: Some(DisabledReason::Asked),
+            ..created.clone()
+        };
         conn.update_endpoint(&ws, &moved).await.unwrap();
         assert!(missing(conn.update_endpoint(&other, &moved).await));
         let found = conn.endpoint(&ws, &created.id).await.unwrap().unwrap();
         assert_eq!((found.url, found.secret, found.events), (moved.url, moved.secret, moved.events));
+        assert_eq!(found.previous_secret, moved.previous_secret);
+        assert_eq!(found.previous_secret_until, moved.previous_secret_until);
+        assert_eq!((found.disabled_at, found.disabled_reason), (moved.disabled_at, moved.disabled_reason));
         assert!(conn.endpoint(&other, &created.id).await.unwrap().is_none());
         assert!(!conn.delete_endpoint(&other, &created.id).await.unwrap());
         assert!(conn.delete_endpoint(&ws, &created.id).await.unwrap());
@@ -79,37 +96,34 @@ async fn endpoints_are_kept_and_chosen_by_event() {
 }
 
 #[tokio::test]
-async fn deliveries_go_with_their_event_and_endpoint() {
+async fn an_endpoint_that_is_gone_is_disabled_once_and_only_where_it_was() {
     on_each(async |store| {
-        let Scene { ws, other, integration, .. } = scene(&store).await;
-        let to = endpoint(&ws, &EventKind::ALL);
-        let told = event(&connection(&ws, &integration.id, None), EventKind::ConnectionCreated);
-        let delivery = Delivery {
-            id: DeliveryId::new(),
-            workspace_id: ws.clone(),
-            event_id: told.id.clone(),
-            endpoint_id: to.id.clone(),
-            attempts: 0,
-            next_at: Some(T0),
-            delivered_at: None,
-            created_at: T0,
-        };
+        let Scene { ws, other, .. } = scene(&store).await;
+        let one = endpoint(&ws, &EventKind::ALL);
         let mut conn = begin(&store).await;
-        conn.create_endpoint(&ws, &to).await.unwrap();
-        conn.create_event(&ws, &told).await.unwrap();
-        conn.create_delivery(&ws, &delivery).await.unwrap();
+        conn.create_endpoint(&ws, &one).await.unwrap();
         conn.commit().await.unwrap();
-        let foreign = Delivery { id: DeliveryId::new(), ..delivery.clone() };
-        conflict(begin(&store).await.create_delivery(&other, &foreign).await);
+        let seen = read(&store).await.any_last_change().await.unwrap();
 
-        let mut conn = begin(&store).await;
-        let found = conn.deliveries(&ws, &told.id).await.unwrap();
-        assert_eq!(found.len(), 1);
-        assert_eq!((&found[0].id, &found[0].endpoint_id), (&delivery.id, &to.id));
-        assert_eq!((found[0].attempts, found[0].next_at, found[0].delivered_at), (0, Some(T0), None));
-        assert!(conn.deliveries(&other, &told.id).await.unwrap().is_empty());
-        conn.delete_endpoint(&ws, &to.id).await.unwrap();
-        assert!(conn.deliveries(&ws, &told.id).await.unwrap().is_empty());
+        let mut conn = store.begin(Actor::System, later(5)).await.unwrap();
+        assert!(!conn.disable_gone_endpoint(&other, &one.id, &one.url).await.unwrap());
+        assert!(!conn.disable_gone_endpoint(&ws, &one.id, "https://app.example/older").await.unwrap());
+        assert!(!conn.touch_endpoint(&other, &one.id, later(4)).await.unwrap());
+        assert!(conn.touch_endpoint(&ws, &one.id, later(4)).await.unwrap());
+        assert!(conn.disable_gone_endpoint(&ws, &one.id, &one.url).await.unwrap());
+        assert!(!conn.disable_gone_endpoint(&ws, &one.id, &one.url).await.unwrap());
+        conn.commit().await.unwrap();
+
+        let mut conn = read(&store).await;
+        let found = conn.endpoint(&ws, &one.id).await.unwrap().unwrap();
+        assert_eq!(found.disabled_at, Some(later(5)));
+        assert_eq!(found.disabled_reason, Some(DisabledReason::Gone));
+        assert_eq!(found.last_triggered_at, Some(later(4)));
+        let told = conn.any_changes_after(seen).await.unwrap();
+        let told: Vec<_> = told.iter().map(|change| (change.topic, change.target.as_str())).collect();
+        assert_eq!(told, [(Topic::Endpoint, one.id.as_str())]);
+        let expected = format!("webhook_endpoint.disable {}", one.id);
+        assert_eq!(audited(&store, &ws).await.last(), Some(&expected));
     })
     .await;
 }

@@ -2,8 +2,8 @@
 
 use anyhow::{Context as _, anyhow};
 use claviger_engine::{
-    domain::{event::EventKind, user::User, workspace::Workspace},
-    setup::{self, Change, NewUser, NewWebhook, check},
+    domain::{event::EventKind, user::User, webhook::Endpoint, workspace::Workspace},
+    setup::{self, Change, NewUser, NewWebhook, WebhookEdit, check},
     store::Page,
     vault::hash,
 };
@@ -137,48 +137,43 @@ async fn create_webhook(
         events: events(wish)?,
         secret: wish.secret.clone(),
     };
-    let (mut made, _) = setup::webhook(to, &workspace.id, new).await?;
+    let (made, _) = setup::webhook(to, &workspace.id, new).await?;
     if wish.disabled {
-        made.disabled_at = Some(to.now);
-        to.conn.update_endpoint(&workspace.id, &made).await?;
+        let edit = WebhookEdit { active: Some(false), ..WebhookEdit::default() };
+        setup::update_webhook(to, &made, edit).await?;
     }
     Ok(())
 }
 
 async fn update_webhook(
     to: &mut Change<'_>,
-    was: &claviger_engine::domain::webhook::Endpoint,
+    was: &Endpoint,
     wish: &file::Webhook,
 ) -> anyhow::Result<Vec<&'static str>> {
-    check::url("url", &wish.url)?;
-    let mut now = was.clone();
-    let mut fields = Vec::new();
     let mut wanted = events(wish)?;
-    let by_name = |kind: &EventKind| kind.as_str();
     let mut stored = was.events.clone();
-    wanted.sort_by_key(by_name);
-    stored.sort_by_key(by_name);
-    if now.url != wish.url {
-        now.url.clone_from(&wish.url);
-        fields.push("url");
+    for kinds in [&mut wanted, &mut stored] {
+        kinds.sort_by_key(|kind| kind.as_str());
+        kinds.dedup();
     }
-    if stored != wanted {
-        now.events = wanted;
-        fields.push("events");
-    }
-    if wish.disabled != was.disabled_at.is_some() {
-        now.disabled_at = wish.disabled.then_some(to.now);
-        fields.push("disabled");
-    }
-    if let Some(secret) = &wish.secret {
-        let aad = setup::webhook_secret_aad(&was.workspace_id, &was.id);
-        if !hash::same(to.vault.open(&aad, &was.secret)?.expose(), secret.expose()) {
-            now.secret = to.vault.seal(&aad, &check::signing_secret("secret", secret.clone())?)?;
-            fields.push("secret");
+    let edit = WebhookEdit {
+        url: Some(wish.url.clone()),
+        events: (stored != wanted).then_some(wanted),
+        secret: wish.secret.clone(),
+        active: Some(!wish.disabled),
+        ..WebhookEdit::default()
+    };
+    let now = setup::update_webhook(to, was, edit).await?;
+    let mut fields = Vec::new();
+    for (field, differs) in [
+        ("url", now.url != was.url),
+        ("events", now.events != was.events),
+        ("disabled", now.disabled_at.is_some() != was.disabled_at.is_some()),
+        ("secret", now.secret != was.secret),
+    ] {
+        if differs {
+            fields.push(field);
         }
-    }
-    if !fields.is_empty() {
-        to.conn.update_endpoint(&was.workspace_id, &now).await?;
     }
     Ok(fields)
 }
