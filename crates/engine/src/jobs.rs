@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     broker::Broker,
+    gauges,
     retention::{self, Keep},
     webhook::deliver,
 };
@@ -30,6 +31,7 @@ impl Jobs {
         let mut running = JoinSet::new();
         running.spawn(deliver::run(broker.clone(), stop.clone()));
         running.spawn(retention::run(broker.clone(), keep, stop.clone()));
+        running.spawn(gauges::run(broker.clone(), stop.clone()));
         running.spawn(clock(broker.clone(), stop.clone()));
         Self { stop, running }
     }

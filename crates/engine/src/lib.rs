@@ -9,6 +9,7 @@ pub mod broker;
 pub mod connect;
 pub mod domain;
 pub mod error;
+pub mod gauges;
 pub mod id;
 pub mod jobs;
 pub mod limit;

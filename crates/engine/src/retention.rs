@@ -1,10 +1,20 @@
 //! Retention: what nobody needs any more is forgotten.
+//!
+//! Hourly, in small transactions with a pause after each: the writer is shared with calls. What a process
+//! does not get done, the next run or another process does. Never touched here: connections and their
+//! credentials, the audit log, revocations, and an event that an enabled endpoint is still to be told. An
+//! endpoint that is disabled may come back: what waits for it is kept twice as long, then given up.
 
 use std::{sync::Arc, time::Duration};
 
 use tokio_util::sync::CancellationToken;
 
-use crate::{broker::Broker, domain::audit::Actor, error::Result};
+use crate::{
+    broker::Broker,
+    domain::audit::Actor,
+    error::Result,
+    store::{EventMark, EventPart, EventWindow},
+};
 
 /// How long things are kept after their end.
 #[derive(Debug, Clone, Copy)]
@@ -17,29 +27,155 @@ pub struct Keep {
     pub request_logs: Duration,
 }
 
+/// How many rows were forgotten, by table.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Pruned {
+    /// Flows.
+    pub flows: i64,
+    /// Events.
+    pub events: i64,
+    /// Deliveries of those events.
+    pub deliveries: i64,
+    /// Attempts of those deliveries.
+    pub attempts: i64,
+    /// Rows of the request log.
+    pub request_logs: i64,
+    /// Rows of the change log.
+    pub changes: i64,
+}
+
+impl Pruned {
+    /// Every table that is pruned, as metrics name it.
+    pub const TABLES: [&str; 6] =
+        ["flow", "event", "delivery", "delivery_attempt", "request_log", "change_log"];
+
+    fn total(&self) -> i64 {
+        self.flows + self.events + self.deliveries + self.attempts + self.request_logs + self.changes
+    }
+}
+
+/// How long after its start a process looks for the first time: a start is busy enough.
+const FIRST: Duration = Duration::from_secs(60);
 /// How often it is looked.
 const EVERY: Duration = Duration::from_secs(3600);
+/// Rows of one transaction.
+const BATCH: i64 = 1000;
+/// Between two transactions.
+const PAUSE: Duration = Duration::from_millis(20);
+/// How long the change log is kept; processes read it each second.
+const CHANGES: Duration = Duration::from_secs(3600);
+/// How much longer than others an event is kept that only disabled endpoints are still to be told.
+const FOR_DISABLED: u32 = 2;
 
-/// Forgets what is past its time, now and then, until `stop`.
+/// Forgets what is past its time, now and then, until `stop`; then also in the middle of it.
 pub async fn run(broker: Arc<Broker>, keep: Keep, stop: CancellationToken) {
+    let mut wait = FIRST;
     loop {
-        if let Err(error) = prune(&broker, &keep).await {
-            tracing::warn!(error = ?error, "old rows were not forgotten");
-        }
         tokio::select! {
             () = stop.cancelled() => return,
-            () = tokio::time::sleep(EVERY) => {}
+            () = tokio::time::sleep(wait) => {}
+        }
+        wait = EVERY;
+        // Dropped at `stop`, a transaction under way is undone.
+        let pruned = tokio::select! {
+            () = stop.cancelled() => return,
+            pruned = prune(&broker, &keep) => pruned,
+        };
+        match pruned {
+            Ok(pruned) => tell(&pruned),
+            Err(error) => tracing::warn!(error = ?error, "old rows were not forgotten"),
         }
     }
 }
 
-/// Forgets once what is past its time.
+fn tell(pruned: &Pruned) {
+    if pruned.total() > 0 {
+        let Pruned { flows, events, deliveries, attempts, request_logs, changes } = pruned;
+        tracing::info!(flows, events, deliveries, attempts, request_logs, changes, "old rows were forgotten");
+    }
+}
+
+/// Forgets once what is past its time, and says how much that was.
 ///
 /// # Errors
-/// `Internal` when the database fails.
-pub async fn prune(broker: &Broker, keep: &Keep) -> Result<()> {
+/// `Internal` when the database fails; what was forgotten before that stays so.
+pub async fn prune(broker: &Broker, keep: &Keep) -> Result<Pruned> {
+    let mut pruned = Pruned {
+        flows: all(broker, Table::Flow, keep.flows).await?,
+        request_logs: all(broker, Table::RequestLog, keep.request_logs).await?,
+        changes: all(broker, Table::ChangeLog, CHANGES).await?,
+        ..Pruned::default()
+    };
+    events(broker, keep.events, &mut pruned).await?;
+    Ok(pruned)
+}
+
+/// What ages row by row.
+#[derive(Clone, Copy)]
+enum Table {
+    Flow,
+    RequestLog,
+    ChangeLog,
+}
+
+/// Forgets all rows of a table that are older than `keep`.
+async fn all(broker: &Broker, table: Table, keep: Duration) -> Result<i64> {
+    let before = broker.clock.now().minus(keep);
+    let mut total = 0;
+    loop {
+        let mut conn = broker.store.begin(Actor::System, broker.clock.now()).await?;
+        let (name, gone) = match table {
+            Table::Flow => ("flow", conn.any_purge_flows(before, BATCH).await?),
+            Table::RequestLog => ("request_log", conn.any_purge_request_logs(before, BATCH).await?),
+            Table::ChangeLog => ("change_log", conn.any_purge_changes(before, BATCH).await?),
+        };
+        conn.commit().await?;
+        broker.metrics.pruned(name, gone);
+        total += gone;
+        if gone < BATCH {
+            return Ok(total);
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// Walks the events that are older than `keep`, a window at a time, and forgets those that may go.
+async fn events(broker: &Broker, keep: Duration, pruned: &mut Pruned) -> Result<()> {
     let now = broker.clock.now();
-    let mut conn = broker.store.begin(Actor::System, now).await?;
-    conn.any_purge_flows(now.minus(keep.flows)).await?;
-    conn.commit().await
+    let (before, disabled_before) = (now.minus(keep), now.minus(keep.saturating_mul(FOR_DISABLED)));
+    let mut after = EventMark::default();
+    loop {
+        let next = broker.store.read().await?.any_next_events(&after, before, BATCH).await?;
+        let Some(until) = next else { return Ok(()) };
+        let window = EventWindow { after, until: until.clone(), disabled_before };
+        for part in EventPart::ALL {
+            let gone = of_window(broker, part, &window).await?;
+            match part {
+                EventPart::Attempts => pruned.attempts += gone,
+                EventPart::Deliveries => pruned.deliveries += gone,
+                EventPart::Event => pruned.events += gone,
+            }
+        }
+        after = until;
+    }
+}
+
+async fn of_window(broker: &Broker, part: EventPart, window: &EventWindow) -> Result<i64> {
+    let name = match part {
+        EventPart::Attempts => "delivery_attempt",
+        EventPart::Deliveries => "delivery",
+        EventPart::Event => "event",
+    };
+    let mut total = 0;
+    loop {
+        let mut conn = broker.store.begin(Actor::System, broker.clock.now()).await?;
+        let gone = conn.any_purge_events(part, window, BATCH).await?;
+        conn.commit().await?;
+        broker.metrics.pruned(name, gone);
+        total += gone;
+        tokio::time::sleep(PAUSE).await;
+        if gone < BATCH {
+            return Ok(total);
+        }
+    }
 }

@@ -14,7 +14,7 @@ use crate::{
     app::App,
     health,
     hosted::{callback, connect, landing},
-    http::request_id,
+    http::{count, request_id},
     surface::bundleup::{self, error, not_yet},
 };
 
@@ -51,6 +51,7 @@ pub fn app(app: App) -> Router {
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(BODY))
         .layer(CatchPanicLayer::new())
+        .layer(middleware::from_fn_with_state(app.clone(), count::layer))
         .layer(middleware::from_fn(request_id::layer))
         .with_state(app)
 }

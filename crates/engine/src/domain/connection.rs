@@ -107,6 +107,9 @@ pub enum Status {
 }
 
 impl Status {
+    /// All there are.
+    pub const ALL: [Self; 2] = [Self::Active, Self::NeedsReauth];
+
     /// As it is kept.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -117,6 +120,6 @@ impl Status {
 
     /// Reads what [`Status::as_str`] wrote.
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Active, Self::NeedsReauth].into_iter().find(|s| s.as_str() == text)
+        Self::ALL.into_iter().find(|s| s.as_str() == text)
     }
 }

@@ -5,7 +5,7 @@
 //! came after the last number that it saw never misses one.
 
 use super::{Conn, statement::sql};
-use crate::{error::Result, id::WorkspaceId, time::Millis};
+use crate::{error::Result, id::WorkspaceId};
 
 /// How many changes are read at once.
 const BATCH: i64 = 1000;
@@ -105,11 +105,6 @@ impl Conn {
     pub async fn any_last_change(&mut self) -> Result<i64> {
         let row = self.row(sql("select seq from change_head where id = 1")).await?;
         row.map_or(Ok(0), |row| row.int("seq"))
-    }
-
-    /// Removes changes made before `before`; every process has read them by then. Says how many.
-    pub async fn any_purge_changes(&mut self, before: Millis) -> Result<i64> {
-        self.execute(sql("delete from change_log where at < $1").at(before)).await
     }
 
     /// Notes a change for the commit to write; the same one twice is one.

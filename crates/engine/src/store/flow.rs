@@ -154,13 +154,6 @@ impl Conn {
                          where workspace_id = $1 and taken_at is null and expires_at > $2");
         self.row(query.text(ws.as_str()).at(now)).await?.map_or(Ok(0), |row| row.int("n"))
     }
-
-    /// Removes flows that, code included, were over before `before`. Says how many.
-    pub async fn any_purge_flows(&mut self, before: Millis) -> Result<i64> {
-        let delete = sql("delete from flow where expires_at < $1 \
-                          and (code_expires_at is null or code_expires_at < $1)");
-        self.execute(delete.at(before)).await
-    }
 }
 
 fn read(row: &Row) -> Result<Flow> {

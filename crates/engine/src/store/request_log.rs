@@ -8,7 +8,6 @@ use crate::{
     domain::request_log::RequestLog,
     error::Result,
     id::{ApiKeyId, ConnectionId, IntegrationId, LogId, RequestId, WorkspaceId},
-    time::Millis,
 };
 
 impl Conn {
@@ -39,11 +38,6 @@ impl Conn {
                          limit $2 offset $3");
         let query = query.text(ws.as_str()).int(page.limit).int(page.offset);
         self.rows(query).await?.iter().map(read).collect()
-    }
-
-    /// Removes rows of calls that arrived before `before`. Says how many.
-    pub async fn any_purge_request_logs(&mut self, before: Millis) -> Result<i64> {
-        self.execute(sql("delete from request_log where at < $1").at(before)).await
     }
 }
 

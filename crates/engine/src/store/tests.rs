@@ -21,6 +21,7 @@ use crate::{
     vault::Sealed,
 };
 
+mod backups;
 mod bystanders;
 mod connections;
 mod flows;
@@ -28,6 +29,7 @@ mod opening;
 mod people;
 mod process;
 mod records;
+mod retention;
 mod sealed;
 mod transactions;
 mod webhooks;

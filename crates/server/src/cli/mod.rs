@@ -12,10 +12,12 @@ use crate::{config, out, telemetry};
 
 mod api_key;
 mod apply;
+mod backup;
 mod catalog;
 mod dev;
 mod doctor;
 mod flags;
+mod health;
 mod key;
 mod migrate;
 pub mod open;
@@ -48,6 +50,10 @@ enum Command {
     Migrate,
     /// Check database, key, clock, public URLs and listeners, and say what to do about each
     Doctor,
+    /// Say whether a running Claviger answers, for a container's health check
+    Health(health::Args),
+    /// Copy the SQLite database, also while it is in use
+    Backup(backup::Args),
     /// Make the installation what a YAML file says
     Apply(apply::Args),
     /// Workspaces
@@ -101,6 +107,8 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Serve => serve::run(settings).await,
         Command::Migrate => migrate::run(&settings).await,
         Command::Doctor => doctor::run(&settings).await,
+        Command::Health(args) => health::run(&args, &settings).await,
+        Command::Backup(args) => backup::run(&args, &settings).await,
         Command::Apply(args) => apply::run(&args, &settings).await,
         Command::Workspace(command) => workspace::run(command, &settings).await,
         Command::ApiKey(command) => api_key::run(command, &settings).await,

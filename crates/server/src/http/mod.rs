@@ -2,6 +2,7 @@
 
 pub mod browser;
 pub mod client;
+pub mod count;
 pub mod csrf;
 pub mod params;
 pub mod request_id;

@@ -173,9 +173,9 @@ async fn purging_keeps_what_is_still_good() {
         let mut conn = begin(&store).await;
         conn.finish_flow(&ws, &made.id, &end).await.unwrap();
         conn.create_flow(&ws, &flow(&integration, later(600))).await.unwrap();
-        assert_eq!(conn.any_purge_flows(later(600)).await.unwrap(), 0);
-        assert_eq!(conn.any_purge_flows(later(601)).await.unwrap(), 1);
-        assert_eq!(conn.any_purge_flows(later(901)).await.unwrap(), 1);
+        assert_eq!(conn.any_purge_flows(later(600), 100).await.unwrap(), 0);
+        assert_eq!(conn.any_purge_flows(later(601), 100).await.unwrap(), 1);
+        assert_eq!(conn.any_purge_flows(later(901), 100).await.unwrap(), 1);
         assert!(conn.any_flow(&made.id).await.unwrap().is_none());
     })
     .await;

@@ -50,7 +50,7 @@ async fn the_request_log_is_kept_by_workspace_and_ages() {
         assert_eq!((one.path.as_str(), one.error.as_deref()), ("/me", Some("upstream_unreachable")));
         assert_eq!(one.bytes_out, u64::try_from(i64::MAX).unwrap());
         assert_eq!(conn.request_logs(&other, &ALL).await.unwrap().len(), 1);
-        assert_eq!(conn.any_purge_request_logs(later(1)).await.unwrap(), 2);
+        assert_eq!(conn.any_purge_request_logs(later(1), 100).await.unwrap(), 2);
         assert_eq!(conn.request_logs(&ws, &ALL).await.unwrap().len(), 1);
     })
     .await;

@@ -67,8 +67,8 @@ async fn commits_number_what_changed() {
         drop(conn);
 
         let mut conn = begin(&store).await;
-        assert_eq!(conn.any_purge_changes(T0).await.unwrap(), 0);
-        assert_eq!(conn.any_purge_changes(later(1)).await.unwrap(), seen + 2);
+        assert_eq!(conn.any_purge_changes(T0, 100).await.unwrap(), 0);
+        assert_eq!(conn.any_purge_changes(later(1), 100).await.unwrap(), seen + 2);
         conn.commit().await.unwrap();
         // The numbers go on where they were.
         assert_eq!(read(&store).await.any_last_change().await.unwrap(), seen + 2);

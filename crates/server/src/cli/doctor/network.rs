@@ -1,26 +1,16 @@
 //! Public URLs, listeners, TLS.
 
-use std::{
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    time::Duration,
-};
+use std::net::SocketAddr;
 
 use claviger_engine::outbound::{Config, Outbound};
-use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpStream,
-    time::timeout,
-};
 use url::Url;
 
 use super::{Finding, state};
 use crate::{
+    cli::health,
     config::{Settings, value::is_loopback_origin},
     listen,
 };
-
-/// How long a listener may take to say who it is.
-const ANSWER: Duration = Duration::from_secs(2);
 
 /// The two public origins.
 pub(super) fn public_urls(settings: &Settings) -> Vec<Finding> {
@@ -104,20 +94,8 @@ pub(super) async fn listeners(settings: &Settings) -> Vec<Finding> {
 
 /// Whether what answers at an address marks its answers as Claviger does.
 async fn is_ours(addr: SocketAddr) -> bool {
-    let ip = match addr.ip() {
-        ip if !ip.is_unspecified() => ip,
-        IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
-    };
-    let ask = async {
-        let mut stream = TcpStream::connect((ip, addr.port())).await.ok()?;
-        let request = format!("GET /healthz HTTP/1.1\r\nHost: {addr}\r\nConnection: close\r\n\r\n");
-        stream.write_all(request.as_bytes()).await.ok()?;
-        let mut answer = Vec::new();
-        stream.take(16 * 1024).read_to_end(&mut answer).await.ok()?;
-        Some(String::from_utf8_lossy(&answer).to_lowercase().contains("\r\nclaviger-request-id:"))
-    };
-    timeout(ANSWER, ask).await.ok().flatten().unwrap_or(false)
+    let answer = health::ask(addr, "/healthz").await;
+    answer.is_some_and(|answer| answer.contains("\r\nclaviger-request-id:"))
 }
 
 /// The PEM files.
