@@ -24,12 +24,14 @@ use crate::{
 mod backups;
 mod bystanders;
 mod connections;
+mod deliveries;
 mod flows;
 mod opening;
 mod people;
 mod process;
 mod records;
 mod retention;
+mod second_schema;
 mod sealed;
 mod transactions;
 mod webhooks;
