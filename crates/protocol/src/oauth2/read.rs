@@ -191,7 +191,7 @@ fn refusal(oauth2: &OAuth2, status: StatusCode, value: &Value) -> Option<TokenEr
         Some(told) => rule.is.contains(&told) || (!rule.is_not.is_empty() && !rule.is_not.contains(&told)),
         None => false,
     });
-    let code = json::at(value, &rule.code).and_then(error_code);
+    let code = json::at(value, &rule.code).and_then(error_code).or_else(|| standard_code(status, value));
     // A success that carries tokens is one, even with `error: "none"` or the like beside them.
     let has_token = json::text(value, &oauth2.answer.access_token).is_some_and(|token| !token.is_empty());
     if !failed && (code.is_none() || (status.is_success() && has_token)) {
@@ -205,6 +205,16 @@ fn refusal(oauth2: &OAuth2, status: StatusCode, value: &Value) -> Option<TokenEr
     }
     Some(error)
 }
+
+/// RFC 6749 §5.2.
+const STANDARD_CODES: &[&str] = &[
+    "invalid_request",
+    "invalid_client",
+    "invalid_grant",
+    "unauthorized_client",
+    "unsupported_grant_type",
+    "invalid_scope",
+];
 
 /// An error's code: a text or a number, or such a field of an object.
 fn error_code(error: &Value) -> Option<String> {
@@ -220,6 +230,13 @@ fn error_code(error: &Value) -> Option<String> {
         Value::Array(list) => (!list.is_empty()).then(|| "error".to_owned()),
         Value::Null => None,
     }
+}
+
+/// One of RFC 6749 §5.2's codes under `code`, in an answer that is no success: some token endpoints put it where
+/// their API's other errors have theirs.
+fn standard_code(status: StatusCode, value: &Value) -> Option<String> {
+    let code = json::text(value, "code")?;
+    (!status.is_success() && STANDARD_CODES.contains(&code.as_str())).then_some(code)
 }
 
 /// The answer's word, else what is known without one.

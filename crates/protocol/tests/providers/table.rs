@@ -7,6 +7,7 @@
 //! inputs = { subdomain = "acme" }                   # what the customer or the operator gives
 //! scopes = ["read", "user:write"]                   # default: the file's own
 //! callback = { realm = "x" }                        # values that the callback brings, by the file's names
+//! refused = { subdomain = ["evil.example/"] }       # values of inputs that must not be taken
 //!
 //! [authorize]
 //! url = "https://…"
@@ -96,6 +97,7 @@ pub(crate) struct Given {
     pub inputs: Texts,
     pub scopes: Vec<String>,
     pub callback: Texts,
+    pub refused: BTreeMap<String, Vec<String>>,
 }
 
 #[derive(Deserialize)]

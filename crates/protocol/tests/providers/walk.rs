@@ -53,6 +53,7 @@ impl Walk<'_> {
             self.out.fault("sources", "must name the provider's own pages");
         }
         self.check_given();
+        self.check_refused();
         self.step("authorize", Self::authorize);
         self.step("callback", Self::callback);
         self.step("exchange", Self::exchange);
@@ -95,6 +96,18 @@ impl Walk<'_> {
         for input in self.provider.inputs.iter().filter(|input| input.is_needed()) {
             if !self.table.given.inputs.contains_key(&input.key) {
                 self.out.fault("given.inputs", &format!("`{}` is needed", input.key));
+            }
+        }
+    }
+
+    /// Values that would lead a connection astray.
+    fn check_refused(&mut self) {
+        let refused = &self.table.given.refused;
+        for (name, value) in refused.iter().flat_map(|(name, values)| values.iter().map(move |v| (name, v))) {
+            let input = self.provider.inputs.iter().any(|input| input.key == *name);
+            let given = Texts::from([(name.clone(), value.clone())]);
+            if !input || self.provider.values(&given).is_ok() {
+                self.out.fault("given.refused", &format!("`{name}` is taken as {value:?}"));
             }
         }
     }
