@@ -75,6 +75,19 @@ impl Clock {
         }
     }
 
+    /// Waits: on the system clock as long as said, on a fixed clock until it was moved that far.
+    pub async fn pause(&self, time: Duration) {
+        match self {
+            Self::System(_) => tokio::time::sleep(time).await,
+            Self::Fixed(_) => {
+                let until = self.now().plus(time);
+                while self.now() < until {
+                    tokio::time::sleep(Duration::from_millis(2)).await;
+                }
+            }
+        }
+    }
+
     /// Moves a fixed clock forward; the system clock can't be moved.
     pub fn advance(&self, by: Duration) {
         if let Self::Fixed(at) = self {

@@ -44,18 +44,12 @@ async fn perform(broker: Arc<Broker>, workspace: WorkspaceId, id: ConnectionId, 
     let connection = conn.connection(workspace, id).await?.ok_or_else(not_found)?;
     let credential = conn.credential(workspace, id).await?;
     let integration = conn.integration(workspace, &connection.integration_id).await?.ok_or_else(not_found)?;
-    let client = endpoints::account_client(&integration);
-    let sharing = conn.any_connections_sharing(&connection, &integration.provider, client).await?;
     drop(conn);
 
     let told = match credential {
         None => Revocation { outcome: "skipped", detail: "there was no credential".into() },
-        Some(_) if sharing > 0 => Revocation {
-            outcome: "skipped",
-            detail: "another connection shares this client and account".into(),
-        },
         Some(credential) => match tokens::open(broker, &credential) {
-            Ok(tokens) => revoke_at_provider(broker, &integration, &connection, &tokens).await,
+            Ok(tokens) => revoke_unless_shared(broker, &integration, &connection, &tokens).await,
             Err(error) => {
                 tracing::error!(connection = %id, error = ?error, "a credential can't be opened to revoke it");
                 Revocation { outcome: "failed", detail: "the credential could not be opened".into() }
@@ -73,20 +67,36 @@ async fn perform(broker: Arc<Broker>, workspace: WorkspaceId, id: ConnectionId, 
     conn.commit().await
 }
 
-/// Tells the provider that these tokens are not to work any more.
-pub(crate) async fn revoke_at_provider(
+/// Tells the provider that these tokens are not to work any more, unless another connection may live on the same
+/// grant.
+pub(crate) async fn revoke_unless_shared(
     broker: &Broker,
     integration: &Integration,
     connection: &Connection,
     held: &Tokens,
 ) -> Revocation {
-    match try_revoke(broker, integration, connection, held).await {
+    let told = match shared(broker, integration, connection).await {
+        Ok(false) => try_revoke(broker, integration, connection, held).await,
+        Ok(true) => Ok(Revocation {
+            outcome: "skipped",
+            detail: "another connection shares this client and account".into(),
+        }),
+        Err(error) => Err(error),
+    };
+    match told {
         Ok(told) => told,
         Err(error) => {
             tracing::warn!(connection = %connection.id, %error, "the provider could not be told of a disconnect");
             Revocation { outcome: "failed", detail: error.to_string() }
         }
     }
+}
+
+/// Whether another connection may live on this one's grant.
+async fn shared(broker: &Broker, integration: &Integration, connection: &Connection) -> Result<bool> {
+    let client = endpoints::account_client(integration);
+    let mut conn = broker.store.read().await?;
+    Ok(conn.any_connections_sharing(connection, &integration.provider, client).await? > 0)
 }
 
 async fn try_revoke(

@@ -5,12 +5,9 @@
 use std::collections::BTreeMap;
 
 use claviger_catalog::Provider;
-use claviger_protocol::{
-    identity,
-    oauth2::{Client, TokenError, TokenErrorKind, Tokens, read, token},
-};
+use claviger_protocol::oauth2::{Client, TokenError, TokenErrorKind, Tokens, read, token};
 
-use super::{ANSWER_CAP, endpoints, grant::Grant, start, tokens};
+use super::{ANSWER_CAP, endpoints, grant::Grant, start, tokens, who};
 use crate::{
     broker::Broker,
     domain::{connection::Account, flow::Flow, integration::Integration},
@@ -49,7 +46,9 @@ pub(super) async fn exchange(
     inputs.extend(got.saved.clone());
 
     let filled = endpoints::filled(provider, &inputs)?;
-    let found = who(broker, flow, integration, &filled, &got).await.unwrap_or_default();
+    let userinfo = flow.endpoints.as_ref().and_then(|at| at.userinfo_url.as_deref());
+    let found = who::ask(broker, integration, &filled, &inputs, userinfo, &got).await;
+    let found = who::or_unknown(&filled, found);
     inputs.extend(found.saved);
     let account = Account { id: found.id, name: found.name, email: found.email };
     Ok(Exchanged { tokens: got, account, inputs })
@@ -110,40 +109,4 @@ pub(crate) fn refusal(error: TokenError, sent: &[Option<&Secret>]) -> Error {
         TokenErrorKind::Unreadable => ProviderFault::Unreadable,
     };
     Error::Provider { fault, message: error.words() }
-}
-
-/// Asks whose account it is. A provider that does not say leaves a connection without a name, not without life.
-async fn who(
-    broker: &Broker,
-    flow: &Flow,
-    integration: &Integration,
-    provider: &Provider,
-    tokens: &Tokens,
-) -> Option<identity::Account> {
-    let about = provider.identity.as_ref()?;
-    if let Some(known) = identity::from_tokens(about, tokens) {
-        return Some(known);
-    }
-    let userinfo = flow.endpoints.as_ref().and_then(|at| at.userinfo_url.as_deref());
-    let base = integration.config.base_url.as_deref().or(provider.api.base_url.as_deref());
-    let warn =
-        |what: &str| tracing::warn!(provider = %provider.key, "the account's identity is not known: {what}");
-    let request = match identity::request(about, userinfo, base, tokens) {
-        Ok(request) => request?,
-        Err(error) => {
-            warn(&error.to_string());
-            return None;
-        }
-    };
-    match broker.outbound.fetch(request, ANSWER_CAP).await {
-        Ok(answer) if answer.status().is_success() => Some(identity::read(about, answer.body())),
-        Ok(answer) => {
-            warn(&format!("the provider answered {}", answer.status().as_u16()));
-            None
-        }
-        Err(error) => {
-            warn(&error.message);
-            None
-        }
-    }
 }

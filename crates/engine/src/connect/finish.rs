@@ -13,7 +13,7 @@ use super::{
     endpoints, exchange,
     grant::Grant,
     handoff::{self, Outcome},
-    record,
+    record::{self, Draft},
 };
 use crate::{
     broker::Broker,
@@ -178,12 +178,18 @@ async fn conclude(broker: &Arc<Broker>, callback: &Callback, flow: &Flow) -> Res
         return Ok(Concluded::Deferred(outcome, End { provider_code, code_hash, connection_id: None }));
     }
     let exchanged = exchange::exchange(broker, flow, &integration, &provider, grant).await?;
-    let mut conn = broker.store.begin(Actor::System, broker.clock.now()).await?;
-    let id = record::connection(broker, &mut conn, flow, exchanged).await?;
-    let outcome = handoff::connected(flow, &workspace.settings, Some(&id), &ours);
-    let end = End { provider_code: None, code_hash, connection_id: Some(id) };
-    end.write(broker, &mut conn, flow, &outcome).await?;
-    conn.commit().await?;
+    let draft = Draft::of(flow, exchanged, broker.clock.now());
+    let id = &draft.connection.id;
+    let outcome = handoff::connected(flow, &workspace.settings, Some(id), &ours);
+    let end = End { provider_code: None, code_hash, connection_id: Some(id.clone()) };
+    record::keep(broker, &integration, &draft, || async {
+        let mut conn = broker.store.begin(Actor::System, broker.clock.now()).await?;
+        if record::write(broker, &mut conn, &draft).await? {
+            end.write(broker, &mut conn, flow, &outcome).await?;
+        }
+        conn.commit().await
+    })
+    .await?;
     Ok(Concluded::Connected(outcome))
 }
 

@@ -1,20 +1,37 @@
 //! Import: a connection from tokens that a product holds already.
 //!
-//! Without `verify` nothing is asked of anybody. With it the provider has to accept the tokens first: by one
-//! refresh where there is a refresh token, which spends a rotating one, or else by a call that the provider's
-//! file names. A refusal stores nothing. Tokens that a refresh gave are kept as carefully as any refresh's.
+//! Without `verify` nobody is asked anything. With it the provider has to accept the tokens first: by one refresh
+//! where there is a refresh token, which spends a rotating one, or else by a call that the provider's file
+//! names. A refusal stores nothing. Tokens that a refresh gave are kept as carefully as any refresh's.
 
-use std::{collections::BTreeMap, sync::Arc};
+mod check;
 
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use claviger_catalog::{Provider, RefreshWith};
+use claviger_protocol::{
+    identity,
+    oauth2::{TokenErrorKind, Tokens, authorize, read},
+};
+use http::StatusCode;
+
+use super::{
+    endpoints, exchange,
+    record::{self, Draft},
+    renew, verify,
+    who::{self, Told},
+};
 use crate::{
     broker::Broker,
     domain::{
         audit::Actor,
-        connection::{Connection, Owner},
+        connection::{Account, Connection, Owner, Status},
+        integration::Integration,
     },
     error::{Error, Result},
-    id::{IntegrationId, WorkspaceId},
+    id::{ConnectionId, IntegrationId, WorkspaceId},
     secret::Secret,
+    time::Millis,
 };
 
 /// What a product brings.
@@ -34,24 +51,235 @@ pub struct Import<'a> {
     pub expires_in: Option<u64>,
     /// The scopes that were granted, as far as the caller knows.
     pub scopes: Option<Vec<String>>,
-    /// Values of the provider's inputs (subdomain, region). What the integration fixes wins.
+    /// Values of the provider's inputs (subdomain, region), or that it would have told with its tokens. What
+    /// the integration fixes wins.
     pub inputs: BTreeMap<String, String>,
     /// Whether the provider must accept the tokens first. Where there is a refresh token it is used for that.
     pub verify: bool,
 }
 
+/// An import under way.
+struct Candidate {
+    integration: Integration,
+    provider: Arc<Provider>,
+    owner: Owner,
+    inputs: BTreeMap<String, String>,
+    tokens: Tokens,
+    account: identity::Account,
+    /// When a refresh gave these tokens.
+    refreshed_at: Option<Millis>,
+    /// Whether the caller's refresh token was spent for them: nobody else holds the new one.
+    spent: bool,
+}
+
 /// Makes a connection of existing tokens.
 ///
+/// Runs to its end even when the caller hangs up meanwhile.
+///
 /// # Errors
-/// `NotFound` when there is no such integration for this caller; `Conflict` when it is switched off or changed
-/// meanwhile; `Invalid` naming `access_token`, `refresh_token`, `expires_in`, `scopes`, `external_id`, `inputs`
-/// or `verify`; `Provider` when the provider can't be asked.
+/// `NotFound` when there is no such integration for this caller; `Conflict` when it is switched off, changed
+/// meanwhile, or its own client is refused; `Invalid` naming `access_token`, `refresh_token`, `expires_in`,
+/// `scopes`, `external_id`, `inputs` or `verify`; `Provider` when the provider can't be asked.
 pub async fn import(
     broker: &Arc<Broker>,
     workspace: &WorkspaceId,
     given: Import<'_>,
     actor: Actor,
 ) -> Result<Connection> {
-    let _ = (broker, workspace, given, actor);
-    Err(Error::NotSupported { message: "importing tokens is not offered yet".into() })
+    check::plain(&given)?;
+    let mut conn = broker.store.read().await?;
+    let integration = conn
+        .integration_by_selector(workspace, given.integration)
+        .await?
+        .filter(|found| given.only.as_ref().is_none_or(|only| *only == found.id))
+        .ok_or(Error::NotFound { what: "integration" })?;
+    drop(conn);
+    if integration.disabled_at.is_some() {
+        let message = format!("integration `{}` is switched off; switch it on to connect", integration.key);
+        return Err(Error::Conflict { message });
+    }
+    let provider = broker.provider(&integration)?;
+    let inputs = check::inputs(&provider, &integration, &given.inputs)?;
+    let tokens = tokens(&provider, &given, broker.clock.now())?;
+    let refresh = given.verify && refresh_tells(&provider, &tokens)?;
+    check::complete(&provider, &integration, &inputs, &told_later(&provider, given.verify, refresh)?)?;
+    let candidate = Candidate {
+        integration,
+        provider,
+        owner: given.owner,
+        inputs,
+        tokens,
+        account: identity::Account::default(),
+        refreshed_at: None,
+        spent: false,
+    };
+    let way = match (given.verify, refresh) {
+        (false, _) => Way::Unasked,
+        (true, true) => Way::Refresh,
+        (true, false) => Way::Calls,
+    };
+    broker.to_its_end(perform(broker.clone(), candidate, way, actor)).await
+}
+
+/// How the provider's word is had.
+enum Way {
+    Unasked,
+    Refresh,
+    Calls,
+}
+
+async fn perform(
+    broker: Arc<Broker>,
+    mut candidate: Candidate,
+    way: Way,
+    actor: Actor,
+) -> Result<Connection> {
+    match way {
+        Way::Unasked => {}
+        Way::Refresh => by_refresh(&broker, &mut candidate).await?,
+        Way::Calls => by_calls(&broker, &mut candidate).await?,
+    }
+    keep(&broker, candidate, actor).await
+}
+
+/// The tokens as they were brought.
+fn tokens(provider: &Provider, given: &Import<'_>, now: Millis) -> Result<Tokens> {
+    let oauth2 = endpoints::oauth2(provider)?;
+    let told = given.expires_in.map(|seconds| now.plus(Duration::from_secs(seconds)).0);
+    let refresh_token = given.refresh_token.clone();
+    Ok(Tokens {
+        expires_at: told.or_else(|| read::expiry_untold(oauth2, &given.access_token, now.0)),
+        refresh_expires_at: refresh_token
+            .as_ref()
+            .and_then(|token| read::refresh_expiry_untold(oauth2, token, now.0)),
+        access_token: given.access_token.clone(),
+        refresh_token,
+        token_type: "Bearer".to_owned(),
+        id_token: None,
+        scopes: given.scopes.clone(),
+        saved: BTreeMap::new(),
+    })
+}
+
+/// Whether a refresh says something about these tokens.
+fn refresh_tells(provider: &Provider, tokens: &Tokens) -> Result<bool> {
+    let oauth2 = endpoints::oauth2(provider)?;
+    Ok(oauth2.refresh.with != RefreshWith::Client && endpoints::refreshable(oauth2, tokens))
+}
+
+/// The names of the values that verifying is going to tell.
+fn told_later(provider: &Provider, verify: bool, refresh: bool) -> Result<Vec<&str>> {
+    let answer = endpoints::oauth2(provider)?.answer.save.keys().filter(|_| refresh);
+    let identity = provider.identity.iter().flat_map(|identity| identity.save.keys()).filter(|_| verify);
+    Ok(answer.chain(identity).map(String::as_str).collect())
+}
+
+/// One refresh, exactly as any other; its tokens take the place of those brought.
+async fn by_refresh(broker: &Broker, candidate: &mut Candidate) -> Result<()> {
+    let Candidate { integration, provider, inputs, tokens, .. } = &*candidate;
+    let newer = match renew::ask(broker, integration, provider, inputs, tokens).await? {
+        Ok(newer) => newer,
+        Err(error) if error.kind == TokenErrorKind::Oauth => {
+            let words = error.words();
+            return Err(match error.code.as_deref() {
+                Some("invalid_client" | "unauthorized_client") => Error::Conflict {
+                    message: format!("{words}: check the client id and secret of `{}`", integration.key),
+                },
+                _ if tokens.refresh_token.is_some() => Error::invalid("refresh_token", words),
+                _ => Error::invalid("access_token", words),
+            });
+        }
+        Err(error) => return Err(exchange::refusal(error, &[])),
+    };
+    let shown = tokens.refresh_token.as_ref().map(Secret::expose);
+    candidate.spent = newer.refresh_token.as_ref().is_some_and(|newer| shown != Some(newer.expose()));
+    candidate.refreshed_at = Some(broker.clock.now());
+    candidate.inputs.extend(newer.saved.clone());
+    candidate.tokens = newer;
+    let told = ask_who(broker, candidate).await;
+    candidate.known(who::or_unknown(&candidate.provider, told));
+    Ok(())
+}
+
+/// The calls of the provider's file; where they don't tell, the call for the account's identity.
+async fn by_calls(broker: &Broker, candidate: &mut Candidate) -> Result<()> {
+    let Candidate { integration, provider, inputs, tokens, .. } = &*candidate;
+    let filled = endpoints::filled(provider, inputs)?;
+    let works = verify::by_calls(broker, integration, &filled, inputs, tokens).await?;
+    let told = ask_who(broker, candidate).await;
+    if works {
+        candidate.known(who::or_unknown(&candidate.provider, told));
+        return Ok(());
+    }
+    match told? {
+        // An answer that names nobody may be an error with status 200.
+        Told::Account(account) if account.id.is_some() => candidate.known(account),
+        Told::Status(status) if status == StatusCode::UNAUTHORIZED => return Err(verify::refused(status)),
+        Told::Status(status) if !matches!(status.as_u16(), 403 | 404) => return Err(verify::unclear(status)),
+        Told::Along(_) | Told::Nothing if !verify::has_calls(&candidate.provider) => {
+            let text = "This provider offers no way to verify a token without a refresh token; import without `verify`";
+            return Err(Error::invalid("verify", text));
+        }
+        Told::Account(_) | Told::Along(_) | Told::Status(_) | Told::Nothing => {
+            let text = "None of the provider's calls tells whether this token works; import without `verify`";
+            return Err(Error::invalid("verify", text));
+        }
+    }
+    Ok(())
+}
+
+async fn ask_who(broker: &Broker, candidate: &Candidate) -> Result<Told> {
+    let Candidate { integration, provider, inputs, tokens, .. } = candidate;
+    let filled = endpoints::filled(provider, inputs)?;
+    let at = endpoints::resolve(broker, integration, provider, inputs).await?;
+    who::ask(broker, integration, &filled, inputs, at.userinfo_url.as_deref(), tokens).await
+}
+
+impl Candidate {
+    fn known(&mut self, mut account: identity::Account) {
+        self.inputs.append(&mut account.saved);
+        self.account = account;
+    }
+
+    fn draft(self, now: Millis) -> Result<(Integration, Draft, bool)> {
+        let oauth2 = endpoints::oauth2(&self.provider)?;
+        let identity::Account { id, name, email, .. } = self.account;
+        let connection = Connection {
+            id: ConnectionId::new(),
+            workspace_id: self.integration.workspace_id.clone(),
+            integration_id: self.integration.id.clone(),
+            owner: self.owner,
+            status: Status::Active,
+            status_reason: None,
+            scopes_asked: authorize::scopes(oauth2, &self.integration.scopes),
+            // Nobody knows what was granted unless the caller or the provider said it.
+            scopes_granted: self.tokens.scopes.clone().unwrap_or_default(),
+            account: Account { id, name, email },
+            inputs: self.inputs,
+            frozen_at: None,
+            refreshed_at: self.refreshed_at,
+            expires_at: self.tokens.expires_at.map(Millis),
+            created_at: now,
+            updated_at: now,
+        };
+        let version = self.integration.version;
+        Ok((self.integration, Draft { connection, tokens: self.tokens, version }, self.spent))
+    }
+}
+
+/// Writes it. Tokens that only we hold are written as a first exchange's are; others the caller still has, and
+/// can bring again.
+async fn keep(broker: &Broker, candidate: Candidate, actor: Actor) -> Result<Connection> {
+    let (integration, draft, spent) = candidate.draft(broker.clock.now())?;
+    let transaction = || async {
+        let mut conn = broker.store.begin(actor.clone(), broker.clock.now()).await?;
+        record::write(broker, &mut conn, &draft).await?;
+        conn.commit().await
+    };
+    if spent {
+        record::keep(broker, &integration, &draft, transaction).await?;
+    } else {
+        transaction().await?;
+    }
+    Ok(draft.connection)
 }

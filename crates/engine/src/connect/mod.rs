@@ -14,10 +14,14 @@ mod grant;
 mod handoff;
 mod import;
 mod page;
+pub(crate) mod persist;
 mod record;
 mod redeem;
+pub(crate) mod renew;
 mod start;
 pub mod tokens;
+mod verify;
+mod who;
 
 pub use begin::{Begin, Next, begin};
 pub use discovery::Discovery;

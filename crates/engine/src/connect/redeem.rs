@@ -5,7 +5,11 @@
 
 use std::sync::Arc;
 
-use super::{exchange, finish, grant::Grant, record};
+use super::{
+    exchange, finish,
+    grant::Grant,
+    record::{self, Draft},
+};
 use crate::{
     broker::Broker,
     domain::{
@@ -95,9 +99,15 @@ async fn complete(broker: &Arc<Broker>, flow: &Flow, sealed: &Sealed) -> Result<
     let integration = finish::current(broker, flow).await?;
     let provider = broker.provider(&integration)?;
     let exchanged = exchange::exchange(broker, flow, &integration, &provider, grant).await?;
-    let mut conn = broker.store.begin(Actor::System, broker.clock.now()).await?;
-    let id = record::connection(broker, &mut conn, flow, exchanged).await?;
-    conn.set_flow_connection(&flow.workspace_id, &flow.id, &id).await?;
-    conn.commit().await?;
-    Ok(id)
+    let draft = Draft::of(flow, exchanged, broker.clock.now());
+    let id = &draft.connection.id;
+    record::keep(broker, &integration, &draft, || async {
+        let mut conn = broker.store.begin(Actor::System, broker.clock.now()).await?;
+        if record::write(broker, &mut conn, &draft).await? {
+            conn.set_flow_connection(&flow.workspace_id, &flow.id, id).await?;
+        }
+        conn.commit().await
+    })
+    .await?;
+    Ok(draft.connection.id)
 }

@@ -3,27 +3,24 @@
 //! It runs as a task of its own, so that a caller who hangs up can't leave a spent refresh token without its
 //! answer being written.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc};
 
-use claviger_protocol::oauth2::{TokenError, Tokens, read, token};
+use claviger_protocol::oauth2::Tokens;
 
 use super::{Subject, Usable, load};
 use crate::{
     broker::Broker,
-    connect::{ANSWER_CAP, end, endpoints, exchange, tokens},
-    domain::{audit::Actor, connection::Status, credential::Credential, event::EventKind},
+    connect::{end, exchange, persist::persist, renew, tokens},
+    domain::{
+        audit::Actor,
+        connection::{Connection, Status},
+        credential::Credential,
+        event::EventKind,
+    },
     error::{Error, Result},
+    time::Millis,
     webhook,
 };
-
-/// How long to wait before each further try to write what a provider answered.
-const WRITE_AGAIN: [Duration; 5] = [
-    Duration::from_millis(100),
-    Duration::from_millis(500),
-    Duration::from_secs(2),
-    Duration::from_secs(5),
-    Duration::from_secs(15),
-];
 
 /// Refreshes the version of the credential that the caller saw, unless somebody else already has.
 pub(super) async fn renew(broker: &Arc<Broker>, subject: &Subject, seen: i64) -> Result<Usable> {
@@ -40,7 +37,8 @@ async fn perform(broker: Arc<Broker>, subject: Subject, seen: i64) -> Result<Usa
     if let Some(error) = turn.failed(seen) {
         return Err(error);
     }
-    let answered = ask(&broker, &subject, &held.usable.tokens).await;
+    let Subject { connection, integration, provider, .. } = &subject;
+    let answered = renew::ask(&broker, integration, provider, &connection.inputs, &held.usable.tokens).await;
     broker.metrics.refresh(match &answered {
         Ok(Ok(_)) => "renewed",
         Ok(Err(refused)) if refused.is_invalid_grant() => "refused",
@@ -67,25 +65,14 @@ async fn perform(broker: Arc<Broker>, subject: Subject, seen: i64) -> Result<Usa
 /// Writes what the provider answered, and does not give up at the first failure of the database: the old refresh
 /// token may be spent. When the connection was ended meanwhile, its new tokens are revoked as well.
 async fn keep(broker: &Arc<Broker>, subject: &Subject, seen: &Credential, newer: Tokens) -> Result<Usable> {
-    let mut again = WRITE_AGAIN.into_iter();
-    loop {
-        match store(broker, subject, seen, newer.clone()).await {
-            Err(Error::NotFound { .. }) => {
-                end::revoke_at_provider(broker, &subject.integration, &subject.connection, &newer).await;
-                return Err(Error::NotFound { what: "connection" });
-            }
-            Err(Error::Internal(error)) => {
-                let connection = &subject.connection.id;
-                let Some(pause) = again.next() else {
-                    tracing::error!(%connection, ?error, "refreshed tokens could not be written and are lost");
-                    return Err(Error::Internal(error));
-                };
-                tracing::error!(%connection, ?error, "refreshed tokens could not be written yet");
-                tokio::time::sleep(pause).await;
-            }
-            written => return written,
-        }
+    let Subject { connection, integration, .. } = subject;
+    let what = format!("the refreshed tokens of {}", connection.id);
+    let kept = persist(&broker.clock, &what, || store(broker, subject, seen, newer.clone())).await;
+    if let Err(Error::NotFound { .. }) = kept {
+        end::revoke_unless_shared(broker, integration, connection, &newer).await;
+        return Err(Error::NotFound { what: "connection" });
     }
+    kept
 }
 
 /// Whoever waited for its turn behind a refused refresh must not show the same refresh token again.
@@ -100,45 +87,43 @@ async fn refused_meanwhile(broker: &Broker, subject: &Subject) -> Result<()> {
     }
 }
 
-/// Asks the provider. The outer error is ours or the network's, the inner one the token endpoint's.
-async fn ask(
-    broker: &Broker,
-    subject: &Subject,
-    held: &Tokens,
-) -> Result<std::result::Result<Tokens, TokenError>> {
-    let Subject { connection, integration, provider, .. } = subject;
-    let provider = &endpoints::filled(provider, &connection.inputs)?;
-    let oauth2 = endpoints::oauth2(provider)?;
-    let at = endpoints::resolve(broker, integration, provider, &connection.inputs).await?;
-    let secret = tokens::client_secret(broker, integration)?;
-    let client = endpoints::client(provider, integration, secret.as_ref())?;
-    let url = at.refresh_url.as_deref().unwrap_or(&at.token_url);
-    let request = token::refresh(oauth2, url, &client, held)
-        .map_err(|e| Error::internal(format!("refresh request of {}: {e}", integration.id)))?;
-    let answer = broker.outbound.fetch(request, ANSWER_CAP).await?;
-    let (status, now) = (answer.status(), broker.clock.now().0);
-    Ok(read::refreshed(oauth2, held.clone(), status, answer.headers(), answer.body(), now).map_err(|error| {
-        let sent = [Some(&held.access_token), held.refresh_token.as_ref(), client.secret];
-        error.hiding(&sent.into_iter().flatten().collect::<Vec<_>>())
-    }))
-}
-
 /// Writes the newer tokens over the version that was read; a version that moved meanwhile wins.
 async fn store(broker: &Broker, subject: &Subject, seen: &Credential, tokens: Tokens) -> Result<Usable> {
     let now = broker.clock.now();
     let connection = &subject.connection;
     let mut credential = tokens::seal(broker, &subject.workspace_id, &connection.id, &tokens, now)?;
     credential.version = seen.version + 1;
-    let mut inputs = connection.inputs.clone();
-    inputs.extend(tokens.saved.clone());
     let mut conn = broker.store.begin(Actor::System, now).await?;
     if !conn.replace_credential(&subject.workspace_id, &credential, seen.version).await? {
         drop(conn);
         return Ok(load(broker, subject).await?.usable);
     }
-    conn.note_refreshed(&subject.workspace_id, &connection.id, now, credential.expires_at, &inputs).await?;
+    let was = conn.connection(&subject.workspace_id, &connection.id).await?;
+    let was = was.ok_or(Error::NotFound { what: "connection" })?;
+    let is = refreshed(was.clone(), &tokens, now);
+    conn.note_refreshed(&subject.workspace_id, &is).await?;
+    if is.scopes_granted != was.scopes_granted || is.inputs != was.inputs {
+        webhook::emit(&mut conn, EventKind::ConnectionUpdated, &is, now).await?;
+    }
     conn.commit().await?;
     Ok(Usable { tokens: Arc::new(tokens), version: credential.version, obtained_at: now })
+}
+
+/// The connection after a refresh. Scopes in another order are the same scopes.
+fn refreshed(was: Connection, tokens: &Tokens, now: Millis) -> Connection {
+    let mut is = Connection {
+        refreshed_at: Some(now),
+        expires_at: tokens.expires_at.map(Millis),
+        updated_at: now,
+        ..was
+    };
+    is.inputs.extend(tokens.saved.clone());
+    if let Some(told) = &tokens.scopes
+        && BTreeSet::from_iter(told) != BTreeSet::from_iter(&is.scopes_granted)
+    {
+        is.scopes_granted = told.clone();
+    }
+    is
 }
 
 /// Marks the connection as needing its owner, once, with its event; believed only if the version has not moved.
@@ -154,7 +139,7 @@ pub(super) async fn expire(broker: &Broker, subject: &Subject, seen: i64, reason
         return Ok(());
     }
     conn.set_connection_status(workspace_id, &connection.id, Status::NeedsReauth, Some(reason), now).await?;
-    let expired = crate::domain::connection::Connection { status: Status::NeedsReauth, ..current };
+    let expired = Connection { status: Status::NeedsReauth, ..current };
     webhook::emit(&mut conn, EventKind::ConnectionExpired, &expired, now).await?;
     conn.commit().await
 }

@@ -1,7 +1,5 @@
 //! Connections. Their credentials are in [`super::credential`].
 
-use std::collections::BTreeMap;
-
 use super::{
     Conn, Page, Topic,
     conn::found,
@@ -94,22 +92,15 @@ impl Conn {
         Ok(())
     }
 
-    /// Notes on the connection that its credential was refreshed: when, until when it is good, and the
-    /// inputs with what the token answer added to them.
-    pub async fn note_refreshed(
-        &mut self,
-        ws: &WorkspaceId,
-        id: &ConnectionId,
-        refreshed_at: Millis,
-        expires_at: Option<Millis>,
-        inputs: &BTreeMap<String, String>,
-    ) -> Result<()> {
-        let update =
-            sql("update connection set refreshed_at = $3, expires_at = $4, inputs = $5, updated_at = $3 \
-                          where workspace_id = $1 and id = $2");
-        let update = update.text(ws.as_str()).text(id.as_str()).at(refreshed_at);
-        found(self.execute(update.maybe_at(expires_at).json(inputs)?).await?, "connection")?;
-        self.note(Some(ws), Topic::Connection, id.as_str());
+    /// Notes on the connection that its credential was refreshed. Of `is`, the connection as it now is, only
+    /// what a refresh can change is kept: when it was, until when the token is good, granted scopes, inputs.
+    pub async fn note_refreshed(&mut self, ws: &WorkspaceId, is: &Connection) -> Result<()> {
+        let update = sql("update connection set refreshed_at = $3, expires_at = $4, scopes_granted = $5, \
+                          inputs = $6, updated_at = $7 where workspace_id = $1 and id = $2");
+        let update = update.text(ws.as_str()).text(is.id.as_str());
+        let update = update.maybe_at(is.refreshed_at).maybe_at(is.expires_at).json(&is.scopes_granted)?;
+        found(self.execute(update.json(&is.inputs)?.at(is.updated_at)).await?, "connection")?;
+        self.note(Some(ws), Topic::Connection, is.id.as_str());
         Ok(())
     }
 

@@ -95,9 +95,8 @@ async fn a_stored_value_that_is_not_admitted_is_not_used() {
         ] {
             let mut connection = app.connection(&app.acme, &id).await;
             connection.inputs.insert("subdomain".into(), value.into());
-            let (ws, now) = (&app.acme.workspace, app.broker.clock.now());
-            let (of, until) = (&connection.id, connection.expires_at);
-            app.change(async |to| to.conn.note_refreshed(ws, of, now, until, &connection.inputs).await).await;
+            let ws = &app.acme.workspace;
+            app.change(async |to| to.conn.note_refreshed(ws, &connection).await).await;
             send(call(app, Method::GET, &id, "/x")).await.assert_problem(400, "target_not_allowed");
         }
         assert_eq!((up.seen().len(), names.asked()), (seen, asked), "no name is even looked up");

@@ -341,17 +341,19 @@ async fn connection_credential_and_event_are_written_together_or_not_at_all() {
                 let leg = browser.set_out(app, &app.acme, &[("external_id", "u")]).await;
                 let back = browser.consent(&leg, "alice", "allow").await;
                 trial::lose_table(&app.broker.store, table).await;
-                let (target, pairs) = browser.get(&back).await.redirect();
+                let (target, pairs) = app.passing(browser.get(&back)).await.redirect();
                 assert_eq!(target, CB);
                 if completion == Completion::Server {
                     let body =
                         json!({ "code": value(&pairs, "code"), "redirect_uri": CB, "external_id": "u" });
-                    app.exchange(&app.acme.key, &body).await.assert_problem(500, "internal_error");
+                    let answer = app.passing(app.exchange(&app.acme.key, &body)).await;
+                    answer.assert_problem(500, "internal_error");
                 } else {
                     assert_eq!(names(&pairs), ["error", "error_description"], "{table}");
                     assert_eq!(value(&pairs, "error"), "server_error", "{table}");
                 }
                 assert_eq!(app.sandbox.exchanges().await, 1);
+                assert_eq!(app.sandbox.stats().await.revocations, 1, "no grant that nobody knows of");
                 assert_eq!(app.connections(&app.acme).await.len(), 0, "no connection without its {table}");
                 if table != "event" {
                     assert_eq!(app.events(&app.acme).await.len(), 0, "no event without the {table}");

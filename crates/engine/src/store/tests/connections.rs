@@ -97,12 +97,24 @@ async fn a_connection_changes_and_ends() {
         let found = conn.connection(&ws, id).await.unwrap().unwrap();
         assert_eq!((found.status, found.updated_at), (Status::NeedsReauth, later(1)));
         assert_eq!(found.status_reason.as_deref(), Some("invalid_grant: revoked"));
-        conn.note_refreshed(&ws, id, later(2), Some(later(900)), &more).await.unwrap();
+        let is = Connection {
+            refreshed_at: Some(later(2)),
+            expires_at: Some(later(900)),
+            updated_at: later(2),
+            scopes_granted: vec!["fewer".to_owned()],
+            inputs: more,
+            status: Status::Active,
+            account: Account::default(),
+            ..found
+        };
+        conn.note_refreshed(&ws, &is).await.unwrap();
         let found = conn.connection(&ws, id).await.unwrap().unwrap();
         assert_eq!((found.refreshed_at, found.expires_at), (Some(later(2)), Some(later(900))));
-        assert_eq!(found.inputs, more);
+        assert_eq!((found.updated_at, &found.scopes_granted), (later(2), &is.scopes_granted));
+        assert_eq!(found.inputs, is.inputs);
+        assert_eq!((found.status, &found.account), (Status::NeedsReauth, &made.account), "nothing else");
         assert!(missing(conn.set_connection_status(&other, id, Status::Active, None, T0).await));
-        assert!(missing(conn.note_refreshed(&other, id, T0, None, &more).await));
+        assert!(missing(conn.note_refreshed(&other, &is).await));
         assert!(!conn.freeze_connection(&other, id, Some(T0)).await.unwrap());
         assert!(conn.freeze_connection(&ws, id, Some(later(3))).await.unwrap());
         assert_eq!(conn.connection(&ws, id).await.unwrap().unwrap().frozen_at, Some(later(3)));

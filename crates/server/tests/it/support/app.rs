@@ -166,6 +166,20 @@ impl TestApp {
         }
     }
 
+    /// Does something while the clock moves on, ten times as fast as real time or faster: what pauses goes on.
+    pub async fn passing<T>(&self, work: impl Future<Output = T>) -> T {
+        let moving = async {
+            loop {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+                self.pass(Duration::from_millis(500));
+            }
+        };
+        tokio::select! {
+            done = work => done,
+            () = moving => unreachable!("it never ends"),
+        }
+    }
+
     /// One more tenant.
     pub async fn tenant(&self, name: &str) -> Tenant {
         tenant(&self.broker, &self.sandbox, name, Settings::default()).await

@@ -1,0 +1,69 @@
+//! Verify: whether a token that nobody here has used works, by asking the provider.
+//!
+//! First the calls that the provider's file names, then the call for the account's identity. No word of the
+//! provider's that could hold the token goes on.
+
+use std::collections::BTreeMap;
+
+use claviger_catalog::Provider;
+use claviger_protocol::{
+    oauth2::Tokens,
+    verify::{self, Verdict},
+};
+
+use super::{ANSWER_CAP, who};
+use crate::{
+    broker::Broker,
+    domain::integration::Integration,
+    error::{Error, ProviderFault, Result},
+};
+
+/// Whether the provider's file names calls for this.
+pub(super) fn has_calls(provider: &Provider) -> bool {
+    provider.verify.as_ref().is_some_and(|verify| !verify.calls.is_empty())
+}
+
+/// Makes the provider's calls until one tells. `Ok(false)` when none did. `provider` is filled.
+///
+/// # Errors
+/// `Invalid` naming `access_token` when the provider refuses it; `Provider` when it can't say now.
+pub(super) async fn by_calls(
+    broker: &Broker,
+    integration: &Integration,
+    provider: &Provider,
+    inputs: &BTreeMap<String, String>,
+    tokens: &Tokens,
+) -> Result<bool> {
+    let Some(calls) = &provider.verify else { return Ok(false) };
+    let base = who::base_url(integration, provider, inputs);
+    let requests = verify::requests(calls, base.as_deref(), tokens)
+        .map_err(|e| Error::internal(format!("verify calls of {}: {e}", provider.key)))?;
+    for request in requests {
+        let answer = broker.outbound.fetch(request, ANSWER_CAP).await?;
+        let status = answer.status();
+        match verify::read(status) {
+            Verdict::Works => return Ok(true),
+            Verdict::Refused => return Err(refused(status)),
+            Verdict::AskNext => {}
+            Verdict::Unknown => return Err(unclear(status)),
+        }
+    }
+    Ok(false)
+}
+
+/// The provider answered this status to a call with the token.
+pub(super) fn refused(status: http::StatusCode) -> Error {
+    let message = format!("The provider does not accept it: it answered {}", status.as_u16());
+    Error::invalid("access_token", message)
+}
+
+/// The provider answered something that tells nothing.
+pub(super) fn unclear(status: http::StatusCode) -> Error {
+    let message = format!("the provider answered {} when the token was to be verified", status.as_u16());
+    let fault = if status.is_server_error() || status == 429 {
+        ProviderFault::Unreachable
+    } else {
+        ProviderFault::Unreadable
+    };
+    Error::Provider { fault, message }
+}

@@ -1,0 +1,78 @@
+//! Who: whose account it is, as the provider says.
+//!
+//! A provider that does not say leaves a connection without a name, not without life.
+
+use std::collections::BTreeMap;
+
+use claviger_catalog::Provider;
+use claviger_protocol::{identity, oauth2::Tokens};
+use http::StatusCode;
+
+use super::ANSWER_CAP;
+use crate::{
+    broker::Broker,
+    domain::integration::Integration,
+    error::{Error, Result},
+};
+
+/// What the provider said.
+pub(super) enum Told {
+    /// Whose account it is, in answer to a call.
+    Account(identity::Account),
+    /// Whose account it is, as it came along with the tokens: nobody was asked.
+    Along(identity::Account),
+    /// Nothing is asked of this provider, or there is nowhere to ask.
+    Nothing,
+    /// It answered with this status, not one of success.
+    Status(StatusCode),
+}
+
+/// Asks, where the provider's file says how. `provider` is filled, `inputs` is what it was filled with.
+///
+/// # Errors
+/// `Provider` when it can't be reached, `Internal` when the call can't be built.
+pub(super) async fn ask(
+    broker: &Broker,
+    integration: &Integration,
+    provider: &Provider,
+    inputs: &BTreeMap<String, String>,
+    userinfo: Option<&str>,
+    tokens: &Tokens,
+) -> Result<Told> {
+    let Some(about) = &provider.identity else { return Ok(Told::Nothing) };
+    if let Some(known) = identity::from_tokens(about, tokens) {
+        return Ok(Told::Along(known));
+    }
+    let base = base_url(integration, provider, inputs);
+    let request = identity::request(about, userinfo, base.as_deref(), tokens)
+        .map_err(|e| Error::internal(format!("identity call of {}: {e}", provider.key)))?;
+    let Some(request) = request else { return Ok(Told::Nothing) };
+    let answer = broker.outbound.fetch(request, ANSWER_CAP).await?;
+    Ok(match answer.status() {
+        status if status.is_success() => Told::Account(identity::read(about, answer.body())),
+        status => Told::Status(status),
+    })
+}
+
+/// The account as far as it is known; what stands in the way is only logged.
+pub(super) fn or_unknown(provider: &Provider, told: Result<Told>) -> identity::Account {
+    let why = match told {
+        Ok(Told::Account(known) | Told::Along(known)) => return known,
+        Ok(Told::Nothing) => return identity::Account::default(),
+        Ok(Told::Status(status)) => format!("the provider answered {}", status.as_u16()),
+        Err(Error::Internal(error)) => error.to_string(),
+        Err(error) => error.to_string(),
+    };
+    tracing::warn!(provider = %provider.key, "the account's identity is not known: {why}");
+    identity::Account::default()
+}
+
+/// Where the provider's API is for this connection; `None` when that is not known yet.
+pub(super) fn base_url(
+    integration: &Integration,
+    provider: &Provider,
+    inputs: &BTreeMap<String, String>,
+) -> Option<String> {
+    let template = integration.config.base_url.as_ref().or(provider.api.base_url.as_ref())?;
+    provider.expand(template, inputs).ok()
+}
