@@ -71,7 +71,7 @@ async fn a_connection_and_the_end_of_its_flow_are_written_together() {
         app.integrate_as(&app.acme, new_integration("held", "oauth2", at(&held.up.origin))).await;
         // The flow's row is purged while the code is redeemed, so its end can't be written.
         let purge = async || {
-            let gone = app.change(async |to| to.conn.any_purge_flows(Millis(i64::MAX)).await).await;
+            let gone = app.change(async |to| to.conn.any_purge_flows(Millis(i64::MAX), 1000).await).await;
             assert!(gone > 0, "there was a flow");
         };
         let begin = async || {

@@ -6,6 +6,7 @@
 
 mod addresses;
 mod attacks;
+mod backup;
 mod bad_input;
 mod callbacks;
 mod canary;
@@ -24,6 +25,7 @@ mod proxy;
 mod quirks;
 mod redirects;
 mod refresh;
+mod retention;
 mod retries;
 mod support;
 mod tenants;
