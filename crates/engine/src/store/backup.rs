@@ -65,13 +65,13 @@ impl Store {
         if schema == 0 {
             return Err(invalid("there is nothing to back up: the database is empty"));
         }
-        let partial = reserve(to)?;
+        let to = std::path::absolute(to).map_err(|error| Error::Internal(error.into()))?;
+        let partial = reserve(&to)?;
         let path = partial.path.to_str().ok_or_else(|| invalid("the path is not UTF-8"))?;
         let copied: BoxFuture<'_, _> = Box::pin(sql("vacuum into $1").text(path).0.execute(&mut link));
         copied.await.map_err(fault)?;
         link.close().await.map_err(fault)?;
         check(&partial.path, schema).await?;
-        let to = to.to_owned();
         let settled = tokio::task::spawn_blocking(move || settle(partial, &to));
         let bytes = settled.await.map_err(|error| Error::Internal(error.into()))??;
         Ok(Backup { bytes, schema })
@@ -137,17 +137,10 @@ fn settle(mut partial: Unfinished, to: &Path) -> Result<u64> {
         fs::rename(&partial.path, to)?;
         partial.kept = true;
         // The name must last as well.
-        File::open(parent(to))?.sync_all()?;
+        to.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())?;
         Ok(bytes)
     })();
     settled.map_err(|error| Error::Internal(anyhow::Error::new(error).context("the backup's file")))
-}
-
-fn parent(file: &Path) -> &Path {
-    match file.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    }
 }
 
 async fn dial(url: &str) -> Result<AnyConnection> {

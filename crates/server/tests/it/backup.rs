@@ -17,7 +17,8 @@ use crate::support::{Browser, Options, TestApp, on_each_with, value};
 
 fn backup(url: &str, to: &Path) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_claviger"));
-    command.arg("backup").arg(to).current_dir(to.parent().unwrap());
+    // As an operator in the folder would say it.
+    command.arg("backup").arg(to.file_name().unwrap()).current_dir(to.parent().unwrap());
     command.env_clear().env("CLAVIGER_DATABASE_URL", url).output().unwrap()
 }
 
