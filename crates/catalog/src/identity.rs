@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use crate::token::{BodyFormat, Method, SavedField};
+use crate::token::{BodyFormat, ErrorRule, Method, SavedField};
 
 /// How the connected account's identity is found.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -85,6 +85,10 @@ impl Call {
 pub struct Verify {
     /// The calls, in order.
     pub calls: Vec<Call>,
+    /// How an error inside a success is known. Its `invalid_grant` names the codes that mean that the
+    /// credential is refused.
+    #[serde(default)]
+    pub error: ErrorRule,
 }
 
 const fn get() -> Method {

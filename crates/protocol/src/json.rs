@@ -1,6 +1,7 @@
 //! Reading values at dotted paths: `authed_user.access_token`, `data.0.id`. A name that holds dots itself is
 //! found first, whole. Must never panic on what a provider sends.
 
+use claviger_catalog::ErrorRule;
 use serde_json::Value;
 
 /// The value at a path; `null` is nothing.
@@ -19,6 +20,14 @@ pub(crate) fn at<'a>(value: &'a Value, path: &str) -> Option<&'a Value> {
 /// The value at a path as text: a text, a number or a truth value.
 pub(crate) fn text(value: &Value, path: &str) -> Option<String> {
     plain(at(value, path)?)
+}
+
+/// Whether a file's rule takes a body for an error, by the value that it names.
+pub(crate) fn fails(rule: &ErrorRule, value: &Value) -> bool {
+    rule.path.as_deref().is_some_and(|path| match text(value, path) {
+        Some(told) => rule.is.contains(&told) || (!rule.is_not.is_empty() && !rule.is_not.contains(&told)),
+        None => false,
+    })
 }
 
 /// A text, number or truth value as text.

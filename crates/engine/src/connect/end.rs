@@ -92,11 +92,14 @@ pub(crate) async fn revoke_unless_shared(
     }
 }
 
-/// Whether another connection may live on this one's grant.
+/// Whether another connection may live on this one's grant: one of the same client and account, at any provider of
+/// the family.
 async fn shared(broker: &Broker, integration: &Integration, connection: &Connection) -> Result<bool> {
     let client = endpoints::account_client(integration);
     let mut conn = broker.store.read().await?;
-    Ok(conn.any_connections_sharing(connection, &integration.provider, client).await? > 0)
+    let others = conn.any_providers_sharing(connection, client).await?;
+    let family = broker.catalog.family(&integration.provider);
+    Ok(others.iter().any(|provider| broker.catalog.family(provider) == family))
 }
 
 async fn try_revoke(
@@ -119,7 +122,7 @@ async fn try_revoke(
     let mut worst = Revocation { outcome: "revoked", detail: String::new() };
     for request in requests {
         let answer = broker.outbound.fetch(request, ANSWER_CAP).await?;
-        match revoke::outcome(answer.status(), answer.body()) {
+        match revoke::outcome(oauth2, answer.status(), answer.body()) {
             revoke::Outcome::Revoked => {}
             revoke::Outcome::Unsupported if worst.outcome == "failed" => {}
             revoke::Outcome::Unsupported => {

@@ -41,7 +41,7 @@ pub(super) async fn by_calls(
     for request in requests {
         let answer = broker.outbound.fetch(request, ANSWER_CAP).await?;
         let status = answer.status();
-        match verify::read(status) {
+        match verify::read(calls, status, answer.body()) {
             Verdict::Works => return Ok(true),
             Verdict::Refused => return Err(refused(status)),
             Verdict::AskNext => {}

@@ -132,22 +132,22 @@ impl Conn {
         Ok(true)
     }
 
-    /// How many other active connections may share this one's grant at the provider: same provider and OAuth
-    /// client, and the same account or one that is not known. Connections of other workspaces count as well.
-    pub async fn any_connections_sharing(
+    /// The providers at which other active connections may share this one's grant: of the same OAuth client, and
+    /// of the same account or one that is not known. Connections of other workspaces count as well. Which
+    /// providers are related is not known here: the catalog says it.
+    pub async fn any_providers_sharing(
         &mut self,
         connection: &Connection,
-        provider: &str,
         client_id: &str,
-    ) -> Result<i64> {
-        let query = sql("select count(*) as n from connection c \
+    ) -> Result<Vec<String>> {
+        let query = sql("select distinct i.provider as provider from connection c \
                          join integration i on i.workspace_id = c.workspace_id and i.id = c.integration_id \
-                         where i.provider = $1 and i.client_id = $2 and c.status = $3 and c.id <> $4 \
-                         and (c.account_id = $5 or c.account_id is null or cast($6 as bigint) = 0)");
+                         where i.client_id = $1 and c.status = $2 and c.id <> $3 \
+                         and (c.account_id = $4 or c.account_id is null or cast($5 as bigint) = 0)");
         let account = connection.account.id.as_deref();
-        let query = query.text(provider).text(client_id).text(Status::Active.as_str());
-        let query = query.text(connection.id.as_str()).text(account.unwrap_or_default());
-        self.row(query.int(i64::from(account.is_some()))).await?.map_or(Ok(0), |row| row.int("n"))
+        let query = query.text(client_id).text(Status::Active.as_str()).text(connection.id.as_str());
+        let query = query.text(account.unwrap_or_default()).int(i64::from(account.is_some()));
+        self.rows(query).await?.iter().map(|row| row.text("provider")).collect()
     }
 }
 

@@ -187,10 +187,7 @@ fn whole(oauth2: &OAuth2, text: &str) -> Value {
 /// The error in a body, by the file's rule or by RFC 6749 §5.2.
 fn refusal(oauth2: &OAuth2, status: StatusCode, value: &Value) -> Option<TokenError> {
     let rule = &oauth2.answer.error;
-    let failed = rule.path.as_deref().is_some_and(|path| match json::text(value, path) {
-        Some(told) => rule.is.contains(&told) || (!rule.is_not.is_empty() && !rule.is_not.contains(&told)),
-        None => false,
-    });
+    let failed = json::fails(rule, value);
     let code = json::at(value, &rule.code).and_then(error_code).or_else(|| standard_code(status, value));
     // A success that carries tokens is one, even with `error: "none"` or the like beside them.
     let has_token = json::text(value, &oauth2.answer.access_token).is_some_and(|token| !token.is_empty());

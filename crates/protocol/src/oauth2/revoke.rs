@@ -108,12 +108,15 @@ fn own(
     draft.finish()
 }
 
-/// Reads a revocation call's answer (RFC 7009 §2.2).
-pub fn outcome(status: StatusCode, body: &[u8]) -> Outcome {
+/// Reads a revocation call's answer (RFC 7009 §2.2). A success that the file's rule for errors takes for one is
+/// none; a code that means `invalid_grant` there says that the token is no good any more.
+pub fn outcome(oauth2: &OAuth2, status: StatusCode, body: &[u8]) -> Outcome {
     let value: Value = serde_json::from_slice(body).unwrap_or_default();
-    let code = json::text(&value, "error");
+    let rule = &oauth2.answer.error;
+    let code = json::text(&value, "error").or_else(|| json::text(&value, &rule.code));
     match (status, code.as_deref()) {
-        (status, _) if status.is_success() => Outcome::Revoked,
+        (_, Some(code)) if rule.invalid_grant.iter().any(|known| known == code) => Outcome::Revoked,
+        (status, _) if status.is_success() && !json::fails(rule, &value) => Outcome::Revoked,
         (_, Some("invalid_token")) => Outcome::Revoked,
         (_, Some("unsupported_token_type")) => Outcome::Unsupported,
         (StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED, _) => {

@@ -2,10 +2,18 @@
 
 use std::time::Duration;
 
-use claviger_engine::domain::{connection::Status, integration::Config};
+use claviger_engine::{
+    connect,
+    domain::{audit::Actor, connection::Status, integration::Config},
+    id::ConnectionId,
+};
 use serde_json::Value;
 
-use crate::support::{Browser, Options, Reply, Stub, TestApp, app::new_integration, on_each_with, value};
+use crate::support::{
+    Browser, Options, Reply, Stub, TestApp,
+    app::{ALL, new_integration},
+    on_each_with, value,
+};
 
 /// A provider whose token endpoint is known only after the callback, which wants the state again, trades its
 /// first token for a longer-lived one, and tells the identity at a path of its API.
@@ -61,7 +69,7 @@ fn options(file: &'static str, text: String) -> impl Fn() -> Options {
 }
 
 /// Connects through the stub with these parameters in the callback; gives the connection's id.
-async fn connect(app: &TestApp, provider: &str, pairs: &[(&str, &str)]) -> (String, String) {
+async fn connected(app: &TestApp, provider: &str, pairs: &[(&str, &str)]) -> (String, String) {
     let id = app.integrate_as(&app.acme, new_integration(provider, provider, Config::default())).await;
     let browser = Browser::new();
     let leg = browser.set_out(app, &app.acme, &[("integration_id", id.as_str())]).await;
@@ -80,7 +88,7 @@ async fn what_only_the_callback_tells_shapes_every_later_request() {
     stub.reply("/eu/api/things", Reply::json("[]"));
     on_each_with(options("regional.toml", regional(&stub.origin)), async |app| {
         let before = stub.seen().len();
-        let (id, state) = connect(app, "regional", &[("code", "c-1"), ("region", "eu")]).await;
+        let (id, state) = connected(app, "regional", &[("code", "c-1"), ("region", "eu")]).await;
         let called = app.call(&app.acme.key, &id, "/things").await;
         assert_eq!((called.status.as_u16(), called.text()), (200, "[]"));
 
@@ -126,7 +134,7 @@ async fn a_refresh_that_only_prolongs_keeps_the_token() {
     stub.reply("/api/x", Reply::json("{}"));
     on_each_with(options("prolonging.toml", prolonging(&stub.origin)), async |app| {
         stub.reply("/token", Reply::json(r#"{"access_token":"canary_a","refresh_token":"canary_r"}"#));
-        let (id, _) = connect(app, "prolonging", &[("code", "c-1")]).await;
+        let (id, _) = connected(app, "prolonging", &[("code", "c-1")]).await;
         let first = app.connection(&app.acme, &id).await.expires_at.expect("the file's lifetime");
         stub.reply("/token", Reply::Say(200, "text/plain", String::new()));
         app.pass(Duration::from_secs(590));
@@ -162,6 +170,91 @@ async fn a_provider_that_repeats_secrets_in_its_errors_is_not_repeated() {
         let kept = app.connection(&app.acme, &connection).await;
         assert_eq!(kept.status, Status::NeedsReauth);
         assert!(kept.status_reason.is_some_and(|why| why.contains("was revoked") && !why.contains("canary")));
+    })
+    .await;
+}
+
+/// Ends a connection of the first tenant, and gives its revocation's outcome.
+async fn ended(app: &TestApp, id: &str) -> String {
+    let id = ConnectionId::parse(id).unwrap();
+    connect::end(&app.broker, &app.acme.workspace, &id, Actor::Cli).await.expect("an end");
+    let rows = app.read().await.revocations(&app.acme.workspace, &ALL).await.unwrap();
+    rows.into_iter().find(|row| row.connection_id == id).expect("a row").outcome
+}
+
+/// Two products of one company: what a client is granted at one is the same grant as at the other.
+#[tokio::test]
+async fn a_grant_that_another_product_of_the_family_lives_on_is_not_revoked() {
+    let files = "extends = \"sandbox\"\nkey = \"sandbox-files\"\nname = \"Sandbox Files\"";
+    on_each_with(options("sandbox-files.toml", files.to_owned()), async |app| {
+        let config = app.integration(&app.acme, &app.acme.integration).await.config;
+        for (key, provider) in [("files", "sandbox-files"), ("stranger", "oauth2")] {
+            app.integrate_as(&app.acme, new_integration(key, provider, config.clone())).await;
+        }
+        let product = async |integration: &str| {
+            let at = [("integration_id", integration)];
+            let (_, pairs) = Browser::new().connect(app, &app.acme, &at).await.redirect();
+            value(&pairs, "connection_id").to_owned()
+        };
+        let mail = product(app.acme.integration.as_str()).await;
+        let files = product("files").await;
+        product("stranger").await;
+
+        assert_eq!(ended(app, &mail).await, "skipped");
+        assert_eq!(app.sandbox.stats().await.revoke_requests, 0, "the other product's connection is alive");
+        assert_eq!(app.call(&app.acme.key, &files, "/me").await.status, 200);
+
+        assert_eq!(ended(app, &files).await, "revoked", "who only has the same client is no relative");
+        assert!(app.sandbox.stats().await.revocations >= 1);
+    })
+    .await;
+}
+
+/// A provider that answers everything with status 200, and names both tokens in calls of their own to be revoked.
+#[tokio::test]
+async fn a_revocation_that_failed_with_status_200_is_told() {
+    let stub = Stub::start().await;
+    let origin = &stub.origin;
+    let text = format!(
+        r#"
+        key = "cheerful"
+        name = "Cheerful"
+        [oauth2.endpoints]
+        authorize_url = "{origin}/authorize"
+        token_url = "{origin}/token"
+        [oauth2.answer.error]
+        path = "ok"
+        is = ["false"]
+        invalid_grant = ["token_revoked"]
+        [oauth2.revoke]
+        url = "{origin}/revoke"
+        headers = {{ "Authorization" = "Bearer {{token}}" }}
+        token = "both"
+        [api]
+        base_url = "{origin}/api"
+        "#
+    );
+    on_each_with(options("cheerful.toml", text), async |app| {
+        let tokens = r#"{"ok":true,"access_token":"canary_a","refresh_token":"canary_r"}"#;
+        let id =
+            app.integrate_as(&app.acme, new_integration("cheerful", "cheerful", Config::default())).await;
+        for (answer, outcome) in [
+            (r#"{"ok":true,"revoked":true}"#, "revoked"),
+            (r#"{"ok":false,"error":"token_revoked"}"#, "revoked"),
+            (r#"{"ok":false,"error":"ratelimited"}"#, "failed"),
+        ] {
+            stub.reply("/token", Reply::json(tokens));
+            stub.reply("/revoke", Reply::json(answer));
+            let browser = Browser::new();
+            let leg = browser.set_out(app, &app.acme, &[("integration_id", id.as_str())]).await;
+            let (_, back) = browser.get(&leg.back(&[("code", "c-1")])).await.redirect();
+            let before = stub.seen().len();
+            assert_eq!(ended(app, value(&back, "connection_id")).await, outcome, "{answer}");
+            let told = &stub.seen()[before..];
+            let shown: Vec<&str> =
+                told.iter().map(|seen| seen.headers["authorization"].to_str().unwrap()).collect();
+            assert_eq!(shown, ["Bearer canary_r", "Bearer canary_a"]);
+        }
     })
     .await;
 }

@@ -134,7 +134,7 @@ async fn a_connection_changes_and_ends() {
 }
 
 #[tokio::test]
-async fn connections_that_may_share_a_grant_are_counted() {
+async fn providers_whose_connections_may_share_a_grant_are_told() {
     on_each(async |store| {
         let Scene { ws, other, integration: mine, foreign } = scene(&store).await;
         let same_client = integration(&ws, "same");
@@ -146,9 +146,7 @@ async fn connections_that_may_share_a_grant_are_counted() {
         }
         let one = connection(&ws, &mine.id, Some("alice"));
         conn.create_connection(&ws, &one).await.unwrap();
-        for of in [&other_client, &elsewhere] {
-            conn.create_connection(&ws, &connection(&ws, &of.id, None)).await.unwrap();
-        }
+        conn.create_connection(&ws, &connection(&ws, &other_client.id, None)).await.unwrap();
         let dead = Connection { status: Status::NeedsReauth, ..connection(&ws, &mine.id, None) };
         conn.create_connection(&ws, &dead).await.unwrap();
         let of = |account: Option<&str>, like: &Connection| Connection {
@@ -157,18 +155,25 @@ async fn connections_that_may_share_a_grant_are_counted() {
             ..like.clone()
         };
         let client = mine.client_id.clone().unwrap();
-        let count = async |of: &Connection, conn: &mut Conn| {
-            conn.any_connections_sharing(of, &mine.provider, &client).await.unwrap()
+        let sharing = async |of: &Connection, conn: &mut Conn| {
+            let mut providers = conn.any_providers_sharing(of, &client).await.unwrap();
+            providers.sort();
+            providers
         };
-        assert_eq!(count(&one, &mut conn).await, 0, "itself, the dead and other clients don't count");
-        assert_eq!(count(&dead, &mut conn).await, 1, "the dead one shares with the living");
+        let here = || vec![mine.provider.clone()];
+        assert!(sharing(&one, &mut conn).await.is_empty(), "itself, the dead and other clients don't count");
+        assert_eq!(sharing(&dead, &mut conn).await, here(), "the dead one shares with the living");
         let (another, unknown) = (of(Some("acct-2"), &one), of(None, &one));
-        assert_eq!(count(&another, &mut conn).await, 0);
-        assert_eq!(count(&unknown, &mut conn).await, 1, "an unknown account may be any");
+        assert!(sharing(&another, &mut conn).await.is_empty());
+        assert_eq!(sharing(&unknown, &mut conn).await, here(), "an unknown account may be any");
+        let product = connection(&ws, &elsewhere.id, None);
+        conn.create_connection(&ws, &product).await.unwrap();
+        assert_eq!(sharing(&one, &mut conn).await, ["elsewhere"], "another provider's is told as well");
+        assert!(conn.delete_connection(&ws, &product.id).await.unwrap());
         let theirs =
             Connection { integration_id: foreign.id.clone(), workspace_id: other.clone(), ..unknown };
         conn.create_connection(&other, &theirs).await.unwrap();
-        assert_eq!(count(&one, &mut conn).await, 1, "also in another workspace");
+        assert_eq!(sharing(&one, &mut conn).await, here(), "also in another workspace");
     })
     .await;
 }

@@ -58,8 +58,10 @@ fn a_files_own_call() {
 
 #[test]
 fn answers() {
-    let got =
-        |status: u16, body: &str| outcome(StatusCode::from_u16(status).expect("a status"), body.as_bytes());
+    let oauth2 = provider("");
+    let got = |status: u16, body: &str| {
+        outcome(&oauth2, StatusCode::from_u16(status).expect("a status"), body.as_bytes())
+    };
     assert_eq!(got(200, ""), Outcome::Revoked);
     assert_eq!(got(204, ""), Outcome::Revoked);
     assert_eq!(got(400, r#"{"error":"invalid_token"}"#), Outcome::Revoked);
@@ -70,4 +72,16 @@ fn answers() {
         got(401, r#"{"error":"invalid_client"}"#),
         Outcome::Failed("HTTP 401: invalid_client".to_owned())
     );
+}
+
+/// Quirk 27: a revocation that did not happen, told with status 200.
+#[test]
+fn a_success_may_hold_an_error() {
+    let oauth2 =
+        provider("answer.error = { path = \"ok\", is = [\"false\"], invalid_grant = [\"token_revoked\"] }");
+    let got = |body: &str| outcome(&oauth2, StatusCode::OK, body.as_bytes());
+    assert_eq!(got(r#"{"ok":true,"revoked":true}"#), Outcome::Revoked);
+    assert_eq!(got(r#"{"ok":false,"error":"token_revoked"}"#), Outcome::Revoked);
+    let failed = Outcome::Failed("HTTP 200: ratelimited".to_owned());
+    assert_eq!(got(r#"{"ok":false,"error":"ratelimited"}"#), failed);
 }
