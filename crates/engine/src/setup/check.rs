@@ -187,8 +187,10 @@ fn authority(uri: &str) -> &str {
     after.split(['/', '?']).next().unwrap_or_default()
 }
 
-/// A text as an error may quote it: without its query and control characters, and not endless.
+/// A text as an error may quote it: without its query, what stands before an `@`, and control characters, and not
+/// endless.
 fn shown(text: &str) -> String {
     let text = text.split(['?', '#']).next().unwrap_or_default();
+    let text = text.rsplit('@').next().unwrap_or_default();
     text.chars().filter(|c| !c.is_control()).take(120).collect()
 }

@@ -129,6 +129,17 @@ fn redirect_uris_are_absolute_plain_and_go_somewhere() {
 }
 
 #[test]
+fn an_error_about_a_url_quotes_no_user_name_and_no_password() {
+    for text in
+        ["https://user:canary@h.test/", "https://canary@h.test/", "http:canary@h.test", "ftp://a:canary@h/@"]
+    {
+        let error = check::url("url", text).expect_err("not this one").to_string();
+        assert!(!error.contains("canary"), "{error}");
+        assert!(!check::redirect_uri(text).expect_err("nor here").to_string().contains("canary"));
+    }
+}
+
+#[test]
 fn an_error_about_a_redirect_uri_quotes_no_query() {
     let text = check::redirect_uri("https://u@app.example/?code=canary").unwrap_err().to_string();
     assert!(text.contains("app.example") && !text.contains("canary"), "{text}");

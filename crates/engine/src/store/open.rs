@@ -184,7 +184,6 @@ fn sqlite_path(path: &str) -> Result<PathBuf> {
 }
 
 /// The URL by which the driver opens a file.
-pub(super) /// The URL by which the driver opens a file.
 pub(super) fn sqlite_url(file: &Path) -> Result<String> {
     let path = file.to_str().ok_or_else(|| invalid("the path is not UTF-8"))?;
     let path = percent_encoding::utf8_percent_encode(path, percent_encoding::NON_ALPHANUMERIC).to_string();

@@ -68,6 +68,12 @@ pub async fn lose_table(store: &Store, table: &'static str) {
     sqlx::raw_sql(sqlx::AssertSqlSafe(text)).execute(&store.write).await.unwrap();
 }
 
+/// Gives a table back that [`lose_table`] took away.
+pub async fn find_table(store: &Store, table: &'static str) {
+    let text = format!("alter table {table}_lost rename to {table}");
+    sqlx::raw_sql(sqlx::AssertSqlSafe(text)).execute(&store.write).await.unwrap();
+}
+
 async fn statement(server: &str, text: String) {
     use sqlx::Connection as _;
     sqlx::any::install_default_drivers();
@@ -102,7 +108,13 @@ pub async fn contents(store: &Store) -> Vec<(String, String)> {
     all
 }
 
-/// The bytes of the database's own files, by name; none for a server.
+/// The database's file; none for a server.
+pub fn file(store: &Store) -> Option<&std::path::Path> {
+    store.file.as_deref()
+}
+
+/// The bytes of the database's own files, by name; none for a server. Reading them here lets go of every lock
+/// that this process holds on them (POSIX says so): never while another process uses the database.
 pub fn files(store: &Store) -> Vec<(String, Vec<u8>)> {
     let Some(file) = &store.file else { return Vec::new() };
     let directory = std::fs::read_dir(file.parent().unwrap()).unwrap();

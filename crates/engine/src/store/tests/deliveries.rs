@@ -153,14 +153,24 @@ async fn only_the_head_of_each_line_is_claimed() {
 
         let waiting = async |at| {
             let found = read(&store).await.any_waiting_endpoints(at).await.unwrap();
-            found.into_iter().map(|(of, id)| { assert_eq!(of, ws); id }).collect::<Vec<_>>()
+            found
+                .into_iter()
+                .map(|(of, id)| {
+                    assert_eq!(of, ws);
+                    id
+                })
+                .collect::<Vec<_>>()
         };
         assert_eq!(waiting(later(1)).await, [to.id.clone(), twin.id.clone()]);
         assert!(waiting(T0.minus(std::time::Duration::from_millis(1))).await.is_empty());
         assert_eq!(claim(&store, &to.id, 1, "a", later(1)).await, [first.clone()], "longest due first");
         assert_eq!(claim(&store, &to.id, 8, "b", later(1)).await, [apart.clone()]);
         assert!(claim(&store, &to.id, 8, "c", later(1)).await.is_empty(), "nothing is claimed twice");
-        assert_eq!(claim(&store, &twin.id, 8, "d", later(1)).await, [at_twin], "another endpoint is another line");
+        assert_eq!(
+            claim(&store, &twin.id, 8, "d", later(1)).await,
+            [at_twin],
+            "another endpoint is another line"
+        );
         assert!(waiting(later(1)).await.is_empty());
 
         // It failed: what is behind it waits until it is through.
@@ -220,7 +230,10 @@ async fn a_lost_lease_changes_nothing_and_the_attempt_is_kept() {
         assert!(conn.errand(&ws, &made, "slow").await.unwrap().is_none());
         assert!(conn.errand(&other, &made, "next").await.unwrap().is_none());
         let errand = conn.errand(&ws, &made, "next").await.unwrap().unwrap();
-        assert_eq!((&errand.delivery.id, &errand.event.connection_id, &errand.endpoint.id), (&made, &of.id, &to.id));
+        assert_eq!(
+            (&errand.delivery.id, &errand.event.connection_id, &errand.endpoint.id),
+            (&made, &of.id, &to.id)
+        );
         assert_eq!(conn.attempts_made(&ws, &made, "slow").await.unwrap(), None);
         assert_eq!(conn.attempts_made(&other, &made, "next").await.unwrap(), None);
         assert_eq!(conn.attempts_made(&ws, &made, "next").await.unwrap(), Some(0));
@@ -240,7 +253,10 @@ async fn a_lost_lease_changes_nothing_and_the_attempt_is_kept() {
         let found = conn.delivery(&ws, &to.id, &made).await.unwrap().unwrap().delivery;
         assert_eq!((found.attempts, found.next_at, found.delivered_at), (1, Some(later(70)), None));
         conn.delete_endpoint(&ws, &to.id).await.unwrap();
-        assert!(!conn.add_attempt(&ws, &attempt(&made, Some(200))).await.unwrap(), "what is gone takes no attempt");
+        assert!(
+            !conn.add_attempt(&ws, &attempt(&made, Some(200))).await.unwrap(),
+            "what is gone takes no attempt"
+        );
         assert!(conn.attempts(&ws, &made).await.unwrap().is_empty());
     })
     .await;

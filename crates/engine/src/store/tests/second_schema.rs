@@ -45,7 +45,10 @@ async fn what_waited_under_schema_1_goes_out_in_order_under_schema_2() {
         let mut conn = read(&store).await;
         let mut found = Vec::new();
         for to in conn.endpoints(&ws, &ALL).await.unwrap() {
-            assert_eq!((to.previous_secret, to.previous_secret_until, to.disabled_reason), (None, None, None));
+            assert_eq!(
+                (to.previous_secret, to.previous_secret_until, to.disabled_reason),
+                (None, None, None)
+            );
             for one in conn.deliveries_of(&ws, &to.id, None, &ALL).await.unwrap() {
                 let one = one.delivery;
                 found.push((one.id.to_string(), one.connection_id.to_string(), one.nth));
