@@ -11,6 +11,7 @@ use crate::{
         audit::Actor,
     },
     error::{Error, Result},
+    id::IntegrationId,
     vault::hash,
 };
 
@@ -50,6 +51,30 @@ pub fn require(key: &ApiKey, scope: Scope) -> Result<()> {
     }
     let message = format!("This API key lacks the scope `{}`", scope.as_str());
     Err(Error::Denied { message })
+}
+
+/// Fails unless the key may read connections, integrations and webhooks.
+pub fn require_read(key: &ApiKey) -> Result<()> {
+    if key.scopes.contains(&Scope::ReadOnly) { Ok(()) } else { require(key, Scope::Management) }
+}
+
+/// Fails unless the key may change connections, integrations and webhooks.
+pub fn require_write(key: &ApiKey) -> Result<()> {
+    require(key, Scope::Management)
+}
+
+/// Fails for a key that is limited to one integration: what belongs to the whole workspace is not its to see.
+pub fn require_whole(key: &ApiKey) -> Result<()> {
+    match key.integration_id {
+        None => Ok(()),
+        Some(_) => Err(Error::Denied { message: "This API key is limited to one integration".to_owned() }),
+    }
+}
+
+/// Whether the key reaches as far as this integration; where it does not, the integration and its connections
+/// do not exist for it.
+pub fn reaches(key: &ApiKey, integration: &IntegrationId) -> bool {
+    key.integration_id.as_ref().is_none_or(|only| only == integration)
 }
 
 /// Keeps the minute of last use, off the caller's path; a failure is not the caller's concern.

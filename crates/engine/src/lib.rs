@@ -13,6 +13,7 @@ pub mod gauges;
 pub mod id;
 pub mod jobs;
 pub mod limit;
+pub mod management;
 pub mod metrics;
 pub mod outbound;
 pub mod process;

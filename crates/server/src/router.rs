@@ -3,7 +3,7 @@
 use axum::{
     Router,
     extract::DefaultBodyLimit,
-    http::StatusCode,
+    http::{HeaderValue, StatusCode, header},
     middleware,
     response::Response,
     routing::{any, get, post},
@@ -15,7 +15,7 @@ use crate::{
     health,
     hosted::{callback, connect, landing},
     http::{count, request_id},
-    surface::bundleup::{self, error, not_yet},
+    surface::bundleup::{self, connections, deliveries, error, integrations, not_yet, webhooks},
 };
 
 /// The most bytes of a body at the app origin.
@@ -30,6 +30,7 @@ pub fn app(app: App) -> Router {
         // The BundleUp-style door.
         .route("/authorize", get(bundleup::authorize::authorize))
         .route("/connection", post(bundleup::connection::exchange))
+        .merge(management())
         .route("/v1/mcp", any(not_yet::mcp))
         .route("/mcp", any(not_yet::mcp))
         // Pages of ours, for every door.
@@ -39,9 +40,6 @@ pub fn app(app: App) -> Router {
         .route("/connect/{flow}", get(connect::show).post(connect::submit));
     for noun in not_yet::UNIFIED {
         router = below_v1(router, noun, || any(not_yet::unified));
-    }
-    for noun in not_yet::MANAGEMENT {
-        router = below_v1(router, noun, || any(not_yet::management));
     }
     if app.dev.is_some() {
         router = router.route("/dev/landing", get(landing::show));
@@ -54,6 +52,30 @@ pub fn app(app: App) -> Router {
         .layer(middleware::from_fn_with_state(app.clone(), count::layer))
         .layer(middleware::from_fn(request_id::layer))
         .with_state(app)
+}
+
+/// The BundleUp-style door's management API. Every path is there with and without a slash at its end, and neither
+/// redirects to the other: a client would lose its body.
+fn management() -> Router<App> {
+    let routes = [
+        ("/v1/connections", get(connections::list).post(connections::import)),
+        ("/v1/connections/{id}", get(connections::show).delete(connections::end)),
+        ("/v1/integrations", get(integrations::list)),
+        ("/v1/integrations/{id}", get(integrations::show)),
+        ("/v1/webhooks", get(webhooks::list).post(webhooks::create)),
+        (
+            "/v1/webhooks/{id}",
+            get(webhooks::show).put(webhooks::update).patch(webhooks::update).delete(webhooks::delete),
+        ),
+        ("/v1/webhooks/{id}/secret", post(webhooks::roll)),
+        ("/v1/webhooks/{id}/deliveries", get(deliveries::list)),
+        ("/v1/webhooks/{id}/deliveries/{delivery}", get(deliveries::show)),
+        ("/v1/webhooks/{id}/deliveries/{delivery}/redeliver", post(deliveries::redeliver)),
+    ];
+    let router = routes.into_iter().fold(Router::new(), |router, (path, methods)| {
+        router.route(&format!("{path}/"), methods.clone()).route(path, methods)
+    });
+    router.layer(middleware::map_response(not_for_keeping))
 }
 
 /// The proxy origin: every path is a provider's.
@@ -75,6 +97,11 @@ fn below_v1(
         .route(&format!("/v1/{noun}"), handler())
         .route(&format!("/v1/{noun}/"), handler())
         .route(&format!("/v1/{noun}/{{*rest}}"), handler())
+}
+
+async fn not_for_keeping(mut response: Response) -> Response {
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
 }
 
 async fn missing() -> Response {

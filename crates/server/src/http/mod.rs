@@ -4,5 +4,6 @@ pub mod browser;
 pub mod client;
 pub mod count;
 pub mod csrf;
+pub mod paging;
 pub mod params;
 pub mod request_id;

@@ -24,6 +24,9 @@ pub enum ParamError {
     /// Not given, or empty.
     #[error("required")]
     Missing,
+    /// Given, but empty.
+    #[error("empty")]
+    Empty,
     /// Longer than [`LONGEST`].
     #[error("longer than {LONGEST} bytes")]
     TooLong,
@@ -74,6 +77,17 @@ impl Params {
         self.get(name)?.ok_or(ParamError::Missing)
     }
 
+    /// A value under any of its spellings, decoded; `None` when absent. Given and empty is not absent: whoever narrows
+    /// by an empty value does not mean everything.
+    pub fn any(&self, spellings: &[&str]) -> Result<Option<String>, ParamError> {
+        let mut found = self.0.iter().filter(|p| spellings.contains(&p.name.as_str()));
+        match (found.next(), found.next()) {
+            (_, Some(_)) => Err(ParamError::Repeated),
+            (Some(p), None) => self.get(&p.name)?.ok_or(ParamError::Empty).map(Some),
+            (None, None) => Ok(None),
+        }
+    }
+
     /// Every name, in order, as often as it came.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|p| p.name.as_str())
@@ -109,6 +123,18 @@ mod tests {
             assert_eq!(got, want.map(|v| v.map(str::to_owned)), "{query}");
         }
         assert_eq!(Params::parse("x=").need("x"), Err(ParamError::Missing));
+    }
+
+    #[test]
+    fn a_value_may_have_two_spellings_but_comes_once_and_not_empty() {
+        let any = |query: &str| Params::parse(query).any(&["a_b", "aB"]);
+        assert_eq!(any("a_b=1"), Ok(Some("1".to_owned())));
+        assert_eq!(any("aB=1&ab=2"), Ok(Some("1".to_owned())));
+        assert_eq!(any("ab=1"), Ok(None));
+        assert_eq!(any("aB=1&a_b=1"), Err(ParamError::Repeated));
+        assert_eq!(any("aB=1&aB=1"), Err(ParamError::Repeated));
+        assert_eq!(any("aB="), Err(ParamError::Empty));
+        assert_eq!(any("a_b=%ff"), Err(ParamError::NotText));
     }
 
     #[test]

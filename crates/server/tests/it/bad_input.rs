@@ -4,8 +4,9 @@
 use bytes::Bytes;
 use claviger_engine::domain::workspace::Completion;
 use http::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
+use crate::management::{ask, everywhere};
 use crate::support::{Browser, CB, Stub, on_each, raw, value};
 
 /// Ways in which one parameter of a query or form can be wrong, as `name=value` text.
@@ -254,6 +255,8 @@ async fn each_wrong_authorization_header_is_401() {
         ] {
             for (method, url) in [
                 (Method::POST, format!("{}/connection", app.origin)),
+                (Method::GET, format!("{}/v1/connections/", app.origin)),
+                (Method::POST, format!("{}/v1/webhooks", app.origin)),
                 (Method::GET, format!("{}/me", app.proxy)),
             ] {
                 let mut request = http::Request::builder().method(method).uri(&url);
@@ -431,6 +434,103 @@ async fn markup_in_what_a_page_shows_is_text() {
         let done = browser.get(&leg.back(&[("error", markup), ("error_description", markup)])).await;
         let location = done.location();
         assert!(!location.contains(['<', '>', '"', '\'', ' ', '{']), "{location}");
+    })
+    .await;
+}
+
+/// Bodies that are wrong whatever is asked for, and right ones with one field made odd.
+fn odd_bodies(good: &Value) -> Vec<Bytes> {
+    let mut all: Vec<Bytes> =
+        ["", " ", "{", "null", "true", "1", "\"x\"", "[]", "[{}]", "{}x", "{'a':1}", "a=b", "\0"]
+            .map(|text| Bytes::from_static(text.as_bytes()))
+            .to_vec();
+    all.push(Bytes::from_static(b"\xff\xfe"));
+    all.push(Bytes::from("[".repeat(10_000)));
+    all.push(Bytes::from("{\"a\":".repeat(5_000)));
+    all.push(Bytes::from(vec![b'a'; 100_000]));
+    let odd = [
+        json!(null),
+        json!(true),
+        json!(0),
+        json!(-1),
+        json!(1e308),
+        json!(u64::MAX),
+        json!(""),
+        json!("\0"),
+        json!("canary\u{2028}<script>"),
+        json!("a".repeat(40_000)),
+        json!([]),
+        json!([[]]),
+        json!([null]),
+        json!({}),
+        json!({ "": "" }),
+        json!({ "a\0": { "b": [] } }),
+    ];
+    let fields = [
+        "integrationId",
+        "authToken",
+        "access_token",
+        "refreshToken",
+        "externalId",
+        "expiresIn",
+        "inputs",
+        "scopes",
+        "verify",
+        "name",
+        "url",
+        "events",
+        "status",
+        "secret",
+        "overlap",
+        "nosuch",
+        "",
+        "id",
+    ];
+    for field in fields {
+        for value in &odd {
+            let mut body = good.clone();
+            body[field] = value.clone();
+            all.push(body.to_string().into());
+        }
+    }
+    all
+}
+
+#[tokio::test]
+async fn no_body_makes_the_management_api_fail() {
+    on_each(async |app| {
+        let done = Browser::new().connect(app, &app.acme, &[]).await;
+        let connection = value(&done.redirect().1, "connection_id").to_owned();
+        let hook = json!({ "name": "h", "url": "https://h.test/", "events": ["connection.created"] });
+        let made = ask(app, &app.acme.key, Method::POST, "/v1/webhooks", Some(&hook)).await.json();
+        let hook = made["id"].as_str().unwrap();
+        for place in everywhere(&connection, "sandbox", hook, "dlv_00000000000000000000000000000000") {
+            // What ends something would leave nothing for the next body.
+            if place.method == Method::DELETE || place.path == "/v1/webhooks" {
+                continue;
+            }
+            let good = place.body.clone().unwrap_or_else(|| json!({}));
+            for body in odd_bodies(&good) {
+                let url = format!("{}{}", app.origin, place.path);
+                let request = http::Request::builder().method(place.method.clone()).uri(url);
+                let request = request.header("authorization", format!("Bearer {}", app.acme.key));
+                let answer = Browser::new().send(request, body.clone()).await;
+                let shown = String::from_utf8_lossy(&body[..body.len().min(200)]).into_owned();
+                let at = format!("{} {} {shown}", place.method, place.path);
+                assert!(!answer.status.is_server_error() && answer.status != 401, "{at}: {}", answer.status);
+                assert!(!answer.status.is_redirection(), "{at}: {}", answer.status);
+                assert_eq!(answer.header("content-type"), Some("application/json"), "{at}");
+                if answer.status.is_client_error() {
+                    let said = answer.json();
+                    let shape =
+                        said["errors"].is_object() || said["code"].is_string() && said["message"].is_string();
+                    assert!(shape, "{at}: {said}");
+                    // A URL that is refused is quoted, without what could be secret in it.
+                    let quoted = said["errors"]["url"].is_array();
+                    assert!(quoted || !answer.text().contains("canary"), "{at}: {said}");
+                }
+            }
+        }
     })
     .await;
 }

@@ -18,6 +18,7 @@ mod guards;
 mod inputs;
 mod law;
 mod management;
+mod management;
 mod metrics;
 mod openapi;
 mod pages;

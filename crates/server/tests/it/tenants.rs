@@ -7,13 +7,14 @@ use claviger_engine::{
     connect,
     domain::{audit::Actor, workspace::Completion},
     error::Error,
-    id::{ApiKeyId, ConnectionId, EndpointId, EventId, FlowId, IntegrationId, WorkspaceId},
+    id::{ApiKeyId, ConnectionId, DeliveryId, EndpointId, EventId, FlowId, IntegrationId, WorkspaceId},
     setup::{self, NewApiKey, NewWebhook},
     store::{Conn, ConnectionFilter},
 };
 use http::Method;
 use serde_json::json;
 
+use crate::management::{ask, everywhere as everywhere_managed};
 use crate::support::{Answer, Browser, CB, Tenant, TestApp, app::ALL, on_each, value};
 
 /// What of an answer could tell two ids apart: status, body, and headers, without what is fresh each time.
@@ -45,23 +46,38 @@ struct Belongings {
 }
 
 async fn belongings(app: &TestApp, tenant: &Tenant) -> Belongings {
+    let (endpoint, _) =
+        app.change(async |to| setup::webhook(to, &tenant.workspace, every_event()).await).await;
     let browser = Browser::new();
     let (_, pairs) = browser.connect(app, tenant, &[("external_id", "u")]).await.redirect();
     app.complete(tenant, Completion::Confirm).await;
     let began = browser.get(&app.authorize_url(tenant, &[])).await;
     let flow = began.location().strip_prefix("/connect/").expect("a page").to_owned();
     app.complete(tenant, Completion::Redirect).await;
-    let event = app.events(tenant).await[0].id.to_string();
+    let event = app.events(tenant).await[0].id.clone();
+    let delivery = app.read().await.deliveries(&tenant.workspace, &event).await.unwrap().remove(0).id;
     Belongings {
         ids: vec![
             ("connection", value(&pairs, "connection_id").to_owned()),
             ("integration", tenant.integration.to_string()),
             ("flow", flow),
-            ("event", event),
+            ("event", event.to_string()),
+            ("webhook", endpoint.id.to_string()),
+            ("delivery", delivery.to_string()),
             ("workspace", tenant.workspace.to_string()),
             ("client id", tenant.client_id.clone()),
         ],
         code: value(&pairs, "code").to_owned(),
+    }
+}
+
+/// A webhook for everything.
+fn every_event() -> NewWebhook {
+    NewWebhook {
+        name: "hook".to_owned(),
+        url: "https://hooks.test/".to_owned(),
+        events: claviger_engine::domain::event::EventKind::ALL.to_vec(),
+        secret: None,
     }
 }
 
@@ -72,6 +88,8 @@ fn strangers() -> Vec<(&'static str, String)> {
         ("integration", IntegrationId::new().to_string()),
         ("flow", FlowId::new().to_string()),
         ("event", EventId::new().to_string()),
+        ("webhook", EndpointId::new().to_string()),
+        ("delivery", DeliveryId::new().to_string()),
         ("workspace", WorkspaceId::new().to_string()),
         ("client id", "cl_000000000000000000000000".to_owned()),
     ]
@@ -107,13 +125,27 @@ async fn everywhere(app: &TestApp, browser: &Browser, id: &str) -> Vec<(String, 
         body[field] = json!(id);
         all.push((format!("POST /connection {field}"), app.exchange(&app.acme.key, &body).await));
     }
-    for noun in ["connections", "integrations", "webhooks", "chat", "git"] {
+    for noun in ["chat", "git"] {
         for method in [Method::GET, Method::PUT, Method::PATCH, Method::DELETE] {
             let request = browser.request(method.clone(), &format!("{}/v1/{noun}/{id}", app.origin));
             let answer = browser.send(request.header("authorization", &key), Bytes::new()).await;
             all.push((format!("{method} /v1/{noun}/"), answer));
         }
     }
+    // Below a webhook of acme's own, so that a delivery is looked for.
+    let (hook, _) = app.change(async |to| setup::webhook(to, &app.acme.workspace, every_event()).await).await;
+    let mut places = everywhere_managed(id, id, id, id);
+    places.extend(everywhere_managed(id, id, hook.id.as_str(), id));
+    for place in places {
+        let named =
+            place.path.contains(id) || place.body.as_ref().is_some_and(|b| b.to_string().contains(id));
+        if named {
+            let answer =
+                ask(app, &app.acme.key, place.method.clone(), &place.path, place.body.as_ref()).await;
+            all.push((format!("{} {}", place.method, place.path.replace(id, "ID")), answer));
+        }
+    }
+    app.change(async |to| to.conn.delete_endpoint(&app.acme.workspace, &hook.id).await).await;
     for method in
         [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::HEAD, Method::OPTIONS]
     {
@@ -261,13 +293,8 @@ struct Named {
 async fn no_query_crosses_from_one_workspace_into_another() {
     on_each(async |app| {
         let other = app.tenant("Other").await;
-        let new = NewWebhook {
-            name: "hook".to_owned(),
-            url: "https://hooks.test/".to_owned(),
-            events: claviger_engine::domain::event::EventKind::ALL.to_vec(),
-            secret: None,
-        };
-        let (endpoint, _) = app.change(async |to| setup::webhook(to, &other.workspace, new).await).await;
+        let (endpoint, _) =
+            app.change(async |to| setup::webhook(to, &other.workspace, every_event()).await).await;
         let (_, pairs) = Browser::new().connect(app, &other, &[]).await.redirect();
         let connection = app.connection(&other, value(&pairs, "connection_id")).await;
         let key = app.read().await.api_keys(&other.workspace).await.unwrap()[0].id.clone();

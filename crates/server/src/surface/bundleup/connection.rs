@@ -11,17 +11,13 @@ use claviger_engine::{
     access,
     connect::{self, Redeem},
     domain::api_key::Scope,
-    error::{Error, Result},
+    error::Result,
     secret::Secret,
 };
 use serde::Serialize;
-use serde_json::{Map, Value};
 
-use super::{caller, error};
+use super::{body::Fields, caller, error};
 use crate::app::App;
-
-/// The longest value of a field.
-const LONGEST: usize = 4096;
 
 /// What a code is exchanged for.
 #[derive(Serialize, utoipa::ToSchema)]
@@ -92,33 +88,10 @@ async fn redeem(app: &App, headers: &HeaderMap, body: &[u8]) -> Result<Exchanged
 }
 
 fn read(body: &[u8]) -> Result<Redeem> {
-    let malformed = || Error::invalid("body", "Must be a JSON object with code and redirect_uri");
-    let Ok(Value::Object(fields)) = serde_json::from_slice(body) else { return Err(malformed()) };
-    for name in fields.keys() {
-        if !matches!(name.as_str(), "code" | "redirect_uri" | "redirectUri" | "external_id" | "externalId") {
-            return Err(Error::invalid(
-                "body",
-                format!("Unknown field {:?}", name.chars().take(64).collect::<String>()),
-            ));
-        }
-    }
-    let code = text(&fields, "code", &["code"])?.ok_or_else(|| Error::invalid("code", "Is required"))?;
-    let redirect_uri = text(&fields, "redirect_uri", &["redirect_uri", "redirectUri"])?
-        .ok_or_else(|| Error::invalid("redirect_uri", "Is required"))?;
-    let external_id = text(&fields, "external_id", &["external_id", "externalId"])?;
+    let mut fields = Fields::read(body)?;
+    let code = fields.need("code")?;
+    let redirect_uri = fields.need("redirect_uri")?;
+    let external_id = fields.text("external_id")?;
+    fields.done()?;
     Ok(Redeem { code: Secret::new(code), redirect_uri, external_id, only: None })
-}
-
-/// A text field under either casing; null is as good as absent.
-fn text(fields: &Map<String, Value>, field: &'static str, names: &[&str]) -> Result<Option<String>> {
-    let mut found = names.iter().filter_map(|name| fields.get(*name));
-    match (found.next(), found.next()) {
-        (_, Some(_)) => Err(Error::invalid(field, "Is given twice")),
-        (None | Some(Value::Null), None) => Ok(None),
-        (Some(Value::String(text)), None) if text.len() > LONGEST || text.contains('\0') => {
-            Err(Error::invalid(field, "Is too long, or holds a NUL"))
-        }
-        (Some(Value::String(text)), None) => Ok(Some(text.clone())),
-        (Some(_), None) => Err(Error::invalid(field, "Must be a string")),
-    }
 }

@@ -1,13 +1,21 @@
-//! The BundleUp-style door: `/authorize`, `POST /connection`, and the proxy on a listener of its own.
+//! The BundleUp-style door: `/authorize`, `POST /connection`, the management API under `/v1`, and the proxy on a
+//! listener of its own.
 //!
 //! What a caller reads here is that contract's; every rule is the engine's.
 
+mod asked;
 pub mod authorize;
+mod body;
 pub mod connection;
+pub mod connections;
+pub mod deliveries;
 pub mod error;
+pub mod integrations;
 pub mod not_yet;
 pub mod openapi;
 pub mod proxy;
+pub mod webhooks;
+mod wire;
 
 use axum::http::{HeaderMap, header::AUTHORIZATION};
 use claviger_engine::{

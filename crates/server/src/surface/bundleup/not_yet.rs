@@ -9,9 +9,6 @@ use super::error;
 pub const UNIFIED: [&str; 10] =
     ["me", "chat", "git", "tasks", "helpdesk", "crm", "drive", "calendar", "pm", "ticketing"];
 
-/// The management API's nouns.
-pub const MANAGEMENT: [&str; 3] = ["connections", "integrations", "webhooks"];
-
 /// `/v1/{me,chat,git,…}`.
 pub async fn unified() -> Response {
     not_supported("The Unified API is not offered yet; call the provider's own API through the proxy")
@@ -20,11 +17,6 @@ pub async fn unified() -> Response {
 /// `/mcp`, `/v1/mcp`.
 pub async fn mcp() -> Response {
     not_supported("MCP is not offered yet; call the provider's own API through the proxy")
-}
-
-/// `/v1/{connections,integrations,webhooks}`.
-pub async fn management() -> Response {
-    not_supported("The management API is not offered yet; use the command line")
 }
 
 fn not_supported(message: &str) -> Response {

@@ -1,0 +1,166 @@
+//! Bodies: a JSON object whose fields are taken one by one, under either casing, each of the right type.
+//!
+//! What is said about a wrong body names the field and never repeats a value: it may be a secret. Fields are named
+//! in snake case, whichever casing they came in.
+
+use std::collections::BTreeMap;
+
+use claviger_engine::{
+    error::{Error, Result},
+    secret::Secret,
+};
+use serde_json::{Map, Value};
+
+use super::wire::camel;
+
+/// The most bytes of a text.
+const LONGEST: usize = 4096;
+/// The most bytes of a token: some providers put a whole directory into one.
+const LONGEST_SECRET: usize = 32 * 1024;
+/// The most items of a list or a map.
+const MOST: usize = 100;
+
+/// The fields of a body that nobody has taken yet.
+pub struct Fields(Map<String, Value>);
+
+impl Fields {
+    /// Reads a body.
+    ///
+    /// # Errors
+    /// `Invalid` at `body` unless it is a JSON object.
+    pub fn read(body: &[u8]) -> Result<Self> {
+        match serde_json::from_slice(body) {
+            Ok(Value::Object(fields)) => Ok(Self(fields)),
+            _ => Err(Error::invalid("body", "Must be a JSON object")),
+        }
+    }
+
+    /// The same, where a body may be left out.
+    pub fn maybe(body: &[u8]) -> Result<Self> {
+        if body.is_empty() { Ok(Self(Map::new())) } else { Self::read(body) }
+    }
+
+    /// Lets fields pass that mean nothing here.
+    pub fn ignore(&mut self, names: &[&str]) {
+        for name in names {
+            self.0.shift_remove(*name);
+            self.0.shift_remove(&camel(name));
+        }
+    }
+
+    /// Takes a text.
+    pub fn text(&mut self, field: &'static str) -> Result<Option<String>> {
+        self.short(field, &[field], LONGEST)
+    }
+
+    /// Takes a text that must be there.
+    pub fn need(&mut self, field: &'static str) -> Result<String> {
+        self.text(field)?.ok_or_else(|| Error::invalid(field, "Is required"))
+    }
+
+    /// Takes a secret, under any of its names. An empty one is an error.
+    pub fn secret(&mut self, field: &'static str, names: &[&str]) -> Result<Option<Secret>> {
+        match self.short(field, names, LONGEST_SECRET)? {
+            Some(text) if text.is_empty() => Err(Error::invalid(field, "Is empty")),
+            found => Ok(found.map(Secret::new)),
+        }
+    }
+
+    /// Takes a number of seconds, at most `most`; a fraction is cut off.
+    pub fn seconds(&mut self, field: &'static str, most: u32) -> Result<Option<u64>> {
+        let Some(value) = self.take(field, &[field])? else { return Ok(None) };
+        let whole = value.as_u64().or_else(|| {
+            let number = value.as_f64().filter(|n| (0.0..=f64::from(most)).contains(n))?;
+            format!("{:.0}", number.trunc()).parse().ok()
+        });
+        whole
+            .filter(|n| *n <= u64::from(most))
+            .map(Some)
+            .ok_or_else(|| Error::invalid(field, format!("Must be a number of seconds from 0 to {most}")))
+    }
+
+    /// Takes a yes or no.
+    pub fn flag(&mut self, field: &'static str) -> Result<Option<bool>> {
+        match self.take(field, &[field])? {
+            None => Ok(None),
+            Some(Value::Bool(flag)) => Ok(Some(flag)),
+            Some(_) => Err(Error::invalid(field, "Must be true or false")),
+        }
+    }
+
+    /// Takes a list of texts.
+    pub fn texts(&mut self, field: &'static str) -> Result<Option<Vec<String>>> {
+        let Some(value) = self.take(field, &[field])? else { return Ok(None) };
+        let wrong = || Error::invalid(field, format!("Must be a list of at most {MOST} strings"));
+        let Value::Array(items) = value else { return Err(wrong()) };
+        if items.len() > MOST {
+            return Err(wrong());
+        }
+        let texts = items.into_iter().map(|item| match item {
+            Value::String(text) => bounded(field, text, LONGEST),
+            _ => Err(wrong()),
+        });
+        texts.collect::<Result<_>>().map(Some)
+    }
+
+    /// Takes an object of texts.
+    pub fn pairs(&mut self, field: &'static str) -> Result<Option<BTreeMap<String, String>>> {
+        let Some(value) = self.take(field, &[field])? else { return Ok(None) };
+        let wrong = || Error::invalid(field, format!("Must be an object of at most {MOST} strings"));
+        let Value::Object(items) = value else { return Err(wrong()) };
+        if items.len() > MOST {
+            return Err(wrong());
+        }
+        let pairs = items.into_iter().map(|(name, item)| match item {
+            Value::String(text) => Ok((bounded(field, name, LONGEST)?, bounded(field, text, LONGEST)?)),
+            _ => Err(wrong()),
+        });
+        pairs.collect::<Result<_>>().map(Some)
+    }
+
+    /// Takes a value as it is. Null is as good as absent.
+    pub fn value(&mut self, field: &'static str) -> Result<Option<Value>> {
+        self.take(field, &[field])
+    }
+
+    /// Fails if there is a field that nobody took.
+    pub fn done(self) -> Result<()> {
+        let Some(name) = self.0.keys().next() else { return Ok(()) };
+        let name: String = name.chars().take(64).collect();
+        Err(Error::invalid("body", format!("Unknown field {name:?}")))
+    }
+
+    fn short(&mut self, field: &'static str, names: &[&str], most: usize) -> Result<Option<String>> {
+        match self.take(field, names)? {
+            None => Ok(None),
+            Some(Value::String(text)) => bounded(field, text, most).map(Some),
+            Some(_) => Err(Error::invalid(field, "Must be a string")),
+        }
+    }
+
+    /// Takes whatever stands under one of the names, in either casing.
+    fn take(&mut self, field: &'static str, names: &[&str]) -> Result<Option<Value>> {
+        let mut found = None;
+        for name in names {
+            let twin = camel(name);
+            let spellings = if twin == *name { vec![twin] } else { vec![(*name).to_owned(), twin] };
+            for value in spellings.iter().filter_map(|spelling| self.0.shift_remove(spelling)) {
+                if found.replace(value).is_some() {
+                    return Err(Error::invalid(field, "Is given twice"));
+                }
+            }
+        }
+        Ok(found.filter(|value| !value.is_null()))
+    }
+}
+
+fn bounded(field: &'static str, text: String, most: usize) -> Result<String> {
+    if text.len() > most || text.contains('\0') {
+        return Err(Error::invalid(field, "Is too long, or holds a NUL"));
+    }
+    Ok(text)
+}
+
+#[cfg(test)]
+#[path = "body_tests.rs"]
+mod tests;

@@ -1,0 +1,91 @@
+use serde_json::json;
+
+use super::*;
+
+fn fields(value: &Value) -> Fields {
+    Fields::read(value.to_string().as_bytes()).expect("an object")
+}
+
+/// Where a reader found fault, and what it said.
+fn fault<T>(read: Result<T>) -> (&'static str, String) {
+    match read {
+        Err(Error::Invalid { field, message }) => (field, message),
+        Err(other) => panic!("{other}"),
+        Ok(_) => panic!("nothing is wrong"),
+    }
+}
+
+#[test]
+fn only_an_object_is_a_body() {
+    for body in ["", " ", "null", "[]", "[{}]", "\"x\"", "1", "{", "{}x", "\u{feff}{}"] {
+        assert_eq!(fault(Fields::read(body.as_bytes())).0, "body", "{body}");
+    }
+    assert_eq!(fault(Fields::read(b"\xff")).0, "body");
+    assert!(Fields::maybe(b"").is_ok() && Fields::maybe(b"{}").is_ok());
+    assert_eq!(fault(Fields::maybe(b" ")).0, "body");
+}
+
+#[test]
+fn a_field_has_two_casings_and_comes_once() {
+    for name in ["a_b", "aB"] {
+        assert_eq!(fields(&json!({ name: "x" })).text("a_b").expect("a text"), Some("x".to_owned()));
+        assert_eq!(fields(&json!({ name: null })).text("a_b").expect("nothing"), None);
+    }
+    assert_eq!(fault(fields(&json!({ "a_b": "x", "aB": "x" })).text("a_b")).0, "a_b");
+    assert_eq!(fault(fields(&json!({ "a_b": null, "aB": null })).text("a_b")).0, "a_b");
+    let mut tokens = fields(&json!({ "accessToken": "x", "authToken": "y" }));
+    assert_eq!(fault(tokens.secret("auth_token", &["auth_token", "access_token"])).0, "auth_token");
+}
+
+#[test]
+fn each_type_is_asked_for() {
+    let odd =
+        [json!(1), json!(true), json!("x"), json!([]), json!({}), json!(-1), json!([1]), json!({ "x": 1 })];
+    for value in odd {
+        let body = json!({ "f": value });
+        let read = || fields(&body);
+        assert_eq!(read().text("f").is_ok(), value.is_string(), "{value}");
+        assert_eq!(read().flag("f").is_ok(), value.is_boolean(), "{value}");
+        assert_eq!(read().seconds("f", 10).is_ok(), value == json!(1), "{value}");
+        assert_eq!(read().texts("f").is_ok(), value == json!([]), "{value}");
+        assert_eq!(read().pairs("f").is_ok(), value == json!({}), "{value}");
+    }
+    let most = u64::from(u32::MAX);
+    for (value, want) in [(json!(0), 0), (json!(3600.9), 3600), (json!(most), most), (json!(1e3), 1000)] {
+        let got = fields(&json!({ "f": value })).seconds("f", u32::MAX).expect("a number");
+        assert_eq!(got, Some(want), "{value}");
+    }
+    for value in [json!(-0.5), json!(most + 1), json!(1e300), json!(-1e300), json!(u64::MAX), json!("60")] {
+        assert_eq!(fault(fields(&json!({ "f": value })).seconds("f", u32::MAX)).0, "f", "{value}");
+    }
+}
+
+#[test]
+fn what_is_too_much_is_refused() {
+    let long = "a".repeat(LONGEST + 1);
+    for value in [json!(long), json!("a\0b")] {
+        assert_eq!(fault(fields(&json!({ "f": value })).text("f")).0, "f");
+        assert_eq!(fault(fields(&json!({ "f": [value] })).texts("f")).0, "f");
+        assert_eq!(fault(fields(&json!({ "f": { "x": value } })).pairs("f")).0, "f");
+    }
+    assert_eq!(fault(fields(&json!({ "f": { "a\0b": "x" } })).pairs("f")).0, "f");
+    assert_eq!(fault(fields(&json!({ "f": vec!["x"; MOST + 1] })).texts("f")).0, "f");
+    let many: BTreeMap<_, _> = (0..=MOST).map(|n| (n.to_string(), "x")).collect();
+    assert_eq!(fault(fields(&json!({ "f": many })).pairs("f")).0, "f");
+    let token = "a".repeat(LONGEST_SECRET);
+    assert!(fields(&json!({ "f": token })).secret("f", &["f"]).is_ok());
+    assert_eq!(fault(fields(&json!({ "f": format!("{token}a") })).secret("f", &["f"])).0, "f");
+    assert_eq!(fault(fields(&json!({ "f": "" })).secret("f", &["f"])).0, "f");
+}
+
+#[test]
+fn a_field_that_nobody_takes_is_named_and_its_value_is_not() {
+    let mut body = fields(&json!({ "f": "x", "strange": "canary", "createdAt": 1, "created_at": 2 }));
+    body.text("f").expect("a text");
+    body.ignore(&["created_at"]);
+    let (field, message) = fault(body.done());
+    assert_eq!((field, message.as_str()), ("body", "Unknown field \"strange\""));
+    let (_, message) = fault(fields(&json!({ "x".repeat(500): 1 })).done());
+    assert!(message.len() < 100, "{message}");
+    assert!(fields(&json!({})).done().is_ok());
+}
