@@ -18,7 +18,6 @@ mod guards;
 mod inputs;
 mod law;
 mod management;
-mod management;
 mod metrics;
 mod openapi;
 mod pages;
