@@ -44,6 +44,9 @@ create table delivery_attempt (
 create index delivery_attempt_of_delivery on delivery_attempt (workspace_id, delivery_id, number);
 
 create index event_aging on event (created_at);
+-- An owner's connections are listed newest first.
+drop index connection_of_owner;
+create index connection_of_owner on connection (workspace_id, owner_kind, owner_key, created_at, id);
 -- Counted now and then, for monitoring.
 create index connection_by_status on connection (status);
 

@@ -1,7 +1,7 @@
 //! Connections and credentials.
 
 use super::*;
-use crate::store::ConnectionFilter;
+use crate::store::{ConnectionFilter, Kind};
 
 #[tokio::test]
 async fn a_connection_reads_back_in_its_workspace_only() {
@@ -78,6 +78,63 @@ async fn lists_are_filtered_and_paged() {
         let mut all = ids.clone();
         all.sort_by(|a, b| b.cmp(a));
         assert_eq!(found.into_iter().map(|c| c.id).collect::<Vec<_>>(), all[1..3]);
+    })
+    .await;
+}
+
+/// How the database goes about a list with these values, one line per step.
+async fn plan(store: &Store, list: &'static str, given: [Option<&'static str>; 3]) -> String {
+    use sqlx::Row as _;
+    let mut link = store.write.acquire().await.unwrap();
+    let words = match store.kind() {
+        Kind::Sqlite => "explain query plan ",
+        Kind::Postgres => {
+            // An empty table is best read whole.
+            let no_choice = "set enable_seqscan = off; set enable_bitmapscan = off";
+            sqlx::raw_sql(no_choice).execute(&mut *link).await.unwrap();
+            "explain "
+        }
+    };
+    let query = sqlx::query(sqlx::AssertSqlSafe(format!("{words}{list}")));
+    let [integration, kind, key] = given;
+    let query = query.bind("w").bind(integration).bind(kind).bind(key).bind(None::<&str>);
+    let query = query.bind(10_i64).bind(0_i64);
+    let steps = query.fetch_all(&mut *link).await.unwrap();
+    let column = if store.kind() == Kind::Sqlite { 3 } else { 0 };
+    let steps: Vec<String> = steps.iter().map(|row| row.get(column)).collect();
+    if store.kind() == Kind::Postgres {
+        sqlx::raw_sql("reset all").execute(&mut *link).await.unwrap();
+    }
+    steps.join("\n")
+}
+
+#[tokio::test]
+async fn lists_are_found_by_index_and_come_in_order() {
+    use crate::store::connection::{LISTED, OF_INTEGRATION, OF_OWNER};
+    on_each(async |store| {
+        let (i, k, o) = (Some("i"), Some("k"), Some("o"));
+        for (list, given, index, by) in [
+            (LISTED, [None, None, None], "connection_listed", &["workspace_id"][..]),
+            (LISTED, [None, k, None], "connection_listed", &["workspace_id"]),
+            (
+                OF_INTEGRATION,
+                [i, None, None],
+                "connection_of_integration",
+                &["workspace_id", "integration_id"],
+            ),
+            (OF_INTEGRATION, [i, k, None], "connection_of_integration", &["workspace_id", "integration_id"]),
+            (OF_OWNER, [None, k, o], "connection_of_owner", &["workspace_id", "owner_kind", "owner_key"]),
+        ] {
+            let plan = plan(&store, list, given).await;
+            let search = plan.lines().find(|step| match store.kind() {
+                Kind::Sqlite => step.contains(&format!("USING INDEX {index} ")),
+                Kind::Postgres => step.contains("Index Cond"),
+            });
+            let search = search.unwrap_or_else(|| panic!("{index}: {plan}"));
+            assert!(plan.contains(index), "{plan}");
+            assert!(by.iter().all(|column| search.contains(column)), "{plan}");
+            assert!(!plan.contains("TEMP B-TREE") && !plan.contains("Sort"), "{plan}");
+        }
     })
     .await;
 }

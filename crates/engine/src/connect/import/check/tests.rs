@@ -115,6 +115,14 @@ fn what_can_be_no_token_is_refused_and_not_repeated() {
         "canary\u{7f}",
         long.as_str(),
     ] {
+        let access = plain(&Import { access_token: Secret::new(bad), ..brought() });
+        let text = access.as_ref().map_or_else(ToString::to_string, |()| String::new());
+        assert!(!text.contains("canary"), "{text}");
+        assert_eq!(field(access), Some("access_token"), "{bad:?}");
+        let refresh = plain(&Import { refresh_token: Some(Secret::new(bad)), ..brought() });
+        assert_eq!(field(refresh), Some("refresh_token"), "{bad:?}");
+    }
+    for good in ["a b", "ey.a-b_c~+/=", &long[1..]] {
         assert_eq!(field(plain(&Import { access_token: Secret::new(good), ..brought() })), None);
     }
     assert_eq!(field(plain(&Import { refresh_token: None, ..brought() })), None);
