@@ -79,6 +79,15 @@ pub async fn held(conn: &mut Conn) -> Result<Vec<Held>> {
     Ok(all)
 }
 
+/// How many stored secrets each root key wraps, all columns together.
+pub fn by_root(held: &[Held]) -> BTreeMap<String, i64> {
+    let mut sums = BTreeMap::new();
+    for (id, count) in held.iter().flat_map(|held| &held.by_root) {
+        *sums.entry(id.clone()).or_insert(0) += count;
+    }
+    sums
+}
+
 /// Wraps every stored secret's data key with the first root key. Passes follow one another until one finds nothing
 /// left but what can't be wrapped, which stops no other and is in the report.
 ///

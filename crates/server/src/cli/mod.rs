@@ -91,7 +91,7 @@ pub async fn main() -> ExitCode {
 async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     // These need no settings, and a broken configuration must not stand in their way.
     match &cli.command {
-        Command::Key(command) => return key::run(command),
+        Command::Key(key::Command::Generate(args)) => return key::generate(args),
         Command::Catalog(command) => return catalog::run(command),
         Command::Openapi => return openapi::run(),
         _ => {}
@@ -114,7 +114,8 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::ApiKey(command) => api_key::run(command, &settings).await,
         Command::User(command) => user::run(command, &settings).await,
         Command::Sandbox(args) => sandbox::run(args, &settings).await,
-        Command::Key(_) | Command::Catalog(_) | Command::Openapi => Ok(ExitCode::SUCCESS),
+        Command::Key(command) => key::run(command, &settings).await,
+        Command::Catalog(_) | Command::Openapi => Ok(ExitCode::SUCCESS),
     }
 }
 

@@ -1,19 +1,14 @@
-//! Database, clock and key.
+//! Database and clock; the keys are [`super::keys`]'s.
 
 use std::{path::Path, time::Duration};
 
 use claviger_engine::{
-    setup,
     store::Store,
     time::{Millis, system_now},
-    vault::Vault,
 };
 
-use super::Finding;
-use crate::{
-    cli::open,
-    config::{MasterKey, Settings},
-};
+use super::{Finding, keys};
+use crate::{cli::open, config::Settings};
 
 /// Clocks that differ by more than this are worth a word, and by more than the other, a failure.
 const SKEW_WARNS: Duration = Duration::from_secs(2);
@@ -28,7 +23,7 @@ pub(super) async fn check(settings: &Settings) -> Vec<Finding> {
             Err(e) => Finding::failure("clock", format!("the database does not tell the time: {e:#}"), ""),
         });
     }
-    findings.extend(key(settings, store.as_ref()).await);
+    findings.extend(keys::check(settings, store.as_ref()).await);
     if let Some(store) = store {
         store.close().await;
     }
@@ -81,7 +76,7 @@ async fn database(settings: &Settings) -> (Vec<Finding>, Option<Store>) {
     (vec![finding], Some(store))
 }
 
-fn cause(error: claviger_engine::error::Error) -> String {
+pub(super) fn cause(error: claviger_engine::error::Error) -> String {
     format!("{:#}", anyhow::Error::new(error))
 }
 
@@ -104,55 +99,6 @@ pub(super) fn clock(ours: Millis, theirs: Millis) -> Finding {
         return Finding::warning("clock", says, "Set the clocks by NTP (timedatectl set-ntp true).");
     }
     Finding::fine("clock", says)
-}
-
-/// The root keys: there, well-formed, kept to ourselves, and the ones that the database was sealed with.
-async fn key(settings: &Settings, store: Option<&Store>) -> Vec<Finding> {
-    let name = "key";
-    let vault = match open::vault(settings) {
-        Ok(vault) => vault,
-        Err(e) => {
-            let text = format!("{e:#}");
-            let (says, remedy) = text
-                .split_once(". ")
-                .unwrap_or((&text, "Give id:base64 with 32 bytes; `claviger key generate` makes one."));
-            return vec![Finding::failure(name, says, remedy)];
-        }
-    };
-    if let Err(e) = vault.check() {
-        return vec![Finding::failure(name, format!("it does not seal and open: {}", cause(e)), "")];
-    }
-    let mut findings = Vec::new();
-    if let Some(MasterKey::File { path, .. }) = &settings.master_key {
-        findings.extend(privacy(name, path));
-    }
-    let sealing = vault.sealing_key_id().to_owned();
-    findings.push(match store {
-        None => Finding::fine(name, format!("{sealing} seals and opens (no database to try it on)")),
-        Some(store) => match opens_what_is_there(store, &vault).await {
-            Ok(0) => Finding::fine(name, format!("{sealing} seals and opens; nothing is sealed yet")),
-            Ok(_) => Finding::fine(name, format!("{sealing} seals and opens, also what the database holds")),
-            Err(e) => Finding::failure(
-                name,
-                format!("it does not open what the database holds: {e:#}"),
-                "This is another key than the one it was sealed with. Give that one as well: old keys stay in the list, \
-                 after the first.",
-            ),
-        },
-    });
-    findings
-}
-
-/// Opens each workspace's own secret. Says how many there were.
-async fn opens_what_is_there(store: &Store, vault: &Vault) -> anyhow::Result<usize> {
-    let mut count = 0;
-    for workspace in store.read().await?.any_workspaces().await? {
-        if let Some(sealed) = &workspace.jwt_secret {
-            vault.open(&setup::jwt_secret_aad(&workspace.id), sealed)?;
-            count += 1;
-        }
-    }
-    Ok(count)
 }
 
 /// A warning when others may read a file that holds a key.
