@@ -13,6 +13,7 @@ use crate::{
     error::Result,
     id::{EndpointId, WorkspaceId},
     time::Millis,
+    vault::Sealed,
 };
 
 impl Conn {
@@ -62,10 +63,13 @@ impl Conn {
         Ok(all?.into_iter().filter(|endpoint| endpoint.events.contains(&kind)).collect())
     }
 
-    /// Changes an endpoint's name, URL, events, secrets, and whether and why it is disabled.
+    /// Changes an endpoint's name, URL, events, secrets, and whether and why it is disabled. A secret that stays the
+    /// same stays as it is stored: its data key may be wrapped anew since it was read.
     pub async fn update_endpoint(&mut self, ws: &WorkspaceId, endpoint: &Endpoint) -> Result<()> {
-        let update = sql("update webhook_endpoint set name = $3, url = $4, events = $5, secret = $6, \
-                          previous_secret = $7, previous_secret_until = $8, disabled_at = $9, \
+        let update = sql("update webhook_endpoint set name = $3, url = $4, events = $5, \
+                          secret = case when replace(secret, $12, '') <> secret then secret else $6 end, \
+                          previous_secret = case when replace(previous_secret, $13, '') <> previous_secret \
+                          then previous_secret else $7 end, previous_secret_until = $8, disabled_at = $9, \
                           disabled_reason = $10, updated_at = $11 where workspace_id = $1 and id = $2");
         let update = update.text(ws.as_str()).text(endpoint.id.as_str()).text(&endpoint.name);
         let update =
@@ -73,6 +77,8 @@ impl Conn {
         let update = update.maybe_sealed(endpoint.previous_secret.as_ref());
         let update = update.maybe_at(endpoint.previous_secret_until).maybe_at(endpoint.disabled_at);
         let update = update.maybe_text(endpoint.disabled_reason.map(DisabledReason::as_str)).at(self.now);
+        let update = update.maybe_text(endpoint.secret.body());
+        let update = update.maybe_text(endpoint.previous_secret.as_ref().and_then(Sealed::body));
         found(self.execute(update).await?, "webhook endpoint")?;
         self.sign(Some(ws), Topic::Endpoint, "webhook_endpoint.update", endpoint.id.as_str()).await
     }

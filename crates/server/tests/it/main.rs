@@ -28,6 +28,7 @@ mod redirects;
 mod refresh;
 mod retention;
 mod retries;
+mod rotation;
 mod support;
 mod tenants;
 mod timing;

@@ -2,6 +2,8 @@
 
 use super::*;
 use crate::{
+    domain::webhook::Endpoint,
+    id::EndpointId,
     store::sealed::column_name,
     vault::{Field, KeyRing, Vault},
 };
@@ -132,6 +134,48 @@ async fn an_edit_of_something_else_does_not_undo_a_new_wrapping() {
             let now = conn.integration(&ws, &integration.id).await.unwrap().unwrap();
             assert_eq!(now.client_secret, kept.map(sealed), "{edited:?}");
         }
+
+        let mut hook = endpoint(&ws);
+        hook.previous_secret = Some(sealed("v1.k.p.q"));
+        conn.create_endpoint(&ws, &hook).await.unwrap();
+        for (field, anew) in
+            [(Field::WebhookSecret, "v1.k2.c.b"), (Field::PreviousWebhookSecret, "v1.k2.r.q")]
+        {
+            let rows = conn.any_sealed_not_under(field, "k2", "", 10).await.unwrap();
+            assert!(conn.any_replace_sealed(field, &rows[0], &sealed(anew)).await.unwrap());
+        }
+        conn.update_endpoint(&ws, &hook).await.unwrap();
+        let now = conn.endpoint(&ws, &hook.id).await.unwrap().unwrap();
+        assert_eq!(
+            (now.secret, now.previous_secret),
+            (sealed("v1.k2.c.b"), Some(sealed("v1.k2.r.q"))),
+            "what was wrapped anew stays"
+        );
+        (hook.previous_secret, hook.secret) = (Some(sealed("v1.k2.s.b")), sealed("v1.k2.t.new"));
+        conn.update_endpoint(&ws, &hook).await.unwrap();
+        let now = conn.endpoint(&ws, &hook.id).await.unwrap().unwrap();
+        assert_eq!((now.secret, now.previous_secret), (hook.secret.clone(), hook.previous_secret.clone()));
+        hook.previous_secret = None;
+        conn.update_endpoint(&ws, &hook).await.unwrap();
+        assert_eq!(conn.endpoint(&ws, &hook.id).await.unwrap().unwrap().previous_secret, None);
     })
     .await;
+}
+
+fn endpoint(ws: &WorkspaceId) -> Endpoint {
+    Endpoint {
+        id: EndpointId::new(),
+        workspace_id: ws.clone(),
+        name: "main".to_owned(),
+        url: "https://hooks.example".to_owned(),
+        events: vec![EventKind::ConnectionCreated],
+        secret: sealed("v1.k.a.b"),
+        previous_secret: None,
+        previous_secret_until: None,
+        disabled_at: None,
+        disabled_reason: None,
+        last_triggered_at: None,
+        created_at: T0,
+        updated_at: T0,
+    }
 }

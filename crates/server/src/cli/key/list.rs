@@ -50,7 +50,8 @@ struct Found<'a> {
 impl Found<'_> {
     /// Root keys that wrap something and are not given, with how much.
     fn unknown(&self) -> impl Iterator<Item = (&str, i64)> {
-        let unknown = self.counts.iter().filter(|(id, _)| !id.is_empty() && !self.given.contains(&id.as_str()));
+        let unknown =
+            self.counts.iter().filter(|(id, _)| !id.is_empty() && !self.given.contains(&id.as_str()));
         unknown.map(|(id, count)| (id.as_str(), *count))
     }
 
@@ -79,7 +80,10 @@ impl Found<'_> {
             ));
         }
         if self.count("") > 0 {
-            lines.push(format!("{} stored secrets are damaged: not even their key can be read.", self.count("")));
+            lines.push(format!(
+                "{} stored secrets are damaged: not even their key can be read.",
+                self.count("")
+            ));
         }
         for id in self.given.iter().skip(1) {
             lines.push(match self.count(id) {

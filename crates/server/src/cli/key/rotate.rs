@@ -83,9 +83,10 @@ fn lines(report: &Report, dry_run: bool) -> Vec<String> {
 }
 
 fn told(report: &Report, dry_run: bool) -> serde_json::Value {
-    let failures = report.failures.iter().map(|failure| {
-        json!({ "column": failure.column, "record": failure.record, "why": failure.why })
-    });
+    let failures = report
+        .failures
+        .iter()
+        .map(|failure| json!({ "column": failure.column, "record": failure.record, "why": failure.why }));
     json!({
         "key": report.key,
         "dry_run": dry_run,
