@@ -163,8 +163,8 @@ async fn only_the_head_of_each_line_is_claimed() {
         };
         assert_eq!(waiting(later(1)).await, [to.id.clone(), twin.id.clone()]);
         assert!(waiting(T0.minus(std::time::Duration::from_millis(1))).await.is_empty());
-        assert_eq!(claim(&store, &to.id, 1, "a", later(1)).await, [first.clone()], "longest due first");
-        assert_eq!(claim(&store, &to.id, 8, "b", later(1)).await, [apart.clone()]);
+        assert_eq!(claim(&store, &to.id, 1, "a", later(1)).await, std::slice::from_ref(&first), "longest due first");
+        assert_eq!(claim(&store, &to.id, 8, "b", later(1)).await, std::slice::from_ref(&apart));
         assert!(claim(&store, &to.id, 8, "c", later(1)).await.is_empty(), "nothing is claimed twice");
         assert_eq!(
             claim(&store, &twin.id, 8, "d", later(1)).await,
@@ -177,7 +177,7 @@ async fn only_the_head_of_each_line_is_claimed() {
         assert!(settle(&store, &ws, &first, "a", After::Again(later(50))).await);
         assert!(claim(&store, &to.id, 8, "e", later(49)).await.is_empty());
         assert!(waiting(later(49)).await.is_empty(), "who only has something behind it does not wait");
-        assert_eq!(claim(&store, &to.id, 8, "f", later(50)).await, [first.clone()]);
+        assert_eq!(claim(&store, &to.id, 8, "f", later(50)).await, std::slice::from_ref(&first));
         assert!(settle(&store, &ws, &first, "f", After::GivenUp).await);
         assert_eq!(claim(&store, &to.id, 8, "g", later(50)).await, [second]);
         assert!(claim(&store, &to.id, 8, "h", later(55)).await.is_empty());
@@ -203,7 +203,7 @@ async fn a_disabled_endpoint_gets_nothing_until_it_is_enabled() {
         let mut conn = begin(&store).await;
         conn.update_endpoint(&ws, &to).await.unwrap();
         conn.commit().await.unwrap();
-        assert_eq!(claim(&store, &to.id, 8, "b", later(1)).await, [made.clone()]);
+        assert_eq!(claim(&store, &to.id, 8, "b", later(1)).await, std::slice::from_ref(&made));
         let mut conn = begin(&store).await;
         assert!(conn.errand(&ws, &made, "b").await.unwrap().is_some());
         conn.update_endpoint(&ws, &asleep).await.unwrap();
@@ -223,9 +223,9 @@ async fn a_lost_lease_changes_nothing_and_the_attempt_is_kept() {
         let made = told(&mut conn, &of, &to, T0).await.id;
         conn.commit().await.unwrap();
 
-        assert_eq!(claim(&store, &to.id, 8, "slow", T0).await, [made.clone()]);
+        assert_eq!(claim(&store, &to.id, 8, "slow", T0).await, std::slice::from_ref(&made));
         assert!(claim(&store, &to.id, 8, "next", later(59)).await.is_empty(), "the lease holds");
-        assert_eq!(claim(&store, &to.id, 8, "next", later(60)).await, [made.clone()], "the lease is over");
+        assert_eq!(claim(&store, &to.id, 8, "next", later(60)).await, std::slice::from_ref(&made), "the lease is over");
         let mut conn = begin(&store).await;
         assert!(conn.errand(&ws, &made, "slow").await.unwrap().is_none());
         assert!(conn.errand(&other, &made, "next").await.unwrap().is_none());

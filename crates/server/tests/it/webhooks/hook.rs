@@ -11,7 +11,7 @@ use axum::{
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
-use http_body_util::BodyExt as _;
+use http_body_util::{BodyExt as _, Collected};
 use serde_json::Value;
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 
@@ -141,7 +141,7 @@ impl Drop for Hook {
 async fn answer(State(desk): State<Desk>, request: Request) -> Response {
     let (head, body) = request.into_parts();
     assert_eq!(head.method, http::Method::POST);
-    let bytes = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+    let bytes = body.collect().await.map(Collected::to_bytes).unwrap_or_default();
     let body = serde_json::from_slice(&bytes).unwrap_or_default();
     let told = Told { headers: head.headers, bytes, body };
     let rule = {
