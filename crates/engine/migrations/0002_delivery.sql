@@ -20,7 +20,7 @@ update delivery set nth = (
     and (d.created_at < delivery.created_at or (d.created_at = delivery.created_at and d.id <= delivery.id))
 );
 create unique index delivery_of_workspace on delivery (workspace_id, id);
-create index delivery_waiting on delivery (endpoint_id, next_at) where next_at is not null;
+create index delivery_waiting on delivery (endpoint_id, next_at, id) where next_at is not null;
 create index delivery_in_line on delivery (endpoint_id, connection_id, nth);
 create index delivery_ahead on delivery (endpoint_id, connection_id, nth) where next_at is not null;
 drop index delivery_due;
