@@ -214,13 +214,17 @@ async fn by_calls(broker: &Broker, candidate: &mut Candidate) -> Result<()> {
     match told? {
         // An answer that names nobody may be an error with status 200.
         Told::Account(account) if account.id.is_some() => candidate.known(account),
-        Told::Status(status) if status == StatusCode::UNAUTHORIZED => return Err(verify::refused(status)),
-        Told::Status(status) if !matches!(status.as_u16(), 403 | 404) => return Err(verify::unclear(status)),
+        Told::Status(status, words) if status == StatusCode::UNAUTHORIZED => {
+            return Err(verify::refused(status, words.as_deref()));
+        }
+        Told::Status(status, _) if !matches!(status.as_u16(), 403 | 404) => {
+            return Err(verify::unclear(status));
+        }
         Told::Along(_) | Told::Nothing if !verify::has_calls(&candidate.provider) => {
             let text = "This provider offers no way to verify a token without a refresh token; import without `verify`";
             return Err(Error::invalid("verify", text));
         }
-        Told::Account(_) | Told::Along(_) | Told::Status(_) | Told::Nothing => {
+        Told::Account(_) | Told::Along(_) | Told::Status(..) | Told::Nothing => {
             let text = "None of the provider's calls tells whether this token works; import without `verify`";
             return Err(Error::invalid("verify", text));
         }

@@ -1,13 +1,14 @@
 //! Verify: whether a token that nobody here has used works, by asking the provider.
 //!
-//! First the calls that the provider's file names, then the call for the account's identity. No word of the
-//! provider's that could hold the token goes on.
+//! First the calls that the provider's file names, then the call for the account's identity. The provider's words
+//! go on without the token, should it have repeated it.
 
 use std::collections::BTreeMap;
 
 use claviger_catalog::Provider;
 use claviger_protocol::{
     oauth2::Tokens,
+    text,
     verify::{self, Verdict},
 };
 
@@ -43,7 +44,7 @@ pub(super) async fn by_calls(
         let status = answer.status();
         match verify::read(calls, status, answer.body()) {
             Verdict::Works => return Ok(true),
-            Verdict::Refused => return Err(refused(status)),
+            Verdict::Refused => return Err(refused(status, words(answer.body(), tokens).as_deref())),
             Verdict::AskNext => {}
             Verdict::Unknown => return Err(unclear(status)),
         }
@@ -51,10 +52,21 @@ pub(super) async fn by_calls(
     Ok(false)
 }
 
-/// The provider answered this status to a call with the token.
-pub(super) fn refused(status: http::StatusCode) -> Error {
-    let message = format!("The provider does not accept it: it answered {}", status.as_u16());
+/// The provider answered this status, in these words, to a call with the token.
+pub(super) fn refused(status: http::StatusCode, words: Option<&str>) -> Error {
+    let words = words.map(|words| format!(" ({words})")).unwrap_or_default();
+    let message = format!("The provider does not accept it: it answered {}{words}", status.as_u16());
     Error::invalid("access_token", message)
+}
+
+/// What a provider's answer says went wrong, where it says it in JSON; never the token.
+pub(super) fn words(body: &[u8], tokens: &Tokens) -> Option<String> {
+    let value: serde_json::Value = serde_json::from_slice(body).ok()?;
+    let said = ["/error_description", "/error/message", "/message", "/error"];
+    let said = said.iter().find_map(|path| value.pointer(path)?.as_str())?;
+    let secrets = [Some(&tokens.access_token), tokens.refresh_token.as_ref()];
+    let hidden = text::without(said, &secrets.into_iter().flatten().collect::<Vec<_>>());
+    text::clean(&hidden)
 }
 
 /// The provider answered something that tells nothing.

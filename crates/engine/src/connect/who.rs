@@ -8,7 +8,7 @@ use claviger_catalog::Provider;
 use claviger_protocol::{identity, oauth2::Tokens};
 use http::StatusCode;
 
-use super::ANSWER_CAP;
+use super::{ANSWER_CAP, verify};
 use crate::{
     broker::Broker,
     domain::integration::Integration,
@@ -23,8 +23,8 @@ pub(super) enum Told {
     Along(identity::Account),
     /// Nothing is asked of this provider, or there is nowhere to ask.
     Nothing,
-    /// It answered with this status, not one of success.
-    Status(StatusCode),
+    /// It answered with this status, not one of success, in these words.
+    Status(StatusCode, Option<String>),
 }
 
 /// Asks, where the provider's file says how. `provider` is filled, `inputs` is what it was filled with.
@@ -50,7 +50,7 @@ pub(super) async fn ask(
     let answer = broker.outbound.fetch(request, ANSWER_CAP).await?;
     Ok(match answer.status() {
         status if status.is_success() => Told::Account(identity::read(about, answer.body())),
-        status => Told::Status(status),
+        status => Told::Status(status, verify::words(answer.body(), tokens)),
     })
 }
 
@@ -59,7 +59,7 @@ pub(super) fn or_unknown(provider: &Provider, told: Result<Told>) -> identity::A
     let why = match told {
         Ok(Told::Account(known) | Told::Along(known)) => return known,
         Ok(Told::Nothing) => return identity::Account::default(),
-        Ok(Told::Status(status)) => format!("the provider answered {}", status.as_u16()),
+        Ok(Told::Status(status, _)) => format!("the provider answered {}", status.as_u16()),
         Err(Error::Internal(error)) => error.to_string(),
         Err(error) => error.to_string(),
     };

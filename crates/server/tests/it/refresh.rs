@@ -1,6 +1,7 @@
 //! A connection stays alive: refreshed in time, once, and given up only when the provider says so.
 
-mod mint;
+mod changes;
+pub mod mint;
 
 use std::time::Duration;
 
