@@ -1,6 +1,7 @@
 """Claviger as a black box: the binary, its configuration, its two origins, and a copy of everything it answers."""
 
 import json
+import re
 import subprocess
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -11,6 +12,7 @@ from . import database, place, secret
 from .process import Process, base_env, free_port
 
 CLIENT_ID = "acme"
+EVENTS = ("connection.created", "connection.updated", "connection.deleted", "connection.expired")
 
 
 class Web(requests.Session):
@@ -37,10 +39,21 @@ class Web(requests.Session):
         ours = response.url.startswith(self.app)
         if not ours and not response.url.startswith(self.proxy):
             return
+        shown = told_once(response) if ours else None
         head = "".join(f"{k}: {v}\n" for k, v in response.headers.items() if k.lower() not in ("location", "set-cookie"))
         body = response.text if ours or own_error(response) else "(the upstream's)"
+        if shown:
+            body = body.replace(json.dumps(shown), '"(shown this once)"', 1)
         with open(self.folder / "answers.txt", "a", encoding="utf-8") as file:
             file.write(f"{response.request.method} {urlsplit(response.url).path} {response.status_code}\n{head}\n{body}\n\n")
+
+
+def told_once(response):
+    """The secret in an answer that makes one, the allowed place for it: a new webhook's, or a rolled one."""
+    path = urlsplit(response.url).path.rstrip("/")
+    if response.request.method == "POST" and re.fullmatch(r"/v1/webhooks(/[^/]+/secret)?", path) and response.ok:
+        return secret.remember("webhook secret", response.json()["secret"], "the API")
+    return None
 
 
 def own_error(response):
@@ -59,8 +72,7 @@ class Claviger:
     def __init__(self, kind, name="serve", **settings):
         self.folder = place.fresh(place.SWEPT, f"{name}-{kind}")
         self.database = database.new(kind, self.folder)
-        self.ports = free_port(), free_port()
-        self.app, self.proxy = (f"http://127.0.0.1:{p}" for p in self.ports)
+        self.listen()
         self.master_key = secret.master_key()
         self.settings = settings
         self.api_key = secret.api_key()
@@ -95,6 +107,18 @@ class Claviger:
                 "api_keys": [{"name": "backend", "secret": f"${{env:{key}}}", "scopes": ["management", "proxy"]}],
                 "integrations": integrations}
 
+    def beside(self, name="beside", **settings):
+        """Another process to be, with the same keys over the same database, at ports of its own."""
+        other = Claviger.__new__(Claviger)
+        other.__dict__.update(self.__dict__, process=None, settings={**self.settings, **settings})
+        other.folder = place.fresh(place.SWEPT, name)
+        other.listen()
+        return other
+
+    def listen(self):
+        self.ports = free_port(), free_port()
+        self.app, self.proxy = (f"http://127.0.0.1:{p}" for p in self.ports)
+
     def serve(self):
         self.process = Process("serve", [place.BIN, "serve"], self.folder, env=self.env())
         self.process.ready(self.app + "/readyz")
@@ -104,6 +128,11 @@ class Claviger:
         if self.process:
             self.process.stop()
             self.process = None
+
+    def kill(self):
+        """Ends it where it stands (SIGKILL)."""
+        self.process.kill()
+        self.process = None
 
     def web(self):
         """A new browser or client."""
@@ -123,10 +152,37 @@ class Claviger:
         return self.web().post(self.app + "/connection", json={"code": code, "redirect_uri": redirect_uri, **more},
                                headers={"Authorization": f"Bearer {key or self.api_key}"})
 
-    def call(self, method, path, connection, key=None, headers=None, **kwargs):
+    def call(self, method, path, connection, key=None, headers=None, web=None, **kwargs):
         """One proxied call."""
-        return self.web().request(method, self.proxy + path, allow_redirects=False, **kwargs, headers={
+        return (web or self.web()).request(method, self.proxy + path, allow_redirects=False, **kwargs, headers={
             "Authorization": f"Bearer {key or self.api_key}", "BU-Connection-Id": connection, **(headers or {})})
+
+
+    # The management API.
+
+    def api(self, method, path, key=None, web=None, **kwargs):
+        """One call of the management API: the answer as it came."""
+        return (web or self.web()).request(method, f"{self.app}/v1{path}", allow_redirects=False, **kwargs,
+                                           headers={"Authorization": f"Bearer {key or self.api_key}"})
+
+    def ask(self, method, path, **kwargs):
+        """The same, where it must succeed: the answer's JSON."""
+        answer = self.api(method, path, **kwargs)
+        assert answer.ok, f"{method} {path}: {answer.status_code} {answer.text}\n{self.said()}"
+        return answer.json() if answer.content else None
+
+    def hook(self, receiver, events=EVENTS, **more):
+        """Subscribes a receiver, which trusts the secret from here on; returns the webhook's id."""
+        made = self.ask("POST", "/webhooks", json={"name": "stories", "url": receiver.url, "events": list(events), **more})
+        receiver.trust(made["secret"])
+        return made["id"]
+
+    def bring(self, tokens, integration="sandbox", **more):
+        """Imports a connection of tokens (an answer of a token endpoint); returns its id."""
+        given = {"authToken": secret.remember("imported token", tokens["access_token"], "the product"), "expiresIn": tokens.get("expires_in")}
+        if "refresh_token" in tokens:
+            given["refreshToken"] = secret.remember("imported token", tokens["refresh_token"], "the product")
+        return self.ask("POST", "/connections", json={"integrationId": integration, **given, **more})["id"]
 
 
 def returned(address):

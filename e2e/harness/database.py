@@ -1,6 +1,8 @@
 """Databases for one Claviger each: a SQLite file in its folder, or a new database in the run's PostgreSQL."""
 
+import contextlib
 import os
+import sqlite3
 import subprocess
 from urllib.parse import urlsplit
 
@@ -35,3 +37,21 @@ def new(kind, folder):
     program("createdb", "--template=template0", name)
     made.append(name)
     return _postgres().rsplit("/", 1)[0] + "/" + name
+
+
+def sql(url, text):
+    """What one statement answers, as rows of texts (None: null), in a database that Claviger has open as well.
+
+    For what a story cannot wait for: an instant in the past is the clock moved on. The same text for both databases.
+    """
+    if url.startswith("sqlite://"):
+        with contextlib.closing(sqlite3.connect(url.removeprefix("sqlite://"), timeout=20, isolation_level=None)) as store:
+            return [tuple(None if v is None else str(v) for v in row) for row in store.execute(text).fetchall()]
+    said = program("psql", "--no-psqlrc", "-qAtc", text, "--field-separator=\t", "--pset=null=\\N", url.rsplit("/", 1)[1]).decode()
+    return [tuple(None if v == "\\N" else v for v in line.split("\t")) for line in said.splitlines()]
+
+
+def number(url, text):
+    """The one number that a query answers."""
+    (row,) = sql(url, text)
+    return int(row[0])

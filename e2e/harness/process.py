@@ -75,6 +75,12 @@ class Process:
             raise TimeoutError(f"{error}\n{self.said()}") from None
         return self
 
+    def kill(self, patience=15):
+        """SIGKILL: it writes nothing more, and answers nobody."""
+        self.popen.kill()
+        self.popen.wait(patience)
+        self.pid_file.unlink(missing_ok=True)
+
     def stop(self, patience=15):
         """Asks it to end, then ends it; returns its exit status."""
         if self.popen.poll() is None:

@@ -29,7 +29,7 @@ def api_key():
     return made("api key", "the operator", 46, "ck_")
 
 
-def master_key():
+def master_key(name="k1"):
     """A root key as `CLAVIGER_MASTER_KEY` takes it. The sweep looks for the key, not for its name."""
     key = remember("master key", base64.b64encode(secrets.token_bytes(32)).decode(), "the operator")
-    return f"k1:{key}"
+    return f"{name}:{key}"

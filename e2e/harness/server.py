@@ -1,7 +1,13 @@
 """The authorization servers that others wrote, each started for one story, with a file of what it saw."""
 
+import base64
+import hashlib
 import json
+import secrets
 import sys
+from urllib.parse import parse_qs, urlsplit
+
+import requests
 
 from . import place, secret
 from .process import Process, base_env, free_port
@@ -15,8 +21,9 @@ class AuthorizationServer:
     kind = client_id = health = provider = me = None
     scopes = []
 
-    def __init_subclass__(cls):
-        KINDS[cls.kind] = cls
+    def __init_subclass__(cls, foreign=True):
+        if foreign:
+            KINDS[cls.kind] = cls
 
     def __init__(self):
         self.port = free_port()
@@ -103,3 +110,47 @@ class Idpy(AuthorizationServer):
     def config(self):
         # offline_access without prompt=consent is refused.
         return {"issuer": self.url, "base_url": self.url, "authorize_params": {"prompt": "consent"}, "client_auth": "basic"}
+
+
+class Sandbox(AuthorizationServer, foreign=False):
+    """Our own sandbox provider: its API echoes what arrived. For stories about clients, not about conformance."""
+
+    kind, client_id, health, provider = "sandbox", "sandbox", "/.well-known/oauth-authorization-server", "sandbox"
+    scopes = ["read"]
+
+    def start(self, redirects, first_ttl=3600, later_ttl=3600):
+        prefix, = redirects
+        self.own_redirect = prefix + "own"
+        argv = [place.BIN, "sandbox", "--client-secret", self.client_secret, "--redirect-prefix", prefix,
+                "--token-lifetime", first_ttl, "--sandbox-listen", f"127.0.0.1:{self.port}"]
+        self.process = Process(self.kind, argv, self.folder).ready(self.url + self.health)
+        return self
+
+    def config(self):
+        paths = {"authorize_url": "/authorize", "token_url": "/token", "revoke_url": "/revoke", "userinfo_url": "/userinfo",
+                 "base_url": "/api"}
+        return {name: self.url + path for name, path in paths.items()}
+
+    def faults(self, **changes):
+        """Makes it misbehave; None ends a fault."""
+        assert requests.post(self.url + "/faults", json=changes, timeout=20).status_code == 200
+
+    def stats(self):
+        return requests.get(self.url + "/stats", timeout=20).json()
+
+    def token(self, web=requests, **form):
+        """One token request of the test's own: the answer's JSON."""
+        answer = web.post(self.url + "/token", data=form, auth=(self.client_id, self.client_secret), timeout=20)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def grant(self, scopes=("read",)):
+        """Tokens of a new grant that Claviger had no part in."""
+        verifier = secrets.token_urlsafe(48)
+        challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
+        asked = {"response_type": "code", "client_id": self.client_id, "redirect_uri": self.own_redirect, "state": "own",
+                 "scope": " ".join(scopes), "code_challenge": challenge, "code_challenge_method": "S256"}
+        back = requests.post(self.url + "/authorize", params=asked, data={"decision": "allow", "account": "alice"},
+                             allow_redirects=False, timeout=20)
+        (code,) = parse_qs(urlsplit(back.headers["Location"]).query)["code"]
+        return self.token(grant_type="authorization_code", code=code, redirect_uri=self.own_redirect, code_verifier=verifier)
