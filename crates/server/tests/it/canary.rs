@@ -4,6 +4,7 @@
 //! then all that was kept, logged and answered is searched for every secret that anybody knew.
 
 mod blabber;
+mod managed;
 mod sweep;
 
 use std::{
@@ -252,12 +253,20 @@ async fn no_secret_is_found_where_it_must_not_be() {
         for completion in crate::support::COMPLETIONS {
             live(&life, &blabber, completion).await;
         }
+        managed::manage(&life, &blabber).await;
         app.broker.logs.flush().await;
 
         let kinds = life.secrets.kinds();
-        for what in
-            ["our state", "our code", "a verifier", "a token", "the client's credentials", "a browser's id"]
-        {
+        for what in [
+            "our state",
+            "our code",
+            "a verifier",
+            "a token",
+            "the client's credentials",
+            "a browser's id",
+            "an imported token",
+            "a webhook's secret",
+        ] {
             assert!(kinds.get(what).is_some_and(|known| *known >= 1), "the story knows no {what}: {kinds:?}");
         }
         let logged = String::from_utf8(log.bytes()).unwrap();
