@@ -267,7 +267,7 @@ async fn an_integration_that_changes_meanwhile_connects_nothing() {
         let (done, ()) = tokio::join!(import(app, verified("mint", "access-0", Some("refresh-0"))), async {
             mint.waiting.recv().await.expect("a refresh");
             app.reconfigure(&app.acme, &id, |config| {
-                config.token_url = Some("https://other.test/token".into())
+                config.token_url = Some("https://other.test/token".into());
             })
             .await;
             mint.permits.add_permits(1);
