@@ -3,7 +3,7 @@
 use axum::{
     extract::State,
     http::{StatusCode, Uri},
-    response::{IntoResponse as _, Response},
+    response::IntoResponse as _,
 };
 use claviger_engine::{
     connect::Import,
@@ -15,7 +15,7 @@ use claviger_engine::{
 use serde::Serialize;
 
 use super::{
-    asked::{Answer, Body, Caller, Named, Query, Refused},
+    asked::{Answer, Body, Caller, Named, Query},
     body::Fields,
     error, wire,
 };
@@ -147,11 +147,7 @@ pub async fn list(State(app): State<App>, Caller(key): Caller, query: Query, uri
         (status = 502, body = error::Problem, description = "With `verify`: the provider can't be asked.")
     )
 )]
-pub async fn import(
-    State(app): State<App>,
-    Caller(key): Caller,
-    Body(body): Body,
-) -> std::result::Result<Response, Refused> {
+pub async fn import(State(app): State<App>, Caller(key): Caller, Body(body): Body) -> Answer {
     claviger_engine::access::require_write(&key)?;
     let mut fields = Fields::read(&body)?;
     let integration = fields.need("integration_id")?;
