@@ -135,7 +135,10 @@ fn an_error_about_a_url_quotes_no_user_name_and_no_password() {
     {
         let error = check::url("url", text).expect_err("not this one").to_string();
         assert!(!error.contains("canary"), "{error}");
-        assert!(!check::redirect_uri(text).expect_err("nor here").to_string().contains("canary"));
+        // `ftp` may be an app's own scheme, and so be registered.
+        let quoted = check::redirect_uri(text).err().map(|error| error.to_string());
+        assert!(quoted.is_some() || text.starts_with("ftp:"), "{text}");
+        assert!(!quoted.unwrap_or_default().contains("canary"));
     }
 }
 
