@@ -104,9 +104,9 @@ impl Bound {
 pub async fn serve(app: App, bound: Bound, settings: &Settings, stop: watch::Receiver<bool>) -> Result<()> {
     let tls = settings.tls.as_ref().map(|tls| listen::tls(&tls.cert, &tls.key)).transpose()?;
     let limit = settings.shutdown_timeout;
-    tracing::info!(app = %bound.app()?, proxy = %bound.proxy()?, public_url = %app.broker.urls.app, "listening");
     // Before anything is served, so that no rotation of root keys overlooks this process.
     let presence = process::announce(&app.broker).await?;
+    tracing::info!(app = %bound.app()?, proxy = %bound.proxy()?, public_url = %app.broker.urls.app, "listening");
     let jobs = Jobs::start(&app.broker, settings.keep);
     let broker = app.broker.clone();
     let metrics = async {
