@@ -79,18 +79,19 @@ class Claviger:
         self.process = None
 
     def env(self, **more):
-        return base_env(
-            CLAVIGER_DATABASE_URL=self.database, CLAVIGER_MASTER_KEY=self.master_key, CLAVIGER_PUBLIC_URL=self.app,
-            CLAVIGER_PROXY_PUBLIC_URL=self.proxy, CLAVIGER_LISTEN=f"127.0.0.1:{self.ports[0]}",
-            CLAVIGER_PROXY_LISTEN=f"127.0.0.1:{self.ports[1]}", CLAVIGER_OUTBOUND_ALLOW="127.0.0.0/8",
-            **{"CLAVIGER_PROXY_RATE_LIMIT": "off", **self.settings, **more})
+        return base_env(**{
+            "CLAVIGER_DATABASE_URL": self.database, "CLAVIGER_MASTER_KEY": self.master_key, "CLAVIGER_PUBLIC_URL": self.app,
+            "CLAVIGER_PROXY_PUBLIC_URL": self.proxy, "CLAVIGER_LISTEN": f"127.0.0.1:{self.ports[0]}",
+            "CLAVIGER_PROXY_LISTEN": f"127.0.0.1:{self.ports[1]}", "CLAVIGER_OUTBOUND_ALLOW": "127.0.0.0/8",
+            "CLAVIGER_PROXY_RATE_LIMIT": "off", **self.settings, **more})
 
     def run(self, *argv, rc=0, **env):
-        """One command; what it says is swept."""
+        """One command: its stdout; what went to stderr is in `complaint`. Both are swept."""
         done = subprocess.run([str(place.BIN), *map(str, argv)], stdin=subprocess.DEVNULL, env=self.env(**env), text=True,
                               capture_output=True, timeout=120, cwd=self.folder)
         with open(self.folder / "commands.txt", "a", encoding="utf-8") as file:
             file.write(f"$ claviger {' '.join(map(str, argv))}\n{done.stdout}{done.stderr}\n")
+        self.complaint = done.stderr
         assert done.returncode == rc, f"claviger {argv[0]} ended with {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done.stdout
 
@@ -177,12 +178,12 @@ class Claviger:
         receiver.trust(made["secret"])
         return made["id"]
 
-    def bring(self, tokens, integration="sandbox", **more):
+    def bring(self, tokens, integration="sandbox", web=None, **more):
         """Imports a connection of tokens (an answer of a token endpoint); returns its id."""
         given = {"authToken": secret.remember("imported token", tokens["access_token"], "the product"), "expiresIn": tokens.get("expires_in")}
         if "refresh_token" in tokens:
             given["refreshToken"] = secret.remember("imported token", tokens["refresh_token"], "the product")
-        return self.ask("POST", "/connections", json={"integrationId": integration, **given, **more})["id"]
+        return self.ask("POST", "/connections", web=web, json={"integrationId": integration, **given, **more})["id"]
 
 
 def returned(address):

@@ -4,6 +4,7 @@ import contextlib
 import os
 import sqlite3
 import subprocess
+import time
 from urllib.parse import urlsplit
 
 import pytest
@@ -55,3 +56,16 @@ def number(url, text):
     """The one number that a query answers."""
     (row,) = sql(url, text)
     return int(row[0])
+
+
+def wait_for(url, query, least, seconds=60):
+    """Returns within a few milliseconds of the moment when a query's number is at least `least`."""
+    if url.startswith("sqlite://"):
+        end = time.monotonic() + seconds
+        with contextlib.closing(sqlite3.connect(url.removeprefix("sqlite://"), timeout=20, isolation_level=None)) as store:
+            while store.execute(query).fetchone()[0] < least:
+                assert time.monotonic() < end, f"waited {seconds} s for {query}"
+                time.sleep(0.001)
+    else:  # asked by the server itself: starting a program for each look would take too long
+        program("psql", "--no-psqlrc", "-qc", f"do $$ begin for n in 1..{seconds * 500} loop if ({query}) >= {least} then return; "
+                "end if; perform pg_sleep(0.002); end loop; raise 'waited too long'; end $$", url.rsplit("/", 1)[1])

@@ -49,9 +49,10 @@ def test_nothing_of_the_run_lies_about():
     files = sweep.places()
     kinds, names = set(values.values()), [str(f) for f in files]
     missing = {"api key", "master key", "client secret", "provider code", "connection code", "verifier", "access token", "refresh token",
-               "id token", "provider state", "browser cookie", "dev's own"} - kinds
+               "id token", "provider state", "browser cookie", "dev's own", "webhook secret", "imported token"} - kinds
     assert not missing, f"the run did not show the sweep: {missing} (the sweep belongs to a whole run)"
-    for wanted in ("claviger.db", "serve.err", "dev.err", "commands.txt", "answers.txt", "landing.html", ".sql", "server.log"):
+    for wanted in ("claviger.db", "copy.db", "serve.err", "rotate.err", "dev.err", "commands.txt", "answers.txt", "landing.html", ".sql",
+                   "server.log"):
         assert any(n.endswith(wanted) for n in names), f"no {wanted} to look into"
     found = sweep.look(values, files)
     assert not found, "secrets lie about:\n" + "\n".join(f"{kind}: {file}" for kind, file in found)
