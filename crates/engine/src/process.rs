@@ -75,7 +75,7 @@ async fn go_on(broker: Arc<Broker>, mut process: Process, stop: CancellationToke
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
-            () = tokio::time::sleep(BEAT) => {}
+            () = broker.clock.pause(BEAT) => {}
         }
         process.seen_at = broker.clock.now();
         if let Err(error) = beat(&broker, &process).await {

@@ -74,6 +74,23 @@ fn wrapped_anew_it_opens_with_the_new_key_alone_and_its_body_is_as_it_was() {
 }
 
 #[test]
+fn a_data_key_is_wrapped_for_one_place() {
+    let both = vault(&format!("{},{}", entry("k2", 2), entry("k1", 1)));
+    let old = vault(&entry("k1", 1)).seal(&AAD, &Secret::new(CANARY)).unwrap();
+    for sealed in [both.rewrap(&AAD, &old).unwrap().unwrap(), old] {
+        let unwraps = |aad: &Aad<'_>| both.data_key(aad, &sealed.parts().unwrap()).is_ok();
+        assert!(unwraps(&AAD));
+        for moved in [
+            Aad { workspace: "ws_b", ..AAD },
+            Aad { record: "conn_2", ..AAD },
+            Aad { field: "flow.outcome", ..AAD },
+        ] {
+            assert!(!unwraps(&moved), "whatever body is beside it");
+        }
+    }
+}
+
+#[test]
 fn what_does_not_open_is_not_wrapped_anew() {
     let both = vault(&format!("{},{}", entry("k2", 2), entry("k1", 1)));
     let seal = |aad| vault(&entry("k1", 1)).seal(aad, &Secret::new(CANARY)).unwrap();

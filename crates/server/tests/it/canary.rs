@@ -15,11 +15,15 @@ use std::{
 use bytes::Bytes;
 use claviger_engine::{
     access, connect,
-    domain::{api_key::Scope, audit::Actor, connection::Status, event::EventKind, workspace::Completion},
+    domain::{
+        api_key::Scope, audit::Actor, connection::Status, event::EventKind, webhook::Attempt,
+        workspace::Completion,
+    },
     error::Error,
-    id::ConnectionId,
+    id::{AttemptId, ConnectionId},
     secret::Secret,
     setup::{self, NewApiKey, NewUser, NewWebhook, NewWorkspace},
+    store::{Kind, Store, trial},
     vault::KeyRing,
 };
 use http::{Method, Request};
@@ -40,7 +44,7 @@ struct Life<'a> {
     app: &'a TestApp,
     secrets: Arc<Secrets>,
     answers: Mutex<Vec<(String, Answer)>>,
-    errors: Mutex<Vec<String>>,
+    texts: Mutex<Vec<(&'static str, String)>>,
 }
 
 impl Life<'_> {
@@ -50,7 +54,11 @@ impl Life<'_> {
     }
 
     fn note_error(&self, error: &Error) {
-        self.errors.lock().unwrap().push(format!("{error:?} {error:#?} {error}"));
+        self.note_text("an error", format!("{error:?} {error:#?} {error}"));
+    }
+
+    fn note_text(&self, place: &'static str, text: String) {
+        self.texts.lock().unwrap().push((place, text));
     }
 
     /// To the provider's door; our state and the browser's id are secrets from there on.
@@ -98,13 +106,30 @@ impl Life<'_> {
         for (place, answer) in self.answers.lock().unwrap().iter() {
             found.extend(self.secrets.found_in_answer(place, answer));
         }
-        for error in self.errors.lock().unwrap().iter() {
-            found.extend(self.secrets.found_in("an error", error.as_bytes(), &[]));
+        for (place, text) in self.texts.lock().unwrap().iter() {
+            found.extend(self.secrets.found_in(place, text.as_bytes(), &[]));
         }
+        found.extend(self.secrets.found_in(
+            "the metrics",
+            self.app.broker.metrics.text().unwrap().as_bytes(),
+            &[],
+        ));
+        found.extend(self.secrets.found_in("a backup", &backup(&self.app.broker.store).await, &[]));
         found.sort();
         found.dedup();
         found
     }
+}
+
+/// The bytes of a backup; none of PostgreSQL, which has its own tools.
+async fn backup(store: &Store) -> Vec<u8> {
+    if store.kind() == Kind::Postgres {
+        return Vec::new();
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("backup.db");
+    assert!(store.backup(&file).await.unwrap().bytes > 100_000, "there is something in it");
+    std::fs::read(file).unwrap()
 }
 
 fn query(location: &http::HeaderValue) -> Vec<(String, String)> {
@@ -249,12 +274,16 @@ async fn no_secret_is_found_where_it_must_not_be() {
         secrets.add("a root key", keys.expose().split_once(':').unwrap().1);
         let blabber = Blabber::start(&secrets).await;
         set_up(app, &secrets, &blabber).await;
-        let life = Life { app, secrets, answers: Mutex::default(), errors: Mutex::default() };
+        let life = Life { app, secrets, answers: Mutex::default(), texts: Mutex::default() };
         for completion in crate::support::COMPLETIONS {
             live(&life, &blabber, completion).await;
         }
         managed::manage(&life, &blabber).await;
+        managed::deliver(&life).await;
         app.broker.logs.flush().await;
+        // First under the key that it was stored with, then under the new one.
+        assert_eq!(life.sweep(&log).await, [""; 0]);
+        managed::rotate(&life, keys.expose()).await;
 
         let kinds = life.secrets.kinds();
         for what in [
@@ -274,6 +303,10 @@ async fn no_secret_is_found_where_it_must_not_be() {
             logged.contains("WARN") && logged.contains("claviger"),
             "something is logged at all: {logged}"
         );
+        let rows = trial::contents(&app.broker.store).await;
+        for place in ["delivery_attempt.answer", "process.key_ids", "webhook_endpoint.previous_secret"] {
+            assert!(rows.iter().any(|(there, _)| there == place), "nothing is in {place}");
+        }
         let found = life.sweep(&log).await;
         assert!(found.is_empty(), "{found:#?}");
     })
@@ -292,7 +325,7 @@ async fn the_sweep_finds_what_is_there() {
         secrets.add("our code", "canary_planted_code_0");
         let blabber = Blabber::start(&secrets).await;
         set_up(app, &secrets, &blabber).await;
-        let life = Life { app, secrets, answers: Mutex::default(), errors: Mutex::default() };
+        let life = Life { app, secrets, answers: Mutex::default(), texts: Mutex::default() };
         live(&life, &blabber, Completion::Redirect).await;
         assert_eq!(life.sweep(&log).await, [""; 0]);
 
@@ -303,6 +336,14 @@ async fn the_sweep_finds_what_is_there() {
             to.conn.set_connection_status(ws, id, Status::NeedsReauth, Some(why), now).await
         })
         .await;
+        let event = app.events(&app.acme).await.pop().unwrap().id;
+        let delivery = app.read().await.deliveries(ws, &event).await.unwrap().remove(0).id;
+        let answer = Some("you sent canary+planted/secret==".to_owned());
+        let (number, status, error, duration_ms, at) = (0, Some(500), None, 1, now);
+        let attempt = AttemptId::new();
+        let attempt =
+            Attempt { id: attempt, delivery_id: delivery, number, status, error, answer, duration_ms, at };
+        app.change(async |to| to.conn.add_attempt(ws, &attempt).await).await;
         tracing::trace!(target: "claviger_engine", "sent token=canary%2Bplanted%2Fsecret%3D%3D");
         let headers = [("location", "/?code=canary_planted_code_0&token=canary%2Bplanted%2Fsecret%3D%3D")];
         let headers = headers.into_iter().map(|(n, v)| (n.parse().unwrap(), v.parse().unwrap())).collect();
@@ -313,12 +354,15 @@ async fn the_sweep_finds_what_is_there() {
         let mut want = vec![
             "a planted one in an error",
             "a planted one in connection.status_reason",
+            "a planted one in delivery_attempt.answer",
             "a planted one in location of a page",
             "a planted one in the log",
             "our code in the body of a page",
         ];
+        let postgres = app.broker.store.kind() == Kind::Postgres;
+        want.extend((!postgres).then_some("a planted one in a backup"));
         let in_files: Vec<&String> = found.iter().filter(|place| place.contains("claviger.db")).collect();
-        assert_eq!(in_files.is_empty(), app.broker.store.kind() == claviger_engine::store::Kind::Postgres);
+        assert_eq!(in_files.is_empty(), postgres);
         let rest: Vec<&str> =
             found.iter().map(String::as_str).filter(|place| !place.contains("claviger.db")).collect();
         want.sort_unstable();

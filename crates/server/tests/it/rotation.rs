@@ -363,6 +363,25 @@ async fn a_serving_process_is_there_from_before_its_start_until_after_its_end() 
 }
 
 #[tokio::test]
+async fn a_serving_process_says_again_and_again_that_it_lives() {
+    on_each_old(async |app| {
+        let presence = process::announce(&app.broker).await.unwrap();
+        let limit = std::time::Instant::now() + Duration::from_secs(20);
+        for _ in 0..2 {
+            let silent = app.broker.clock.now().plus(process::ALIVE);
+            // Each second of the clock takes a moment: it is heard of again long after one beat would be forgotten.
+            while !process::alive(&app.broker).await.unwrap().iter().any(|one| one.seen_at > silent) {
+                assert!(std::time::Instant::now() < limit, "it is silent");
+                app.pass(Duration::from_secs(1));
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        }
+        presence.leave().await;
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn who_writes_meanwhile_is_not_written_over() {
     on_each_old(async |app| {
         let id = ConnectionId::parse(&connected(app).await).unwrap();
@@ -494,7 +513,7 @@ fn the_command_line_rotates_and_tells_when_the_old_key_may_go() {
 
     let (code, out, err) = run(&new(), &["key", "rotate"]);
     assert!(
-        code == Some(1) && err.contains("workspace.jwt_secret ws_") && err.contains("not given"),
+        code == Some(1) && err.contains("workspace.jwt_secret of ws_") && err.contains("not given"),
         "{out}{err}"
     );
     let dry = json(&both(), &["key", "rotate", "--dry-run", "--json"]);

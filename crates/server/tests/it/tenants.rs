@@ -1,21 +1,23 @@
 //! Two workspaces on one server: what belongs to one answers the other exactly as if it did not exist.
 
+mod store;
+
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use claviger_engine::{
-    connect,
-    domain::{audit::Actor, workspace::Completion},
-    error::Error,
-    id::{ApiKeyId, ConnectionId, DeliveryId, EndpointId, EventId, FlowId, IntegrationId, WorkspaceId},
+    domain::workspace::Completion,
+    id::{ConnectionId, DeliveryId, EndpointId, EventId, FlowId, IntegrationId, WorkspaceId},
     setup::{self, NewApiKey, NewWebhook},
-    store::{Conn, ConnectionFilter},
 };
 use http::Method;
 use serde_json::json;
 
-use crate::management::{ask, everywhere as everywhere_managed};
-use crate::support::{Answer, Browser, CB, Tenant, TestApp, app::ALL, on_each, value};
+use crate::{
+    management::{ask, everywhere as everywhere_managed},
+    openapi::operations,
+    support::{Answer, Browser, CB, Tenant, TestApp, on_each, value},
+};
 
 /// What of an answer could tell two ids apart: status, body, and headers, without what is fresh each time.
 #[derive(Debug, PartialEq, Eq)]
@@ -260,72 +262,53 @@ async fn a_revoked_expired_or_foreign_key_answers_like_no_key() {
     .await;
 }
 
-/// Every query of the store that takes a workspace and an id.
-async fn look(conn: &mut Conn, ws: &WorkspaceId, of: &Named) -> Vec<(&'static str, bool)> {
-    let filter =
-        ConnectionFilter { integration_id: Some(of.integration.clone()), ..ConnectionFilter::default() };
-    vec![
-        ("connection", conn.connection(ws, &of.connection).await.unwrap().is_some()),
-        ("credential", conn.credential(ws, &of.connection).await.unwrap().is_some()),
-        ("connections", !conn.connections(ws, &filter, &ALL).await.unwrap().is_empty()),
-        ("integration", conn.integration(ws, &of.integration).await.unwrap().is_some()),
-        ("by selector", conn.integration_by_selector(ws, of.integration.as_str()).await.unwrap().is_some()),
-        ("deliveries", !conn.deliveries(ws, &of.event).await.unwrap().is_empty()),
-        ("endpoint", conn.endpoint(ws, &of.endpoint).await.unwrap().is_some()),
-        ("api key", conn.api_keys(ws).await.unwrap().iter().any(|key| key.id == of.key)),
-        ("event", conn.events(ws, &ALL).await.unwrap().iter().any(|event| event.id == of.event)),
-        (
-            "audit",
-            conn.audits(ws, &ALL).await.unwrap().iter().any(|row| row.target == of.integration.as_str()),
-        ),
-    ]
-}
-
-struct Named {
-    connection: ConnectionId,
-    integration: IntegrationId,
-    event: EventId,
-    endpoint: EndpointId,
-    key: ApiKeyId,
+#[test]
+fn every_endpoint_of_the_document_is_tried() {
+    // The other two are in `everywhere` by hand.
+    let by_hand = [(Method::GET, "/authorize".to_owned()), (Method::POST, "/connection".to_owned())];
+    let managed = everywhere_managed("C", "I", "W", "D").into_iter().map(|place| (place.method, place.path));
+    let tried: Vec<_> = managed.chain(by_hand).collect();
+    let known = operations();
+    for one in &known {
+        let found = tried.iter().any(|(method, path)| one.is(method, path));
+        assert!(found, "{} {} is not in management::everywhere", one.method, one.path);
+    }
+    for (method, path) in tried {
+        assert!(known.iter().any(|one| one.is(&method, &path)), "{method} {path} is not in the document");
+    }
 }
 
 #[tokio::test]
-async fn no_query_crosses_from_one_workspace_into_another() {
+async fn a_list_holds_nothing_of_another_workspaces_however_it_is_narrowed() {
     on_each(async |app| {
         let other = app.tenant("Other").await;
-        let (endpoint, _) =
-            app.change(async |to| setup::webhook(to, &other.workspace, every_event()).await).await;
-        let (_, pairs) = Browser::new().connect(app, &other, &[]).await.redirect();
-        let connection = app.connection(&other, value(&pairs, "connection_id")).await;
-        let key = app.read().await.api_keys(&other.workspace).await.unwrap()[0].id.clone();
-        let named = Named {
-            connection: connection.id.clone(),
-            integration: other.integration.clone(),
-            event: app.events(&other).await[0].id.clone(),
-            endpoint: endpoint.id,
-            key,
-        };
-        let mut conn = app.read().await;
-        for (query, found) in look(&mut conn, &other.workspace, &named).await {
-            assert!(found, "{query} finds its own");
+        let theirs = belongings(app, &other).await;
+        let own = belongings(app, &app.acme).await;
+        for list in operations().iter().filter(|one| one.method == Method::GET && one.is_whole()) {
+            if list.path == "/authorize" {
+                continue;
+            }
+            let ask = async |query: String| {
+                ask(app, &app.acme.key, Method::GET, &format!("{}?{query}", list.path), None).await
+            };
+            let whole = ask("limit=100".to_owned()).await;
+            assert_eq!(whole.status, 200, "{}", whole.text());
+            assert!(own.ids.iter().any(|(_, id)| whole.text().contains(id.as_str())), "it holds its own");
+            for ((kind, foreign), (_, stranger)) in theirs.ids.iter().zip(strangers()) {
+                assert!(!whole.text().contains(foreign.as_str()), "{} holds a {kind}", list.path);
+                for name in &list.query {
+                    let got = ask(format!("{name}={foreign}")).await;
+                    let want = ask(format!("{name}={stranger}")).await;
+                    assert_eq!(said(&got, foreign), said(&want, &stranger), "{} {name} {kind}", list.path);
+                    assert!(
+                        got.status == 400 || got.json() == json!([]),
+                        "{} {name}: {}",
+                        list.path,
+                        got.text()
+                    );
+                }
+            }
         }
-        for (query, found) in look(&mut conn, &app.acme.workspace, &named).await {
-            assert!(!found, "{query} finds another workspace's");
-        }
-        drop(conn);
-
-        let ended = connect::end(&app.broker, &app.acme.workspace, &named.connection, Actor::Cli).await;
-        assert!(matches!(ended, Err(Error::NotFound { .. })));
-        app.change(async |to| {
-            let conn = &mut *to.conn;
-            assert!(!conn.delete_connection(&app.acme.workspace, &named.connection).await?);
-            assert!(!conn.revoke_api_key(&app.acme.workspace, &named.key, app.broker.clock.now()).await?);
-            assert!(!conn.delete_endpoint(&app.acme.workspace, &named.endpoint).await?);
-            Ok(())
-        })
-        .await;
-        assert_eq!(app.sandbox.stats().await.revoke_requests, 0);
-        assert_eq!(app.call(&other.key, named.connection.as_str(), "/me").await.status, 200);
     })
     .await;
 }

@@ -54,6 +54,19 @@ fn in_a_workspace_with_dead_endpoints_a_live_one_finds_a_place() {
 }
 
 #[test]
+fn dead_endpoints_never_take_the_last_places_of_their_workspace() {
+    let dead: Vec<_> = (0..20).map(|n| place(0, n)).collect();
+    let (mut board, alive) = (Board::default(), place(0, 99));
+    for _ in 0..5 {
+        for (endpoint, count) in board.share(&dead) {
+            (0..count).for_each(|_| board.took_off(&dead[0].0, &endpoint));
+        }
+    }
+    let waiting: Vec<_> = dead.iter().cloned().chain([alive.clone()]).collect();
+    assert!(given(&board, &waiting, &alive) >= 1, "each of the dead could hold eight");
+}
+
+#[test]
 fn the_process_is_bounded_and_the_least_busy_comes_first() {
     let others: Vec<_> = (0..127).map(|n| (place(n % 3, n), 1)).collect();
     let mut board = busy(&others);

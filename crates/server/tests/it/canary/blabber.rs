@@ -23,7 +23,7 @@ pub struct Blabber {
     pub refuses: Arc<AtomicBool>,
     /// What the token endpoint calls its refusal.
     pub error: Arc<Mutex<&'static str>>,
-    /// The API answers 401.
+    /// The API answers 401, and so does the account.
     pub locked: Arc<AtomicBool>,
 }
 
@@ -48,6 +48,12 @@ impl Blabber {
                             return says("{}");
                         }
                         mint(&all, minted.fetch_add(1, Ordering::SeqCst))
+                    }
+                    "/userinfo" if lock => {
+                        let shown = head.all("authorization").concat();
+                        let words = format!("{} is not known", shown.trim_start_matches("Bearer "));
+                        let body = json!({ "error": { "message": words } }).to_string();
+                        say(401, &[("content-type", "application/json")], body)
                     }
                     "/userinfo" => says(r#"{"sub":"u-1","name":"U One","email":"u@one.test"}"#),
                     _ if lock => {
@@ -110,4 +116,18 @@ fn mint(secrets: &Secrets, n: usize) -> Response {
         "token_type": "Bearer", "expires_in": 3600, "extra": access,
     });
     says(&tokens.to_string())
+}
+
+/// A receiver of webhooks that says everything back to whoever sent it, headers first, and takes nothing.
+pub async fn echo() -> Upstream {
+    Upstream::whole(|head: Head, body: Body| async move {
+        let body = body.collect().await.expect("a whole body").to_bytes();
+        let mut said: String = format!("{} {}\n", head.method, head.target);
+        for (name, value) in &head.headers {
+            said += &format!("{name}: {}\n", value.to_str().expect("an ASCII header"));
+        }
+        said += &String::from_utf8_lossy(&body);
+        say(503, &[("x-echo", &said.replace('\n', " "))], said.clone())
+    })
+    .await
 }

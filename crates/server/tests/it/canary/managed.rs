@@ -1,13 +1,18 @@
-//! What the management API is told and what it makes: imported tokens, and secrets of webhooks.
+//! What the management API is told and what it makes: imported tokens, and secrets of webhooks; what becomes of
+//! deliveries at a receiver that repeats them; and what an operator does with all of it.
 
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
+use claviger_engine::{process, rotate, vault::KeyRing, webhook::deliver};
 use http::Method;
 use serde_json::{Value, json};
 
-use super::{Blabber, Life};
-use crate::{management::ask, support::Answer};
+use super::{Blabber, Life, blabber};
+use crate::{
+    management::ask,
+    support::{Answer, Options, TestApp},
+};
 
 impl Life<'_> {
     async fn manage(&self, method: Method, path: &str, body: &Value) -> Answer {
@@ -55,6 +60,67 @@ async fn import(life: &Life<'_>, blabber: &Blabber) {
         }
     }
     blabber.refuses.store(false, Ordering::SeqCst);
+    // Without a refresh token the account is asked for, and the provider repeats the token that it does not know.
+    blabber.locked.store(true, Ordering::SeqCst);
+    let access = "canary_given_access_and_refused";
+    life.secrets.add("an imported token", access);
+    let body = json!({ "integrationId": "blabber", "authToken": access, "verify": true });
+    let refused = life.manage(Method::POST, "/v1/connections", &body).await;
+    refused.assert_field("auth_token");
+    assert!(refused.text().contains("is not known"), "in the provider's words: {}", refused.text());
+    blabber.locked.store(false, Ordering::SeqCst);
+}
+
+/// Deliveries to a receiver that repeats all it was sent, while one secret is replaced by another; then what is kept
+/// of them is asked for.
+pub async fn deliver(life: &Life<'_>) {
+    let (app, echo) = (life.app, blabber::echo().await);
+    let list = life.manage(Method::GET, "/v1/webhooks", &json!({})).await.json();
+    let hooks = list.as_array().unwrap();
+    assert!(hooks.len() >= 2, "{hooks:?}");
+    for hook in hooks {
+        let path = format!("/v1/webhooks/{}", hook["id"].as_str().unwrap());
+        let body = json!({ "url": format!("{}/in?a=b", echo.origin) });
+        assert_eq!(life.manage(Method::PATCH, &path, &body).await.status, 200);
+        life.reveal(&format!("{path}/secret"), &json!({ "overlap": 600 })).await;
+    }
+    while deliver::round(&app.broker).await.unwrap() > 0 {}
+    assert!(!echo.seen().is_empty(), "something was sent");
+    let mut repeated = 0;
+    for hook in hooks {
+        let path = format!("/v1/webhooks/{}/deliveries", hook["id"].as_str().unwrap());
+        let listed = life.manage(Method::GET, &path, &json!({})).await.json();
+        for one in listed.as_array().unwrap() {
+            let path = format!("{path}/{}", one["id"].as_str().unwrap());
+            let whole = life.manage(Method::GET, &path, &json!({})).await.json();
+            for attempt in whole["attempts"].as_array().unwrap() {
+                let answer = attempt["answer"].as_str().unwrap();
+                repeated += usize::from(answer.contains("bundleup-signature-next: "));
+            }
+            let again = life.manage(Method::POST, &format!("{path}/redeliver"), &json!({})).await;
+            assert_eq!(again.status, 202, "{}", again.text());
+        }
+    }
+    assert!(repeated > 0, "what was sent is kept as it was repeated");
+}
+
+/// A new root key, while a process that holds it serves; then everything is wrapped with it.
+pub async fn rotate(life: &Life<'_>, old: &str) {
+    let new = KeyRing::generate_as("canary").unwrap();
+    life.secrets.add("a root key", new.expose().split_once(':').unwrap().1);
+    let keys = Some(format!("{},{old}", new.expose()));
+    let beside = TestApp::start(life.app.broker.store.clone(), Options { keys, ..Options::default() }).await;
+    life.secrets.add("an API key", &beside.acme.key);
+    let stranger = process::announce(&life.app.broker).await.unwrap();
+    life.note_error(&rotate::rotate(&beside.broker, |_| {}).await.unwrap_err());
+    stranger.leave().await;
+    let presence = process::announce(&beside.broker).await.unwrap();
+    let report = rotate::rotate(&beside.broker, |_| {}).await.unwrap();
+    assert!(report.failed == 0 && report.wrapped.values().sum::<i64>() > 5, "{report:?}");
+    life.note_text("a rotation", format!("{report:?}"));
+    // Its row stays, to be looked through.
+    drop(presence);
+    beside.stop().await;
 }
 
 /// Everything that can be done here, with secrets in whatever may hold one.
