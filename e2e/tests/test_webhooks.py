@@ -150,7 +150,7 @@ def test_killed_between_commit_and_delivery(hooked):
     assert hooked.broker.exchange(got["code"], hooked.product.callback).json()["connection_id"] == ninth
 
     # Those that hung are leased to a process that is no more, until the lease's end.
-    assert hooked.waiting() == PARALLEL
+    until("the ninth's record", lambda: hooked.waiting() == PARALLEL)
     hooked.later(60)
     receiver.wait_for(PARALLEL + 1)
     hooked.settled(PARALLEL + 1)
