@@ -1,5 +1,5 @@
-//! What a request of the management API brings – who asks, for which item, with which parameters and body – and how
-//! a refusal is answered.
+//! What a request with an API key brings – who asks, for which item, with which parameters and body – and how a
+//! refusal is answered.
 
 use axum::{
     body::Bytes,

@@ -3,11 +3,15 @@
 //! What is said about a wrong body names the field and never repeats a value: it may be a secret. Fields are named
 //! in snake case, whichever casing they came in.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use claviger_engine::{
     error::{Error, Result},
     secret::Secret,
+};
+use serde::{
+    Deserialize,
+    de::{Deserializer, Error as _, MapAccess, Visitor},
 };
 use serde_json::{Map, Value};
 
@@ -17,8 +21,8 @@ use super::wire::camel;
 const LONGEST: usize = 4096;
 /// The most bytes of a token: some providers put a whole directory into one.
 const LONGEST_SECRET: usize = 32 * 1024;
-/// The most items of a list or a map.
-const MOST: usize = 100;
+/// The most items of a list or a map; a customer may well grant hundreds of scopes.
+const MOST: usize = 1000;
 
 /// The fields of a body that nobody has taken yet.
 pub struct Fields(Map<String, Value>);
@@ -27,11 +31,11 @@ impl Fields {
     /// Reads a body.
     ///
     /// # Errors
-    /// `Invalid` at `body` unless it is a JSON object.
+    /// `Invalid` at `body` unless it is a JSON object in which no field comes twice.
     pub fn read(body: &[u8]) -> Result<Self> {
         match serde_json::from_slice(body) {
-            Ok(Value::Object(fields)) => Ok(Self(fields)),
-            _ => Err(Error::invalid("body", "Must be a JSON object")),
+            Ok(Once(fields)) => Ok(Self(fields)),
+            Err(_) => Err(Error::invalid("body", "Must be a JSON object, with each field once")),
         }
     }
 
@@ -151,6 +155,36 @@ impl Fields {
             }
         }
         Ok(found.filter(|value| !value.is_null()))
+    }
+}
+
+/// An object whose names differ. Of two values under one name, whoever looked at the body before us may have taken
+/// the other.
+struct Once(Map<String, Value>);
+
+impl<'de> Deserialize<'de> for Once {
+    fn deserialize<D: Deserializer<'de>>(body: D) -> std::result::Result<Self, D::Error> {
+        body.deserialize_map(Names)
+    }
+}
+
+struct Names;
+
+impl<'de> Visitor<'de> for Names {
+    type Value = Once;
+
+    fn expecting(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        to.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<Once, A::Error> {
+        let mut fields = Map::new();
+        while let Some((name, value)) = map.next_entry::<String, Value>()? {
+            if fields.insert(name, value).is_some() {
+                return Err(A::Error::custom("a name comes twice"));
+            }
+        }
+        Ok(Once(fields))
     }
 }
 

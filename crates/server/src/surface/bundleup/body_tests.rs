@@ -21,6 +21,9 @@ fn only_an_object_is_a_body() {
         assert_eq!(fault(Fields::read(body.as_bytes())).0, "body", "{body}");
     }
     assert_eq!(fault(Fields::read(b"\xff")).0, "body");
+    for twice in [r#"{"a":1,"a":1}"#, r#"{"a":1,"b":2,"\u0061":3}"#] {
+        assert_eq!(fault(Fields::read(twice.as_bytes())).0, "body", "{twice}");
+    }
     assert!(Fields::maybe(b"").is_ok() && Fields::maybe(b"{}").is_ok());
     assert_eq!(fault(Fields::maybe(b" ")).0, "body");
 }

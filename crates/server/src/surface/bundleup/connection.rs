@@ -1,12 +1,6 @@
 //! `POST /connection`: a product's server exchanges its one-time code.
 
-use axum::{
-    Json,
-    body::Bytes,
-    extract::{State, rejection::BytesRejection},
-    http::HeaderMap,
-    response::{IntoResponse, Response},
-};
+use axum::{Json, extract::State, response::IntoResponse as _};
 use claviger_engine::{
     access,
     connect::{self, Redeem},
@@ -16,7 +10,11 @@ use claviger_engine::{
 };
 use serde::Serialize;
 
-use super::{body::Fields, caller, error};
+use super::{
+    asked::{Answer, Body, Caller},
+    body::Fields,
+    error,
+};
 use crate::app::App;
 
 /// What a code is exchanged for.
@@ -56,35 +54,22 @@ pub struct Exchange {
         (status = 200, body = Exchanged),
         (status = 400, body = error::FieldErrors, description = "A field is wrong, or the code is invalid, expired or spent."),
         (status = 401, body = error::Problem, description = "The API key is missing or invalid."),
+        (status = 403, body = error::Problem, description = "The API key has neither of the scopes `management` and `proxy`."),
         (status = 413, body = error::Problem, description = "The body is too large."),
-        (status = 502, body = error::Problem, description = "With completion `server`: the provider did not complete the authorization.")
+        (status = 502, body = error::Problem, description = "With completion `server`: the provider did not complete the authorization."),
+        (status = 504, body = error::Problem, description = "With completion `server`: the provider did not answer in time.")
     )
 )]
-pub async fn exchange(
-    State(app): State<App>,
-    headers: HeaderMap,
-    body: std::result::Result<Bytes, BytesRejection>,
-) -> Response {
-    let body = match body {
-        Ok(body) => body,
-        Err(unread) => return error::body(unread.status()),
-    };
-    match redeem(&app, &headers, &body).await {
-        Ok(exchanged) => Json(exchanged).into_response(),
-        Err(failed) => error::api(&failed),
-    }
-}
-
-async fn redeem(app: &App, headers: &HeaderMap, body: &[u8]) -> Result<Exchanged> {
-    let key = caller(&app.broker, headers).await?;
+pub async fn exchange(State(app): State<App>, Caller(key): Caller, Body(body): Body) -> Answer {
     access::require(&key, Scope::Management).or_else(|_| access::require(&key, Scope::Proxy))?;
-    let ask = Redeem { only: key.integration_id.clone(), ..read(body)? };
+    let ask = Redeem { only: key.integration_id.clone(), ..read(&body)? };
     let done = connect::redeem(&app.broker, &key.workspace_id, ask).await?;
-    Ok(Exchanged {
+    let exchanged = Exchanged {
         connection_id: done.connection_id.to_string(),
         external_id: done.external_id,
         integration_id: done.integration,
-    })
+    };
+    Ok(Json(exchanged).into_response())
 }
 
 fn read(body: &[u8]) -> Result<Redeem> {

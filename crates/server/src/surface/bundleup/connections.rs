@@ -21,8 +21,8 @@ use super::{
 };
 use crate::{app::App, http::paging};
 
-/// The longest life of an imported token, in seconds: a hundred years.
-const LONGEST_LIFE: u32 = 3_153_600_000;
+/// The longest life of an imported token, in seconds: ten years, as the engine has it.
+const LONGEST_LIFE: u32 = 315_360_000;
 
 /// A connection. Each field is there in snake case and in camel case.
 #[derive(Serialize, utoipa::ToSchema)]
@@ -80,7 +80,7 @@ pub struct Imported {
     authToken: String,
     refreshToken: Option<String>,
     externalId: Option<String>,
-    /// In how many seconds the access token expires.
+    /// In how many seconds the access token expires: at most ten years.
     expiresIn: Option<u64>,
     /// The scopes that were granted.
     scopes: Option<Vec<String>>,
@@ -144,7 +144,8 @@ pub async fn list(State(app): State<App>, Caller(key): Caller, query: Query, uri
         (status = 404, body = error::Problem, description = "There is no such integration."),
         (status = 409, body = error::Problem, description = "The integration is switched off, or changed meanwhile."),
         (status = 413, body = error::Problem, description = "The body is too large."),
-        (status = 502, body = error::Problem, description = "With `verify`: the provider can't be asked.")
+        (status = 502, body = error::Problem, description = "With `verify`: the provider can't be asked."),
+        (status = 504, body = error::Problem, description = "With `verify`: the provider did not answer in time.")
     )
 )]
 pub async fn import(State(app): State<App>, Caller(key): Caller, Body(body): Body) -> Answer {
@@ -214,9 +215,6 @@ fn read(integration: &str, mut fields: Fields) -> Result<Import<'_>> {
         verify: fields.flag("verify")?.unwrap_or(false),
     };
     fields.done()?;
-    if input.owner.key.as_ref().is_some_and(String::is_empty) {
-        return Err(Error::invalid("external_id", "Is empty"));
-    }
     Ok(input)
 }
 
