@@ -53,13 +53,18 @@ pub struct Backlog {
 }
 
 /// The events of a window that may go: none of their deliveries is still to be made to an endpoint that is
-/// enabled, nor, while they are young enough, to one that is disabled.
+/// enabled, nor, while they are young enough, to one that is disabled. `$joined` says what belongs to an event.
+///
+/// `cross join` keeps SQLite to the order written here: on its own it looks through all attempts of the workspace
+/// for each event. The first bounds are there for PostgreSQL, which finds no range in the ones behind them.
 macro_rules! of_window {
     ($delete:literal, $joined:literal) => {
         concat!(
             $delete,
+            " where ",
             $joined,
-            " where (e.created_at > $1 or (e.created_at = $1 and e.id > $2))",
+            "e.created_at >= $1 and e.created_at <= $3",
+            " and (e.created_at > $1 or (e.created_at = $1 and e.id > $2))",
             " and (e.created_at < $3 or (e.created_at = $3 and e.id <= $4)) and not exists (",
             "select 1 from delivery w join webhook_endpoint p ",
             "on p.workspace_id = w.workspace_id and p.id = w.endpoint_id ",
@@ -115,18 +120,7 @@ impl Conn {
         window: &EventWindow,
         limit: i64,
     ) -> Result<i64> {
-        let delete = sql(match part {
-            EventPart::Attempts => of_window!(
-                "delete from delivery_attempt where id in (select a.id from event e ",
-                "join delivery d on d.workspace_id = e.workspace_id and d.event_id = e.id \
-                 join delivery_attempt a on a.workspace_id = d.workspace_id and a.delivery_id = d.id"
-            ),
-            EventPart::Deliveries => of_window!(
-                "delete from delivery where id in (select d.id from event e ",
-                "join delivery d on d.workspace_id = e.workspace_id and d.event_id = e.id"
-            ),
-            EventPart::Event => of_window!("delete from event where id in (select e.id from event e", ""),
-        });
+        let delete = sql(purge(part));
         self.execute(bounds(delete, window).int(limit)).await
     }
 
@@ -145,6 +139,23 @@ impl Conn {
     pub async fn any_connections_by_status(&mut self) -> Result<Vec<(String, i64)>> {
         let rows = self.rows(sql("select status, count(*) as n from connection group by status")).await?;
         rows.iter().map(|row| Ok((row.text("status")?, row.int("n")?))).collect()
+    }
+}
+
+/// The statement that removes a part of the events that may go.
+pub(super) fn purge(part: EventPart) -> &'static str {
+    match part {
+        EventPart::Attempts => of_window!(
+            "delete from delivery_attempt where id in (select a.id from event e cross join delivery d \
+             cross join delivery_attempt a",
+            "d.workspace_id = e.workspace_id and d.event_id = e.id \
+             and a.workspace_id = d.workspace_id and a.delivery_id = d.id and "
+        ),
+        EventPart::Deliveries => of_window!(
+            "delete from delivery where id in (select d.id from event e cross join delivery d",
+            "d.workspace_id = e.workspace_id and d.event_id = e.id and "
+        ),
+        EventPart::Event => of_window!("delete from event where id in (select e.id from event e", ""),
     }
 }
 

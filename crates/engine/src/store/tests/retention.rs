@@ -167,3 +167,31 @@ async fn connections_are_counted_by_status() {
     })
     .await;
 }
+
+/// Each row is found from the event that it belongs to, never among all of the workspace.
+#[tokio::test]
+async fn what_goes_with_an_event_is_found_by_the_event() {
+    use sqlx::Row as _;
+    on_each(async |store| {
+        if store.kind() != crate::store::Kind::Sqlite {
+            return;
+        }
+        let mut link = store.write.acquire().await.unwrap();
+        for (part, finds) in [
+            (EventPart::Event, &[][..]),
+            (EventPart::Deliveries, &["d USING", "event_id=?"]),
+            (EventPart::Attempts, &["a USING", "delivery_id=?"]),
+        ] {
+            let text = format!("explain query plan {}", crate::store::retention::purge(part));
+            let steps = sqlx::query(sqlx::AssertSqlSafe(text)).fetch_all(&mut *link).await.unwrap();
+            let steps: Vec<String> = steps.iter().map(|row| row.get(3)).collect();
+            let range = "SEARCH e USING INDEX event_aging (created_at>? AND created_at<?)";
+            assert!(steps.iter().any(|step| step == range), "{steps:?}");
+            assert!(
+                finds.is_empty() || steps.iter().any(|step| finds.iter().all(|part| step.contains(part))),
+                "{steps:?}"
+            );
+        }
+    })
+    .await;
+}
