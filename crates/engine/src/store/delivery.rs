@@ -11,7 +11,7 @@ use crate::{
         event::EventKind,
         webhook::{Delivery, ListedDelivery, Standing},
     },
-    error::Result,
+    error::{Error, Result},
     id::{ConnectionId, DeliveryId, EndpointId, EventId, WorkspaceId},
 };
 
@@ -31,7 +31,14 @@ impl Conn {
         let insert = insert.text(delivery.id.as_str()).text(ws.as_str()).text(delivery.event_id.as_str());
         let insert = insert.text(delivery.endpoint_id.as_str()).text(delivery.connection_id.as_str());
         let insert = insert.int(delivery.attempts).maybe_at(delivery.next_at);
-        self.execute(insert.maybe_at(delivery.delivered_at).at(delivery.created_at)).await?;
+        match self.execute(insert.maybe_at(delivery.delivered_at).at(delivery.created_at)).await {
+            // Its endpoint was removed since it was looked up. Nothing that the caller asked for is in conflict with
+            // that: who has tokens to keep tries again, and finds the endpoint gone.
+            Err(Error::Conflict { .. }) => {
+                return Err(Error::internal("a delivery's endpoint was removed meanwhile"));
+            }
+            done => done?,
+        };
         self.wakes = true;
         Ok(())
     }
