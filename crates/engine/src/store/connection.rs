@@ -145,7 +145,11 @@ impl Conn {
     }
 
     /// Removes a connection and its credential; `false` when there was none.
+    ///
+    /// The credential's row before the connection's, as a refresh writes them: neither waits for the other.
     pub async fn delete_connection(&mut self, ws: &WorkspaceId, id: &ConnectionId) -> Result<bool> {
+        let erase = sql("delete from credential where workspace_id = $1 and connection_id = $2");
+        self.execute(erase.text(ws.as_str()).text(id.as_str())).await?;
         let delete = sql("delete from connection where workspace_id = $1 and id = $2");
         if self.execute(delete.text(ws.as_str()).text(id.as_str())).await? == 0 {
             return Ok(false);

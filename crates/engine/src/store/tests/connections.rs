@@ -284,3 +284,34 @@ async fn a_credential_is_replaced_only_over_the_version_seen() {
     })
     .await;
 }
+
+/// A refresh writes the credential, then the connection; an end that came in between must wait, not lock it out.
+#[tokio::test]
+async fn a_refresh_and_an_end_never_wait_for_each_other() {
+    on_each(async |store| {
+        if store.kind() == Kind::Sqlite {
+            return; // It has one writer.
+        }
+        let Scene { ws, integration, .. } = scene(&store).await;
+        let made = connection(&ws, &integration.id, None);
+        let mut conn = begin(&store).await;
+        conn.create_connection(&ws, &made).await.unwrap();
+        conn.create_credential(&ws, &credential(&made, 1)).await.unwrap();
+        conn.commit().await.unwrap();
+
+        let mut refresh = begin(&store).await;
+        assert!(refresh.replace_credential(&ws, &credential(&made, 2), 1).await.unwrap());
+        let (elsewhere, of, id) = (store.clone(), ws.clone(), made.id.clone());
+        let end = tokio::spawn(async move {
+            let mut conn = begin(&elsewhere).await;
+            let ended = conn.delete_connection(&of, &id).await?;
+            conn.commit().await.map(|()| ended)
+        });
+        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+        assert!(!end.is_finished(), "it waits for the refresh");
+        refresh.note_refreshed(&ws, &made).await.unwrap();
+        refresh.commit().await.unwrap();
+        assert!(end.await.unwrap().unwrap());
+    })
+    .await;
+}
