@@ -114,6 +114,7 @@ pub async fn webhook(
 /// # Errors
 /// `Invalid` for a bad name, URL, secret or overlap, or no event; `NotFound` when it is gone.
 pub async fn update_webhook(to: &mut Change<'_>, was: &Endpoint, edit: WebhookEdit) -> Result<Endpoint> {
+    let was = &held(to, was).await?;
     let mut now = was.clone();
     if let Some(name) = edit.name {
         now.name = check::name("name", &name)?;
@@ -158,11 +159,18 @@ pub async fn roll_webhook_secret(
     overlap: Duration,
 ) -> Result<(Endpoint, Secret)> {
     let secret = made()?;
+    let was = &held(to, was).await?;
     let mut now = was.clone();
     replace(to, &mut now, &secret, overlap)?;
     to.conn.update_endpoint(&was.workspace_id, &now).await?;
     now.updated_at = to.now;
     Ok((now, secret))
+}
+
+/// The endpoint as it is now, held: what another process changed since it was read, its secret above all, stays.
+async fn held(to: &mut Change<'_>, was: &Endpoint) -> Result<Endpoint> {
+    let found = to.conn.hold_endpoint(&was.workspace_id, &was.id).await?;
+    found.ok_or(Error::NotFound { what: "webhook endpoint" })
 }
 
 /// Puts a secret in the place of the one that is there, which moves to the place before; `false` when it is the same.

@@ -129,6 +129,7 @@ async fn an_edit_changes_what_it_names_and_nothing_else() {
     let asleep = update_webhook(&mut to, &now, WebhookEdit { active: Some(false), ..edit() }).await.unwrap();
     assert_eq!((asleep.disabled_at, asleep.disabled_reason), (Some(NOW), Some(DisabledReason::Asked)));
     let gone = Endpoint { disabled_reason: Some(DisabledReason::Gone), ..asleep };
+    to.conn.update_endpoint(&ws.id, &gone).await.unwrap();
     let still = update_webhook(&mut to, &gone, WebhookEdit { active: Some(false), ..edit() }).await.unwrap();
     assert_eq!(still.disabled_reason, Some(DisabledReason::Gone), "why it slept is not forgotten");
     let awake = update_webhook(&mut to, &gone, WebhookEdit { active: Some(true), ..edit() }).await.unwrap();
@@ -184,4 +185,23 @@ async fn a_replaced_secret_signs_until_its_time_is_over() {
     assert_eq!((at_once.previous_secret, at_once.previous_secret_until), (None, None));
     let long = roll_webhook_secret(&mut to, &rolled, OVERLAP_MAX + hour).await;
     assert_eq!(long.map(drop).map_err(field), Err("overlap"));
+}
+
+#[tokio::test]
+async fn a_change_keeps_what_another_one_made_since_it_was_read() {
+    let room = Room::new().await;
+    let mut conn = room.begin().await;
+    let mut to = room.change(&mut conn);
+    let (ws, _) = workspace(&mut to, new_workspace()).await.unwrap();
+    let (was, first) = webhook(&mut to, &ws.id, new()).await.unwrap();
+    let (_, second) = roll_webhook_secret(&mut to, &was, DAY).await.unwrap();
+
+    let rename = WebhookEdit { name: Some("new".into()), ..edit() };
+    update_webhook(&mut to, &was, rename).await.unwrap();
+    let kept = to.conn.endpoint(&ws.id, &was.id).await.unwrap().unwrap();
+    assert_eq!(opened(&room, &kept), (second.expose().to_owned(), Some(first.expose().to_owned())));
+
+    let (_, third) = roll_webhook_secret(&mut to, &was, DAY).await.unwrap();
+    let kept = to.conn.endpoint(&ws.id, &was.id).await.unwrap().unwrap();
+    assert_eq!(opened(&room, &kept), (third.expose().to_owned(), Some(second.expose().to_owned())));
 }

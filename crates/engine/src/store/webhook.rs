@@ -41,6 +41,13 @@ impl Conn {
         self.row(query.text(ws.as_str()).text(id.as_str())).await?.as_ref().map(read).transpose()
     }
 
+    /// An endpoint by id, as it is now; no other process changes it until this unit of work ends.
+    pub async fn hold_endpoint(&mut self, ws: &WorkspaceId, id: &EndpointId) -> Result<Option<Endpoint>> {
+        let update = sql("update webhook_endpoint set updated_at = updated_at \
+                          where workspace_id = $1 and id = $2 returning *");
+        self.changed_row(update.text(ws.as_str()).text(id.as_str())).await?.as_ref().map(read).transpose()
+    }
+
     /// The workspace's endpoints, oldest first.
     pub async fn endpoints(&mut self, ws: &WorkspaceId, page: &Page) -> Result<Vec<Endpoint>> {
         let query = sql("select * from webhook_endpoint where workspace_id = $1 order by created_at, id \
