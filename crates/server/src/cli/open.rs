@@ -8,11 +8,13 @@ use claviger_engine::{
     broker::{Broker, Urls},
     connect::Discovery,
     domain::workspace::Workspace,
+    error::Error,
     limit::{Limiter, Rate},
     metrics::Metrics,
     outbound::{self, Outbound, Policy},
     proxy::{Recorder, Refused},
     refresh::Flights,
+    setup,
     store::{Conn, Store},
     time::Clock,
     vault::{KeyRing, Vault},
@@ -58,6 +60,34 @@ pub fn keys(settings: &Settings) -> anyhow::Result<KeyRing> {
 /// What seals and opens, with the root keys of the settings.
 pub fn vault(settings: &Settings) -> anyhow::Result<Vault> {
     keys(settings).map(Vault::new)
+}
+
+/// Opens each workspace's own secret. Says how many open, and what is wrong with one that does not.
+pub async fn try_keys(
+    store: &Store,
+    vault: &Vault,
+) -> claviger_engine::error::Result<(usize, Option<Error>)> {
+    let (mut opened, mut failed) = (0, None);
+    for workspace in store.read().await?.any_workspaces().await? {
+        let Some(sealed) = &workspace.jwt_secret else { continue };
+        match vault.open(&setup::jwt_secret_aad(&workspace.id), sealed) {
+            Ok(_) => opened += 1,
+            Err(error) => failed = Some(error),
+        }
+    }
+    Ok((opened, failed))
+}
+
+/// Refuses root keys that open nothing of what is there. What they would seal could not be opened beside it: no ring
+/// takes two keys of one id.
+pub async fn check_keys(store: &Store, vault: &Vault) -> anyhow::Result<()> {
+    match try_keys(store, vault).await.context("the stored secrets can't be read")? {
+        (0, Some(error)) => Err(anyhow::Error::new(error).context(
+            "the root keys open nothing of what the database holds: it was sealed with others. Give those (`claviger \
+             key list` names them), or correct database_url",
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// The catalog that is compiled in.

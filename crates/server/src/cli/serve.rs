@@ -1,7 +1,7 @@
 //! `claviger serve`: the broker, in production.
 //!
-//! Refuses to start without a root key, or where secrets would travel in the clear; takes its ports before it
-//! touches the database.
+//! Refuses to start without a root key, with one that opens nothing of what the database holds, or where secrets would
+//! travel in the clear; takes its ports before it touches the database.
 
 use std::process::ExitCode;
 
@@ -16,6 +16,7 @@ pub(super) async fn run(settings: Settings) -> anyhow::Result<ExitCode> {
     let vault = open::vault(&settings)?;
     let bound = Bound::take(&settings).await?;
     let store = open::current_store(&settings).await?;
+    open::check_keys(&store, &vault).await?;
     let broker = open::broker(&settings, store, vault, false).await?;
     let app = App::new(broker, &settings.trusted_proxies, None)?;
     app::serve(app, bound, &settings, app::on_signal()?).await?;

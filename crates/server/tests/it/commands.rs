@@ -43,6 +43,37 @@ fn serve_with_a_taken_port_says_which_setting_to_change() {
 }
 
 #[test]
+fn root_keys_that_open_nothing_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let key = |id: &str| {
+        let output = claviger(folder.path(), &["key", "generate", "--id", id]).output().unwrap();
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    };
+    let ends = |key: &str, words: &[&str]| {
+        let mut running = claviger(folder.path(), words).env("CLAVIGER_MASTER_KEY", key).spawn().unwrap();
+        for _ in 0..600 {
+            if running.try_wait().unwrap().is_some() {
+                let output = running.wait_with_output().unwrap();
+                return (output.status.code(), said(&output));
+            }
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+        running.kill().unwrap();
+        panic!("{words:?} goes on: {}", said(&running.wait_with_output().unwrap()));
+    };
+    let serve = ["serve", "--listen", "127.0.0.1:0", "--proxy-listen", "127.0.0.1:0"];
+    let right = key("k1");
+    assert_eq!(ends(&right, &["workspace", "create"]).0, Some(0));
+    for wrong in [key("k1"), key("k2")] {
+        let (code, text) = ends(&wrong, &serve);
+        assert!(code == Some(1) && text.contains("open nothing") && text.contains("key list"), "{text}");
+        let (code, text) = ends(&wrong, &["key", "rotate"]);
+        assert!(code == Some(1) && !text.contains("nothing to do"), "{text}");
+    }
+    assert_eq!(ends(&right, &["key", "rotate"]).0, Some(0));
+}
+
+#[test]
 fn two_processes_that_migrate_at_once_migrate_once() {
     let folder = tempfile::tempdir().unwrap();
     let running: Vec<_> = (0..4).map(|_| claviger(folder.path(), &["migrate"]).spawn().unwrap()).collect();

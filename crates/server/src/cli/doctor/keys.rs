@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use claviger_engine::{error::Result, rotate, setup, store::Store, vault::Vault};
+use claviger_engine::{error::Result, rotate, store::Store, vault::Vault};
 
 use super::{
     Finding,
@@ -65,10 +65,10 @@ async fn stored(store: &Store, vault: &Vault) -> Result<Vec<Finding>> {
                       `claviger key list` says what each wraps.";
         return Ok(vec![Finding::failure(NAME, says, remedy)]);
     }
-    let mut findings = vec![match opens_what_is_there(store, vault).await {
-        Ok(0) => Finding::fine(NAME, format!("{sealing} seals and opens; nothing is sealed yet")),
-        Ok(_) => Finding::fine(NAME, format!("{sealing} seals and opens, also what the database holds")),
-        Err(e) => Finding::failure(
+    let mut findings = vec![match open::try_keys(store, vault).await? {
+        (0, None) => Finding::fine(NAME, format!("{sealing} seals and opens; nothing is sealed yet")),
+        (_, None) => Finding::fine(NAME, format!("{sealing} seals and opens, also what the database holds")),
+        (_, Some(e)) => Finding::failure(
             NAME,
             format!("it does not open what the database holds: {}", cause(e)),
             "This is another key than the one it was sealed with. Give that one as well: old keys stay in the list, \
@@ -89,16 +89,4 @@ fn shown(counts: &BTreeMap<&String, &i64>) -> String {
         if id.is_empty() { format!("{count} damaged") } else { format!("{count} by {id}") }
     });
     each.collect::<Vec<_>>().join(", ")
-}
-
-/// Opens each workspace's own secret. Says how many there were.
-async fn opens_what_is_there(store: &Store, vault: &Vault) -> Result<usize> {
-    let mut count = 0;
-    for workspace in store.read().await?.any_workspaces().await? {
-        if let Some(sealed) = &workspace.jwt_secret {
-            vault.open(&setup::jwt_secret_aad(&workspace.id), sealed)?;
-            count += 1;
-        }
-    }
-    Ok(count)
 }

@@ -11,7 +11,7 @@ use claviger_engine::{
 };
 use serde_json::json;
 
-use crate::out;
+use crate::{cli::open, out};
 
 /// How often a long rotation says how far it is.
 const SAYS: Duration = Duration::from_secs(1);
@@ -20,7 +20,7 @@ const SHOWN: usize = 20;
 
 #[derive(clap::Args)]
 pub(in crate::cli) struct Args {
-    /// Say what would be done, also whether each secret opens, and do nothing
+    /// Say what would be done, also whether each secret opens that would be wrapped, and do nothing
     #[arg(long)]
     dry_run: bool,
     /// Print one line of JSON instead
@@ -44,9 +44,11 @@ pub(super) async fn run(args: &Args, broker: &Broker) -> anyhow::Result<ExitCode
         }
     }
     for failure in report.failures.iter().take(SHOWN) {
-        out::say(format_args!("not rotated: {} {}: {}", failure.column, failure.record, failure.why));
+        out::say(format_args!("not rotated: {}", failure.why));
     }
     if report.failed == 0 {
+        // What the first key's id stands on may have been wrapped by another key of that id.
+        open::check_keys(&broker.store, &broker.vault).await?;
         return Ok(ExitCode::SUCCESS);
     }
     out::say(format_args!(
@@ -73,7 +75,8 @@ fn teller() -> impl FnMut(Progress) {
 fn lines(report: &Report, dry_run: bool) -> Vec<String> {
     let (key, all) = (&report.key, report.wrapped.values().sum::<i64>());
     let mut lines = vec![match (all, dry_run) {
-        (0, _) => format!("{key} wraps every stored secret that can be opened: nothing to do"),
+        (0, _) if report.failed > 0 => format!("no stored secret can be wrapped with {key}"),
+        (0, _) => format!("{key} wraps every stored secret: nothing to do"),
         (_, true) => format!("{all} stored secrets would be wrapped with {key}"),
         (_, false) => format!("{all} stored secrets are now wrapped with {key}"),
     }];
