@@ -593,19 +593,22 @@ async fn no_parameter_makes_the_api_fail() {
             "99999999999999999999999",
         ];
         let long = "a".repeat(5000);
+        let mut refused = 0;
         for (one, place) in every_endpoint(app).await {
             let mut asked = one.query.clone();
             asked.extend(["nosuch", "limit", "offset", "", "%ff"].map(str::to_owned));
             for name in asked {
                 for text in odd.iter().copied().chain([long.as_str()]) {
+                    // Where something is changed, parameters mean nothing: a few will do, and none where it ends.
+                    let few = ["", "%00", "%ff"].contains(&text) && one.method != Method::DELETE;
+                    if !one.method.is_safe() && !few {
+                        continue;
+                    }
                     for query in [
                         format!("{name}={text}"),
                         format!("{name}={text}&{name}=1"),
                         format!("{name}[]={text}"),
                     ] {
-                        if one.method == Method::DELETE || !one.method.is_safe() && query.len() > 100 {
-                            continue;
-                        }
                         let at = format!("{} {}?{query}", one.method, place.path);
                         let body =
                             place.body.as_ref().map(|body| body.to_string().into()).unwrap_or_default();
@@ -613,6 +616,7 @@ async fn no_parameter_makes_the_api_fail() {
                         assert_in_shape(&answer, &at);
                         // Where it means something, it is refused by its name.
                         if answer.status == 400 && one.method == Method::GET {
+                            refused += 1;
                             assert!(
                                 answer.json()["errors"].get(name.as_str()).is_some(),
                                 "{at}: {}",
@@ -623,6 +627,7 @@ async fn no_parameter_makes_the_api_fail() {
                 }
             }
         }
+        assert!(refused > 200, "they are looked at: {refused}");
     })
     .await;
 }

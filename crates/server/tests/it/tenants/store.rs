@@ -160,6 +160,7 @@ async fn look(conn: &mut Conn, ws: &WorkspaceId, of: &Theirs) -> Result<Vec<(&'s
         ("events", conn.events(ws, &ALL).await?.iter().any(|event| event.id == delivery.event_id)),
         ("has_redirect_uri", conn.has_redirect_uri(ws, "https://theirs.test/").await?),
         ("hold_credential", conn.hold_credential(ws, &connection.id, of.credential.version).await?),
+        ("hold_endpoint", conn.hold_endpoint(ws, &endpoint.id).await?.is_some()),
         ("hold_integration", conn.hold_integration(ws, &integration.id, integration.version).await?),
         ("integration", conn.integration(ws, &integration.id).await?.is_some()),
         (
