@@ -55,7 +55,11 @@ pub fn require(key: &ApiKey, scope: Scope) -> Result<()> {
 
 /// Fails unless the key may read connections, integrations and webhooks.
 pub fn require_read(key: &ApiKey) -> Result<()> {
-    if key.scopes.contains(&Scope::ReadOnly) { Ok(()) } else { require(key, Scope::Management) }
+    if key.scopes.iter().any(|scope| matches!(scope, Scope::Management | Scope::ReadOnly)) {
+        return Ok(());
+    }
+    let message = "This API key lacks the scope `read-only` or `management`".to_owned();
+    Err(Error::Denied { message })
 }
 
 /// Fails unless the key may change connections, integrations and webhooks.

@@ -91,6 +91,10 @@ fn render(error: &Error, half: Half) -> Response {
         let seconds = retry_after.as_secs() + u64::from(retry_after.subsec_nanos() > 0);
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)));
     }
+    // Not where the connection is meant: there the key was good.
+    if matches!(error, Error::Unauthenticated { .. }) {
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
     response
 }
 

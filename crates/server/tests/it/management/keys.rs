@@ -82,7 +82,9 @@ async fn a_key_that_does_not_hold_is_401_everywhere() {
         app.change(async |to| to.conn.revoke_api_key(ws, &id, now).await).await;
         for key in [short.as_str(), &revoked, "", "ck_nosuch"] {
             for place in &places {
-                try_with(app, key, place).await.assert_problem(401, "unauthorized");
+                let refused = try_with(app, key, place).await;
+                refused.assert_problem(401, "unauthorized");
+                assert_eq!(refused.headers["www-authenticate"], "Bearer");
             }
         }
         assert_eq!(app.connections(&app.acme).await.len(), 1, "nothing was changed by trying");
@@ -106,7 +108,11 @@ async fn a_key_for_one_integration_sees_that_one_and_its_connections_and_no_webh
         assert_eq!(ids(&read("/v1/integrations?limit=1&offset=1").await), Vec::<String>::new());
         assert_eq!(read("/v1/integrations/second").await.status, 200);
         for query in ["", "?integration_id=second", "?integrationIdentifier=second", "?external_id=u"] {
-            assert_eq!(ids(&read(&format!("/v1/connections{query}")).await), std::slice::from_ref(&own), "{query}");
+            assert_eq!(
+                ids(&read(&format!("/v1/connections{query}")).await),
+                std::slice::from_ref(&own),
+                "{query}"
+            );
         }
         for query in ["?integration_id=sandbox", "?integration_identifier=sandbox", "?integration_id=nosuch"]
         {
