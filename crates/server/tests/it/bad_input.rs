@@ -595,20 +595,17 @@ async fn no_parameter_makes_the_api_fail() {
         let long = "a".repeat(5000);
         let mut refused = 0;
         for (one, place) in every_endpoint(app).await {
-            let mut asked = one.query.clone();
-            asked.extend(["nosuch", "limit", "offset", "", "%ff"].map(str::to_owned));
-            for name in asked {
+            let strange = ["nosuch", "", "%ff"].map(str::to_owned);
+            for name in one.query.iter().chain(&strange) {
                 for text in odd.iter().copied().chain([long.as_str()]) {
                     // Where something is changed, parameters mean nothing: a few will do, and none where it ends.
                     let few = ["", "%00", "%ff"].contains(&text) && one.method != Method::DELETE;
                     if !one.method.is_safe() && !few {
                         continue;
                     }
-                    for query in [
-                        format!("{name}={text}"),
-                        format!("{name}={text}&{name}=1"),
-                        format!("{name}[]={text}"),
-                    ] {
+                    let twice = format!("{name}={text}&{name}=1");
+                    let means = one.query.contains(name);
+                    for query in [format!("{name}={text}")].into_iter().chain(means.then_some(twice)) {
                         let at = format!("{} {}?{query}", one.method, place.path);
                         let body =
                             place.body.as_ref().map(|body| body.to_string().into()).unwrap_or_default();
