@@ -80,7 +80,7 @@ pub struct Delivery {
     /// How many attempts were made, since it was last put in line.
     pub attempts: i64,
     /// When the next is due, or when the lease of whoever sends it right now ends; `None` when it arrived or was
-    /// given up.
+    /// given up. One that waits behind an earlier one goes when that one is through, whatever stands here.
     pub next_at: Option<Millis>,
     /// When it arrived.
     pub delivered_at: Option<Millis>,

@@ -109,6 +109,9 @@ impl Conn {
     }
 
     /// Ends a lease with what the attempt left of the delivery; `false`, and nothing changed, when the lease was lost.
+    ///
+    /// What waits behind a delivery that is due again later is not looked at before then, and the next in line is due
+    /// when this one is through. That only saves looking: whether something may go, the claim decides.
     pub async fn settle_delivery(
         &mut self,
         ws: &WorkspaceId,
@@ -117,14 +120,44 @@ impl Conn {
         after: After,
     ) -> Result<bool> {
         let update = sql("update delivery set lease = null, attempts = attempts + 1, next_at = $4, \
-                          delivered_at = $5 where workspace_id = $1 and id = $2 and lease = $3");
+                          delivered_at = $5 where workspace_id = $1 and id = $2 and lease = $3 \
+                          returning endpoint_id, connection_id, nth");
         let (next_at, delivered_at) = match after {
             After::Delivered => (None, Some(self.now)),
             After::Again(at) => (Some(at), None),
             After::GivenUp => (None, None),
         };
         let update = update.text(ws.as_str()).text(id.as_str()).text(lease);
-        Ok(self.execute(update.maybe_at(next_at).maybe_at(delivered_at)).await? > 0)
+        let settled = self.changed_row(update.maybe_at(next_at).maybe_at(delivered_at)).await?;
+        let Some(settled) = settled else { return Ok(false) };
+        match next_at {
+            Some(at) => self.hold_line(ws, &settled, at).await?,
+            None => self.let_next_go(ws, &settled).await?,
+        }
+        Ok(true)
+    }
+
+    /// Has what waits behind a delivery wait as long as it does. What is written from now on is due at once, and
+    /// looked at until the next attempt.
+    async fn hold_line(&mut self, ws: &WorkspaceId, head: &Row, at: Millis) -> Result<()> {
+        let update = sql("update delivery set next_at = $5 where workspace_id = $1 and endpoint_id = $2 \
+                          and connection_id = $3 and nth > $4 and next_at < $5 and lease is null");
+        let update =
+            update.text(ws.as_str()).text(head.text("endpoint_id")?).text(head.text("connection_id")?);
+        self.execute(update.int(head.int("nth")?).at(at)).await.map(drop)
+    }
+
+    /// Makes due what is next behind a delivery, unless it waits for an attempt of its own.
+    async fn let_next_go(&mut self, ws: &WorkspaceId, head: &Row) -> Result<()> {
+        let update = sql("update delivery set next_at = $5 where workspace_id = $1 and id = \
+                          (select d.id from delivery d where d.endpoint_id = $2 and d.connection_id = $3 \
+                          and d.nth > $4 and d.next_at is not null order by d.nth, d.id limit 1) \
+                          and next_at > $5 and lease is null and attempts = 0");
+        let update =
+            update.text(ws.as_str()).text(head.text("endpoint_id")?).text(head.text("connection_id")?);
+        let freed = self.execute(update.int(head.int("nth")?).at(self.now)).await?;
+        self.wakes |= freed > 0;
+        Ok(())
     }
 
     /// Keeps an attempt as the next of its delivery: its own `number` is not looked at. `false` when the delivery is
@@ -143,8 +176,10 @@ impl Conn {
         let insert = insert.maybe_text(attempt.error.as_deref()).maybe_text(attempt.answer.as_deref());
         let insert = insert.int(attempt.duration_ms).at(attempt.at).text(ws.as_str());
         match self.execute(insert.text(attempt.delivery_id.as_str())).await {
-            // Removed between our look and our insert.
-            Err(Error::Conflict { .. }) => Ok(false),
+            // Removed between our look and our insert. On PostgreSQL nothing more can be done in this transaction.
+            Err(Error::Conflict { .. }) => {
+                Err(Error::internal("an attempt's delivery was removed meanwhile"))
+            }
             added => Ok(added? > 0),
         }
     }

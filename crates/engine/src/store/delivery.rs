@@ -43,6 +43,18 @@ impl Conn {
         Ok(())
     }
 
+    /// Removes up to `limit` deliveries of an endpoint, oldest first, with their attempts. Says how many.
+    pub async fn drop_deliveries(
+        &mut self,
+        ws: &WorkspaceId,
+        endpoint: &EndpointId,
+        limit: i64,
+    ) -> Result<i64> {
+        let delete = sql("delete from delivery where workspace_id = $1 and id in (select id from delivery \
+                          where workspace_id = $1 and endpoint_id = $2 order by created_at, id limit $3)");
+        self.execute(delete.text(ws.as_str()).text(endpoint.as_str()).int(limit)).await
+    }
+
     /// An event's deliveries, oldest first.
     pub async fn deliveries(&mut self, ws: &WorkspaceId, event: &EventId) -> Result<Vec<Delivery>> {
         let query =
@@ -84,8 +96,9 @@ impl Conn {
         self.row(query).await?.as_ref().map(listed).transpose()
     }
 
-    /// Puts a delivery back in line, with all its attempts before it; `false` when there is none. One that is being
-    /// sent right now keeps its lease and only gets its attempts back.
+    /// Puts a delivery back in line, with all its attempts before it; `false` when there is none. One that was through
+    /// goes to the end of its line, so that it holds nothing up; one that waits keeps its place. One that is being
+    /// sent right now keeps its lease as well and only gets its attempts back.
     pub async fn requeue_delivery(
         &mut self,
         ws: &WorkspaceId,
@@ -93,6 +106,9 @@ impl Conn {
         id: &DeliveryId,
     ) -> Result<bool> {
         let update = sql("update delivery set attempts = 0, delivered_at = null, \
+                          nth = case when next_at is not null then nth else (select max(d.nth) + 1 from delivery d \
+                          where d.endpoint_id = delivery.endpoint_id \
+                          and d.connection_id = delivery.connection_id) end, \
                           next_at = case when lease is not null and next_at > $4 then next_at else $4 end, \
                           lease = case when lease is not null and next_at > $4 then lease else null end \
                           where workspace_id = $1 and endpoint_id = $2 and id = $3");

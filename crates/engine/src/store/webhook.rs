@@ -90,6 +90,19 @@ impl Conn {
         self.sign(Some(ws), Topic::Endpoint, "webhook_endpoint.update", endpoint.id.as_str()).await
     }
 
+    /// Disables an endpoint that is about to be removed, so that nothing more is put in line for it; `false` when
+    /// there is none. Its removal is what is signed.
+    pub async fn retire_endpoint(&mut self, ws: &WorkspaceId, id: &EndpointId) -> Result<bool> {
+        let update = sql("update webhook_endpoint set disabled_at = coalesce(disabled_at, $3), \
+                          disabled_reason = coalesce(disabled_reason, $4) where workspace_id = $1 and id = $2");
+        let update = update.text(ws.as_str()).text(id.as_str()).at(self.now);
+        if self.execute(update.text(DisabledReason::Asked.as_str())).await? == 0 {
+            return Ok(false);
+        }
+        self.note(Some(ws), Topic::Endpoint, id.as_str());
+        Ok(true)
+    }
+
     /// Removes an endpoint with its deliveries; `false` when there was none.
     pub async fn delete_endpoint(&mut self, ws: &WorkspaceId, id: &EndpointId) -> Result<bool> {
         let delete = sql("delete from webhook_endpoint where workspace_id = $1 and id = $2");

@@ -7,7 +7,7 @@ use crate::{
     store::{After, Claim, Topic},
 };
 
-fn delivery(of: &Event, to: &Endpoint) -> Delivery {
+pub(super) fn delivery(of: &Event, to: &Endpoint) -> Delivery {
     Delivery {
         id: DeliveryId::new(),
         workspace_id: of.workspace_id.clone(),
@@ -22,7 +22,7 @@ fn delivery(of: &Event, to: &Endpoint) -> Delivery {
     }
 }
 
-fn attempt(of: &DeliveryId, status: Option<i64>) -> Attempt {
+pub(super) fn attempt(of: &DeliveryId, status: Option<i64>) -> Attempt {
     Attempt {
         id: AttemptId::new(),
         delivery_id: of.clone(),
@@ -36,7 +36,7 @@ fn attempt(of: &DeliveryId, status: Option<i64>) -> Attempt {
 }
 
 /// An event at `at` about a connection, with a delivery to an endpoint, written.
-async fn told(conn: &mut Conn, of: &Connection, to: &Endpoint, at: Millis) -> Delivery {
+pub(super) async fn told(conn: &mut Conn, of: &Connection, to: &Endpoint, at: Millis) -> Delivery {
     let event = Event { created_at: at, ..event(of, EventKind::ConnectionUpdated) };
     let made = delivery(&event, to);
     conn.create_event(&of.workspace_id, &event).await.unwrap();
@@ -45,7 +45,13 @@ async fn told(conn: &mut Conn, of: &Connection, to: &Endpoint, at: Millis) -> De
 }
 
 /// Claims as a process would at a moment; gives the deliveries' ids in the order of claiming.
-async fn claim(store: &Store, to: &EndpointId, limit: i64, lease: &str, at: Millis) -> Vec<DeliveryId> {
+pub(super) async fn claim(
+    store: &Store,
+    to: &EndpointId,
+    limit: i64,
+    lease: &str,
+    at: Millis,
+) -> Vec<DeliveryId> {
     let mut conn = store.begin(Actor::System, at).await.unwrap();
     let claim = Claim { endpoint: to, limit, lease, until: at.plus(std::time::Duration::from_secs(60)) };
     let claimed = conn.any_claim_deliveries(&claim).await.unwrap();
@@ -55,7 +61,13 @@ async fn claim(store: &Store, to: &EndpointId, limit: i64, lease: &str, at: Mill
     ids
 }
 
-async fn settle(store: &Store, ws: &WorkspaceId, id: &DeliveryId, lease: &str, after: After) -> bool {
+pub(super) async fn settle(
+    store: &Store,
+    ws: &WorkspaceId,
+    id: &DeliveryId,
+    lease: &str,
+    after: After,
+) -> bool {
     let mut conn = store.begin(Actor::System, later(9)).await.unwrap();
     let mine = conn.settle_delivery(ws, id, lease, after).await.unwrap();
     conn.commit().await.unwrap();
