@@ -3,11 +3,14 @@
 //! A provider that can't be reached does not keep a connection alive: the outcome is kept as a `revocation`
 //! row, and the row and the event say what happened.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use claviger_protocol::oauth2::{Tokens, revoke};
 
-use super::{ANSWER_CAP, endpoints, tokens};
+use super::{ANSWER_CAP, endpoints, persist::persist, tokens};
 use crate::{
     broker::Broker,
     domain::{audit::Actor, connection::Connection, integration::Integration},
@@ -23,7 +26,8 @@ pub(crate) struct Revocation {
 }
 
 /// Ends a connection: revokes upstream where that harms no other connection, then removes connection and
-/// credential, with event and revocation row, in one transaction. Waits for a refresh under way.
+/// credential, with event and revocation row, in one transaction that is tried again while the database fails.
+/// Waits for a refresh under way.
 ///
 /// # Errors
 /// `NotFound` when the workspace has no such connection.
@@ -56,15 +60,31 @@ async fn perform(broker: Arc<Broker>, workspace: WorkspaceId, id: ConnectionId, 
             }
         },
     };
+    // The provider was told: that can't be taken back.
+    let repeated = AtomicBool::new(false);
+    let what = format!("the end of {id}");
+    let write = || async {
+        let repeat = repeated.swap(true, Ordering::Relaxed);
+        // Gone at a repeat: the try before removed it, and its commit only looked like a failure.
+        let done = remove(broker, &connection, &told, &actor).await?;
+        if done || repeat { Ok(()) } else { Err(not_found()) }
+    };
+    persist(&broker.clock, &what, write).await
+}
+
+/// Removes the connection with its credential, and writes what became of its grant; `false` when it is gone.
+async fn remove(broker: &Broker, connection: &Connection, told: &Revocation, actor: &Actor) -> Result<bool> {
+    let Connection { id, workspace_id: workspace, integration_id, .. } = connection;
     let now = broker.clock.now();
-    let mut conn = broker.store.begin(actor, now).await?;
+    let mut conn = broker.store.begin(actor.clone(), now).await?;
     if !conn.delete_connection(workspace, id).await? {
-        return Err(not_found());
+        return Ok(false);
     }
     let row = RevocationId::new();
-    conn.create_revocation(workspace, &row, id, &integration.id, told.outcome, &told.detail, now).await?;
-    webhook::emit_deleted(&mut conn, &connection, told.outcome, now).await?;
-    conn.commit().await
+    conn.create_revocation(workspace, &row, id, integration_id, told.outcome, &told.detail, now).await?;
+    webhook::emit_deleted(&mut conn, connection, told.outcome, now).await?;
+    conn.commit().await?;
+    Ok(true)
 }
 
 /// Tells the provider that these tokens are not to work any more, unless another connection may live on the same

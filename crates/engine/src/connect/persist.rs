@@ -10,7 +10,7 @@ use crate::{
     time::Clock,
 };
 
-/// How long to wait before each further try.
+/// How long to wait before each further try of what can't be had again.
 const AGAIN: [Duration; 5] = [
     Duration::from_millis(100),
     Duration::from_millis(500),
@@ -27,11 +27,27 @@ pub(crate) async fn persist<T, F>(clock: &Clock, what: &str, write: impl Fn() ->
 where
     F: Future<Output = Result<T>>,
 {
-    for pause in AGAIN {
+    try_again(clock, what, &AGAIN, write).await
+}
+
+/// Runs `write` like [`persist`], but three times at most: for what its caller can ask for again, and what another
+/// transaction may be in the way of.
+pub(crate) async fn insist<T, F>(clock: &Clock, what: &str, write: impl Fn() -> F) -> Result<T>
+where
+    F: Future<Output = Result<T>>,
+{
+    try_again(clock, what, &AGAIN[..2], write).await
+}
+
+async fn try_again<T, F>(clock: &Clock, what: &str, pauses: &[Duration], write: impl Fn() -> F) -> Result<T>
+where
+    F: Future<Output = Result<T>>,
+{
+    for pause in pauses {
         match write().await {
             Err(Error::Internal(error)) => {
                 tracing::error!(%what, ?error, "could not be written yet");
-                clock.pause(pause).await;
+                clock.pause(*pause).await;
             }
             done => return done,
         }

@@ -126,8 +126,14 @@ fn refreshed(was: Connection, tokens: &Tokens, now: Millis) -> Connection {
     is
 }
 
-/// Marks the connection as needing its owner, once, with its event; believed only if the version has not moved.
+/// Marks the connection as needing its owner, once, with its event; believed only if the version has not moved. Tried
+/// again while the database fails: the provider's word is not asked for twice.
 pub(super) async fn expire(broker: &Broker, subject: &Subject, seen: i64, reason: &str) -> Result<()> {
+    let what = format!("that {} needs its owner", subject.connection.id);
+    persist(&broker.clock, &what, || mark(broker, subject, seen, reason)).await
+}
+
+async fn mark(broker: &Broker, subject: &Subject, seen: i64, reason: &str) -> Result<()> {
     let now = broker.clock.now();
     let Subject { workspace_id, connection, .. } = subject;
     let mut conn = broker.store.begin(Actor::System, now).await?;

@@ -2,6 +2,7 @@
 
 mod changes;
 pub mod mint;
+mod outage;
 
 use std::time::Duration;
 
