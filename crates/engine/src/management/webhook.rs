@@ -1,11 +1,18 @@
 //! Webhook endpoints and what was sent to them, as a key sees them. They belong to the whole workspace, so a key
 //! that is limited to one integration sees none.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use crate::{
     access,
     broker::Broker,
+    connect::persist::insist,
     domain::{
         api_key::ApiKey,
         audit::Actor,
@@ -17,6 +24,9 @@ use crate::{
     setup::{self, Change, NewWebhook, WebhookEdit},
     store::{Conn, Page},
 };
+
+/// How many deliveries of a removed endpoint go in one transaction.
+const AT_ONCE: i64 = 1000;
 
 /// The workspace's endpoints, oldest first.
 ///
@@ -86,18 +96,51 @@ pub async fn roll(
     Ok(rolled)
 }
 
-/// Removes an endpoint, with what was still to be sent to it.
+/// Removes an endpoint, with what was still to be sent to it. It gets nothing new from the first moment; should it be
+/// cut off before its end, the endpoint stays disabled and can be removed again.
 ///
 /// # Errors
 /// `NotFound`.
 pub async fn delete(broker: &Arc<Broker>, key: &ApiKey, id: &str) -> Result<()> {
-    let mut conn = writing(broker, key).await?;
-    let missing = || Error::NotFound { what: "webhook" };
+    access::require_write(key)?;
+    access::require_whole(key)?;
     let id = EndpointId::parse(id).ok_or_else(missing)?;
-    if !conn.delete_endpoint(&key.workspace_id, &id).await? {
-        return Err(missing());
-    }
-    conn.commit().await
+    broker.to_its_end(remove(broker.clone(), key.clone(), id)).await
+}
+
+/// Disabled, emptied in transactions that hold nobody up, and only then removed. Each is tried again: on PostgreSQL a
+/// claim of its deliveries may wait for one of these while it is waited for.
+async fn remove(broker: Arc<Broker>, key: ApiKey, id: EndpointId) -> Result<()> {
+    let (broker, ws, id) = (&broker, &key.workspace_id, &id);
+    let what = format!("the removal of {id}");
+    let retire = || async {
+        let mut conn = writing(broker, &key).await?;
+        if !conn.retire_endpoint(ws, id).await? {
+            return Err(missing());
+        }
+        conn.commit().await
+    };
+    insist(&broker.clock, &what, retire).await?;
+    let empty = || async {
+        let mut conn = writing(broker, &key).await?;
+        // The endpoint's row before its deliveries', as when an attempt is recorded.
+        conn.hold_endpoint(ws, id).await?;
+        let dropped = conn.drop_deliveries(ws, id, AT_ONCE).await?;
+        conn.commit().await?;
+        Ok(dropped)
+    };
+    while insist(&broker.clock, &what, empty).await? == AT_ONCE {}
+    let repeated = AtomicBool::new(false);
+    let finish = || async {
+        let repeat = repeated.swap(true, Ordering::Relaxed);
+        let mut conn = writing(broker, &key).await?;
+        if conn.delete_endpoint(ws, id).await? {
+            return conn.commit().await;
+        }
+        // Gone at a repeat: the try before removed it, and its commit only looked like a failure.
+        if repeat { Ok(()) } else { Err(missing()) }
+    };
+    insist(&broker.clock, &what, finish).await
 }
 
 /// An endpoint's deliveries, newest first.
@@ -162,8 +205,11 @@ async fn writing(broker: &Broker, key: &ApiKey) -> Result<Conn> {
     broker.store.begin(Actor::ApiKey(key.id.to_string()), broker.clock.now()).await
 }
 
+fn missing() -> Error {
+    Error::NotFound { what: "webhook" }
+}
+
 async fn find(conn: &mut Conn, key: &ApiKey, id: &str) -> Result<Endpoint> {
-    let missing = || Error::NotFound { what: "webhook" };
     let id = EndpointId::parse(id).ok_or_else(missing)?;
     conn.endpoint(&key.workspace_id, &id).await?.ok_or_else(missing)
 }

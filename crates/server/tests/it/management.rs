@@ -4,6 +4,7 @@
 mod connections;
 mod integrations;
 mod keys;
+mod removal;
 mod shapes;
 mod webhooks;
 
