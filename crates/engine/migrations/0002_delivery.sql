@@ -47,6 +47,9 @@ create index event_aging on event (created_at);
 -- An owner's connections are listed newest first.
 drop index connection_of_owner;
 create index connection_of_owner on connection (workspace_id, owner_kind, owner_key, created_at, id);
+-- Who may live on one grant at a provider: the connections of a client's integrations, by account.
+create index integration_of_client on integration (client_id);
+create index connection_of_grant on connection (workspace_id, integration_id, status, account_id);
 -- Counted now and then, for monitoring.
 create index connection_by_status on connection (status);
 

@@ -46,6 +46,32 @@ pub(super) const OF_INTEGRATION: &str = listing!("and integration_id = $2 ");
 /// Those of one owner.
 pub(super) const OF_OWNER: &str = listing!("and owner_kind = $3 and owner_key = $4 ");
 
+/// A live connection of integration `i`, but for one, of an account.
+macro_rules! live {
+    ($of:literal) => {
+        concat!(
+            "exists (select 1 from connection c where c.workspace_id = i.workspace_id and c.integration_id = i.id \
+             and c.status = $2 and c.id <> $3",
+            $of,
+            ")"
+        )
+    };
+}
+
+/// The providers of a client's integrations that have a live connection of an account, or of one that is not known.
+pub(super) const SHARING_ACCOUNT: &str = concat!(
+    "select distinct i.provider as provider from integration i where i.client_id = $1 and (",
+    live!(" and c.account_id = $4"),
+    " or ",
+    live!(" and c.account_id is null"),
+    ")"
+);
+/// The same, of any account.
+pub(super) const SHARING_CLIENT: &str = concat!(
+    "select distinct i.provider as provider from integration i where i.client_id = $1 and ",
+    live!("")
+);
+
 impl Conn {
     /// Keeps a new connection.
     pub async fn create_connection(&mut self, ws: &WorkspaceId, connection: &Connection) -> Result<()> {
@@ -166,13 +192,13 @@ impl Conn {
         connection: &Connection,
         client_id: &str,
     ) -> Result<Vec<String>> {
-        let query = sql("select distinct i.provider as provider from connection c \
-                         join integration i on i.workspace_id = c.workspace_id and i.id = c.integration_id \
-                         where i.client_id = $1 and c.status = $2 and c.id <> $3 \
-                         and (c.account_id = $4 or c.account_id is null or cast($5 as bigint) = 0)");
         let account = connection.account.id.as_deref();
+        let query = sql(if account.is_some() { SHARING_ACCOUNT } else { SHARING_CLIENT });
         let query = query.text(client_id).text(Status::Active.as_str()).text(connection.id.as_str());
-        let query = query.text(account.unwrap_or_default()).int(i64::from(account.is_some()));
+        let query = match account {
+            Some(account) => query.text(account),
+            None => query,
+        };
         self.rows(query).await?.iter().map(|row| row.text("provider")).collect()
     }
 }
