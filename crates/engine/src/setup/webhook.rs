@@ -70,7 +70,8 @@ impl Default for WebhookEdit {
 /// Makes a webhook endpoint. Also returns its signing secret, this once.
 ///
 /// # Errors
-/// `Invalid` for a bad name, URL or secret, or no event; `Conflict` when the workspace has [`ENDPOINTS_MAX`].
+/// `Invalid` for a bad name, URL or secret, or no event; `Conflict` when the workspace has [`ENDPOINTS_MAX`];
+/// `NotFound` when it is gone.
 pub async fn webhook(
     to: &mut Change<'_>,
     workspace: &WorkspaceId,
@@ -83,6 +84,10 @@ pub async fn webhook(
         Some(given) => signing(given)?,
         None => made()?,
     };
+    // Held, so that no two count at once.
+    if !to.conn.hold_workspace(workspace).await? {
+        return Err(Error::NotFound { what: "workspace" });
+    }
     if to.conn.count_endpoints(workspace).await? >= ENDPOINTS_MAX {
         return Err(Error::Conflict {
             message: format!("a workspace has at most {ENDPOINTS_MAX} webhook endpoints: delete one first"),

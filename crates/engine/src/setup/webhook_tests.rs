@@ -1,8 +1,9 @@
 //! What a webhook endpoint may be, and what becomes of a secret that is replaced.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
+use claviger_catalog::Catalog;
 
 use super::{
     tests::{NOW, Room, new_workspace},
@@ -11,9 +12,12 @@ use super::{
 };
 use crate::{
     domain::{
+        audit::Actor,
         event::EventKind,
         webhook::{DisabledReason, Endpoint},
     },
+    store::{Kind, trial},
+    vault::KeyRing,
     webhook::{previous_secret_aad, secret_aad},
 };
 
@@ -204,4 +208,45 @@ async fn a_change_keeps_what_another_one_made_since_it_was_read() {
     let (_, third) = roll_webhook_secret(&mut to, &was, DAY).await.unwrap();
     let kept = to.conn.endpoint(&ws.id, &was.id).await.unwrap().unwrap();
     assert_eq!(opened(&room, &kept), (third.expose().to_owned(), Some(second.expose().to_owned())));
+}
+
+#[tokio::test]
+async fn two_at_once_do_not_pass_the_bound() {
+    trial::on_each(async |store| {
+        if store.kind() == Kind::Sqlite {
+            return; // It has one writer.
+        }
+        let vault = Arc::new(Vault::new(KeyRing::parse(KeyRing::generate().unwrap().expose()).unwrap()));
+        let catalog = Arc::new(Catalog::builtin().unwrap());
+        let mut conn = store.begin(Actor::Cli, NOW).await.unwrap();
+        let mut to = Change { conn: &mut conn, vault: &vault, catalog: &catalog, now: NOW };
+        let (ws, _) = workspace(&mut to, new_workspace()).await.unwrap();
+        for _ in 1..ENDPOINTS_MAX {
+            webhook(&mut to, &ws.id, new()).await.unwrap();
+        }
+        conn.commit().await.unwrap();
+        let mut first = store.begin(Actor::Cli, NOW).await.unwrap();
+        let mut to = Change { conn: &mut first, vault: &vault, catalog: &catalog, now: NOW };
+        webhook(&mut to, &ws.id, new()).await.unwrap();
+        let (elsewhere, id, keys, files) = (store.clone(), ws.id.clone(), vault.clone(), catalog.clone());
+        let second = tokio::spawn(async move {
+            let mut conn = elsewhere.begin(Actor::Cli, NOW).await?;
+            let mut to = Change { conn: &mut conn, vault: &keys, catalog: &files, now: NOW };
+            webhook(&mut to, &id, new()).await?;
+            conn.commit().await
+        });
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        first.commit().await.unwrap();
+        assert!(matches!(second.await.unwrap(), Err(Error::Conflict { .. })));
+        assert_eq!(store.read().await.unwrap().count_endpoints(&ws.id).await.unwrap(), ENDPOINTS_MAX);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_workspace_that_is_gone_gets_none() {
+    let room = Room::new().await;
+    let mut conn = room.begin().await;
+    let refused = webhook(&mut room.change(&mut conn), &WorkspaceId::new(), new()).await;
+    assert!(matches!(refused, Err(Error::NotFound { what: "workspace" })));
 }

@@ -30,6 +30,12 @@ impl Conn {
         self.row(query).await?.as_ref().map(read).transpose()
     }
 
+    /// Whether there is the workspace; if so, no other process changes it, or holds it, until this unit of work ends.
+    pub async fn hold_workspace(&mut self, ws: &WorkspaceId) -> Result<bool> {
+        let update = sql("update workspace set updated_at = updated_at where id = $1");
+        Ok(self.execute(update.text(ws.as_str())).await? > 0)
+    }
+
     /// The workspace that `/authorize` names; how an anonymous caller's workspace is found.
     pub async fn any_workspace_by_client_id(&mut self, client_id: &str) -> Result<Option<Workspace>> {
         let query = sql("select * from workspace where client_id = $1").key(client_id);
