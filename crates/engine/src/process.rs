@@ -57,12 +57,18 @@ pub async fn announce(broker: &Arc<Broker>) -> Result<Presence> {
 impl Presence {
     /// Takes its leave. Call it when nothing of this process writes any more; a row that can't be removed now
     /// goes out of date by itself.
-    pub async fn leave(self) {
+    pub async fn leave(mut self) {
         self.stop.cancel();
-        let _ended = self.beating.await;
+        let _ended = (&mut self.beating).await;
         if let Err(error) = forget(&self.broker, &self.id).await {
             tracing::warn!(error = ?error, process = %self.id, "this process could not take its leave");
         }
+    }
+}
+
+impl Drop for Presence {
+    fn drop(&mut self) {
+        self.beating.abort();
     }
 }
 

@@ -382,6 +382,20 @@ async fn a_serving_process_says_again_and_again_that_it_lives() {
 }
 
 #[tokio::test]
+async fn a_process_that_took_no_leave_goes_out_of_date() {
+    on_each_old(async |app| {
+        drop(process::announce(&app.broker).await.unwrap());
+        assert_eq!(process::alive(&app.broker).await.unwrap().len(), 1);
+        for _ in 0..60 {
+            app.pass(Duration::from_secs(1));
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        assert_eq!(process::alive(&app.broker).await.unwrap(), []);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn who_writes_meanwhile_is_not_written_over() {
     on_each_old(async |app| {
         let id = ConnectionId::parse(&connected(app).await).unwrap();
