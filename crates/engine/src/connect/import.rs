@@ -58,6 +58,15 @@ pub struct Import<'a> {
     pub verify: bool,
 }
 
+/// A connection that was imported.
+#[derive(Debug)]
+pub struct Imported {
+    /// The connection.
+    pub connection: Connection,
+    /// The key of its integration.
+    pub integration: String,
+}
+
 /// An import under way.
 struct Candidate {
     integration: Integration,
@@ -85,7 +94,7 @@ pub async fn import(
     workspace: &WorkspaceId,
     given: Import<'_>,
     actor: Actor,
-) -> Result<Connection> {
+) -> Result<Imported> {
     check::plain(&given)?;
     let mut conn = broker.store.read().await?;
     let integration = conn
@@ -128,12 +137,7 @@ enum Way {
     Calls,
 }
 
-async fn perform(
-    broker: Arc<Broker>,
-    mut candidate: Candidate,
-    way: Way,
-    actor: Actor,
-) -> Result<Connection> {
+async fn perform(broker: Arc<Broker>, mut candidate: Candidate, way: Way, actor: Actor) -> Result<Imported> {
     match way {
         Way::Unasked => {}
         Way::Refresh => by_refresh(&broker, &mut candidate).await?,
@@ -273,7 +277,7 @@ impl Candidate {
 
 /// Writes it. Tokens that only we hold are written as a first exchange's are; others the caller still has, and
 /// can bring again.
-async fn keep(broker: &Broker, candidate: Candidate, actor: Actor) -> Result<Connection> {
+async fn keep(broker: &Broker, candidate: Candidate, actor: Actor) -> Result<Imported> {
     let (integration, draft, spent) = candidate.draft(broker.clock.now())?;
     let transaction = || async {
         let mut conn = broker.store.begin(actor.clone(), broker.clock.now()).await?;
@@ -285,5 +289,5 @@ async fn keep(broker: &Broker, candidate: Candidate, actor: Actor) -> Result<Con
     } else {
         transaction().await?;
     }
-    Ok(draft.connection)
+    Ok(Imported { connection: draft.connection, integration: integration.key })
 }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use crate::{
     access,
     broker::Broker,
-    connect::{self, Import},
+    connect::{self, Import, Imported},
     domain::{
         api_key::ApiKey,
         audit::Actor,
@@ -87,10 +87,9 @@ pub async fn import(broker: &Arc<Broker>, key: &ApiKey, input: Import<'_>) -> Re
     access::require_write(key)?;
     let input = Import { only: key.integration_id.clone(), ..input };
     let actor = Actor::ApiKey(key.id.to_string());
-    let connection = connect::import(broker, &key.workspace_id, input, actor).await?;
-    let mut conn = broker.store.read().await?;
-    let mut seen = named(&mut conn, key, vec![connection]).await?;
-    seen.pop().ok_or(Error::NotFound { what: "connection" })
+    let Imported { connection, integration } =
+        connect::import(broker, &key.workspace_id, input, actor).await?;
+    Ok(Seen { connection, integration })
 }
 
 /// Ends a connection: [`connect::end`].

@@ -77,7 +77,12 @@ fn brought<'a>(integration: &'a str, access: &str, refresh: Option<&str>) -> Imp
 }
 
 async fn import(app: &TestApp, given: Import<'_>) -> Result<Connection> {
-    connect::import(&app.broker, &app.acme.workspace, given, Actor::ApiKey("key_1".into())).await
+    let key = given.integration.to_owned();
+    let made =
+        connect::import(&app.broker, &app.acme.workspace, given, Actor::ApiKey("key_1".into())).await?;
+    // Whoever asked is told its name from here: nothing is looked up after the connection was made.
+    assert!(made.integration == key || made.connection.integration_id.as_str() == key);
+    Ok(made.connection)
 }
 
 /// The field at fault and what is said of it.
