@@ -30,17 +30,14 @@ pub struct Backup {
     pub schema: i64,
 }
 
-/// Removes an unfinished copy unless told that it is finished.
+/// The name under which a copy is made; it goes, whatever became of the copy.
 struct Unfinished {
     path: PathBuf,
-    kept: bool,
 }
 
 impl Drop for Unfinished {
     fn drop(&mut self) {
-        if !self.kept
-            && let Err(error) = fs::remove_file(&self.path)
-        {
+        if let Err(error) = fs::remove_file(&self.path) {
             tracing::warn!(path = %self.path.display(), %error, "an unfinished backup could not be removed");
         }
     }
@@ -81,13 +78,13 @@ impl Store {
 /// Makes the empty file that the copy goes into, for its owner alone.
 fn reserve(to: &Path) -> Result<Unfinished> {
     if fs::symlink_metadata(to).is_ok() {
-        return Err(Error::Conflict { message: format!("{} exists already", to.display()) });
+        return Err(exists(to));
     }
     let mut name = to.file_name().ok_or_else(|| invalid("it names no file"))?.to_owned();
     name.push(".partial");
     let path = to.with_file_name(name);
     match private().create_new(true).open(&path) {
-        Ok(_) => Ok(Unfinished { path, kept: false }),
+        Ok(_) => Ok(Unfinished { path }),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(Error::Conflict {
             message: format!(
                 "{} exists: another backup is under way, or one was cut off. Remove it if nothing writes to it",
@@ -126,21 +123,31 @@ async fn one(link: &mut AnyConnection, query: &'static str) -> Result<Row> {
 }
 
 /// Brings the copy to the disk and gives it its name. Says its size.
-fn settle(mut partial: Unfinished, to: &Path) -> Result<u64> {
-    let settled = (|| -> io::Result<u64> {
+fn settle(partial: Unfinished, to: &Path) -> Result<u64> {
+    let failed = |error| Error::Internal(anyhow::Error::new(error).context("the backup's file"));
+    let bytes = (|| {
         let file = File::open(&partial.path)?;
         file.sync_all()?;
-        let bytes = file.metadata()?.len();
-        if fs::symlink_metadata(to).is_ok() {
-            return Err(io::ErrorKind::AlreadyExists.into());
-        }
-        fs::rename(&partial.path, to)?;
-        partial.kept = true;
-        // The name must last as well.
-        to.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())?;
-        Ok(bytes)
+        Ok(file.metadata()?.len())
     })();
-    settled.map_err(|error| Error::Internal(anyhow::Error::new(error).context("the backup's file")))
+    let bytes = bytes.map_err(failed)?;
+    // Not renamed: that would write over a file that came to be meanwhile.
+    fs::hard_link(&partial.path, to).map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => exists(to),
+        io::ErrorKind::Unsupported | io::ErrorKind::PermissionDenied => invalid(format!(
+            "{} can't be made: the file system there takes no hard links ({error}). Back up to another one",
+            to.display()
+        )),
+        _ => failed(error),
+    })?;
+    // The first name goes, and the second must last.
+    drop(partial);
+    to.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all()).map_err(failed)?;
+    Ok(bytes)
+}
+
+fn exists(to: &Path) -> Error {
+    Error::Conflict { message: format!("{} exists already", to.display()) }
 }
 
 async fn dial(url: &str) -> Result<AnyConnection> {
@@ -150,4 +157,22 @@ async fn dial(url: &str) -> Result<AnyConnection> {
 
 fn invalid(message: impl Into<String>) -> Error {
     Error::invalid("file", message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_came_to_be_meanwhile_is_not_written_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let to = folder.path().join("b.db");
+        let partial = reserve(&to).unwrap();
+        fs::write(&partial.path, "copy").unwrap();
+        fs::write(&to, "theirs").unwrap();
+        let refused = settle(partial, &to);
+        assert!(matches!(refused, Err(Error::Conflict { .. })), "{refused:?}");
+        assert_eq!(fs::read(&to).unwrap(), b"theirs");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing of the copy stays");
+    }
 }
