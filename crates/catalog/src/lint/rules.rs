@@ -305,6 +305,19 @@ fn call(provider: &Provider, key: &str, call: &Call, list: &mut List) {
     texts(provider, &format!("{key}.headers"), &call.headers, list);
     let how = (call.method, call.format);
     body(&format!("{key}.body"), call.body.as_ref(), how, call.params.is_empty(), list);
+    early(provider, key, call, list);
+}
+
+/// What only the identity tells is not there yet when it is asked for, nor when a token is verified.
+fn early(provider: &Provider, key: &str, call: &Call, list: &mut List) {
+    let base = provider.api.base_url.iter().filter(|_| call.url.starts_with('/'));
+    let texts = base.chain([&call.url]).chain(call.params.values()).chain(call.headers.values());
+    for name in texts.flat_map(|text| template::names(text)) {
+        let saved = provider.identity.iter().find_map(|identity| identity.save.get(name));
+        if saved.is_some_and(|saved| saved.default.is_none()) {
+            list.error(format!("{key}.url"), format!("needs `{{{name}}}`, which only the identity tells"));
+        }
+    }
 }
 
 /// A URL template: https, known names, and a pattern for every name that could move the host.

@@ -125,6 +125,38 @@ fn urls_must_be_https_and_hosts_need_patterns() {
     assert_eq!(errors(&format!("{text}\n{saved}\npattern = \"^[a-z]+$\"")), Vec::<String>::new());
 }
 
+/// Before the identity is known, nothing can be called that needs what it tells.
+#[test]
+fn calls_need_nothing_that_only_the_identity_tells() {
+    let api = FINE.replacen("https://api.acme", "https://{site}.acme", 1);
+    let saved = "path = \"site\"\npattern = \"^[a-z]+$\"";
+    let identity = "[identity]\nsource = \"call\"\nid = \"id\"\ncall = { url = \"https://acme.example/me\" }";
+    let identity_saves = format!("{api}\n{identity}\n[identity.save.site]\n{saved}");
+    let verify = |call: &str| format!("[verify]\ncalls = [{{ {call} }}]");
+    for call in [
+        "url = \"/me\"",
+        "url = \"https://{site}.acme.example/me\"",
+        "url = \"https://acme.example/me\", params = { site = \"{site}\" }",
+        "url = \"https://acme.example/me\", headers = { x-site = \"{site}\" }",
+    ] {
+        let found = errors(&format!("{identity_saves}\n{}", verify(call)));
+        assert!(
+            found
+                .iter()
+                .any(|line| line.starts_with("acme.toml: verify.calls[0].url: error: needs `{site}`")),
+            "{found:?}"
+        );
+        let sooner = format!("{api}\n[oauth2.answer.save.site]\n{saved}\n{}", verify(call));
+        assert_eq!(errors(&sooner), [""; 0], "told with the tokens");
+        let defaulted = format!("{identity_saves}\ndefault = \"home\"\n{}", verify(call));
+        assert_eq!(errors(&defaulted), [""; 0]);
+    }
+    let own = identity_saves.replacen("https://acme.example/me", "/me", 1);
+    assert!(errors(&own).iter().any(|line| line.starts_with("acme.toml: identity.call.url: error: needs")));
+    let whole = format!("{identity_saves}\n{}", verify("url = \"https://acme.example/me\""));
+    assert_eq!(errors(&whole), [""; 0]);
+}
+
 #[test]
 fn broken_toml_and_double_keys_are_findings() {
     for text in ["key = ", "key = \"a\"\nkey = \"b\"", "", "[oauth2", "\u{0}"] {
