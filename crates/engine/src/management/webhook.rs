@@ -49,7 +49,7 @@ pub async fn show(broker: &Arc<Broker>, key: &ApiKey, id: &str) -> Result<Endpoi
 /// Makes an endpoint, sleeping if `active` is false. Also returns its secret, this once.
 ///
 /// # Errors
-/// As [`setup::webhook`].
+/// As [`setup::webhook()`].
 pub async fn create(
     broker: &Arc<Broker>,
     key: &ApiKey,

@@ -5,7 +5,7 @@
 //! process that dies in between leaves a lease that ends, and then the delivery is due again with the same
 //! `webhook-id`: it may arrive twice, and never not at all. Of one endpoint and connection only the earliest open
 //! delivery can be claimed, so nothing overtakes it. Read `board` for why a dead endpoint slows no other, and
-//! [`super::schedule`] for when a failed one is tried again.
+//! `webhook::schedule` for when a failed one is tried again.
 
 use std::{sync::Arc, time::Duration};
 

@@ -203,7 +203,11 @@ async fn another_workspaces_things_are_in_no_list() {
             let list = async |path: &str| ids(&ask(app, key, Method::GET, path, None).await);
             assert_eq!(list("/v1/integrations").await, [own.as_str()]);
             for query in ["", "?external_id=u", "?integration_id=sandbox", "?integrationIdentifier=sandbox"] {
-                assert_eq!(list(&format!("/v1/connections{query}")).await, std::slice::from_ref(want), "{query}");
+                assert_eq!(
+                    list(&format!("/v1/connections{query}")).await,
+                    std::slice::from_ref(want),
+                    "{query}"
+                );
             }
             let narrowed = format!("/v1/connections?integration_id={foreign}");
             assert_eq!(list(&narrowed).await, Vec::<String>::new());
