@@ -30,7 +30,9 @@ pub mod webhook;
 mod webhook_tests;
 
 pub use integration::{NewIntegration, integration, update_integration};
-pub use webhook::{DEFAULT_OVERLAP, NewWebhook, WebhookEdit, roll_webhook_secret, update_webhook, webhook};
+pub use webhook::{
+    DEFAULT_OVERLAP, NewWebhook, OVERLAP_MAX, WebhookEdit, roll_webhook_secret, update_webhook, webhook,
+};
 
 /// A unit of work in which something is set up, and what setting up needs.
 pub struct Change<'a> {

@@ -34,6 +34,9 @@ use crate::{
     time::Millis,
 };
 
+/// The longest life of an imported access token: ten years.
+pub const LONGEST_LIFE: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+
 /// What a product brings.
 pub struct Import<'a> {
     /// The integration's id or key.

@@ -28,7 +28,7 @@ pub use discovery::Discovery;
 pub use end::end;
 pub use finish::{Callback, finish};
 pub use handoff::Outcome;
-pub use import::{Import, Imported, import};
+pub use import::{Import, Imported, LONGEST_LIFE, import};
 pub use page::{Ask, Form, cancel, open, submit};
 pub use redeem::{Redeem, Redeemed, redeem};
 

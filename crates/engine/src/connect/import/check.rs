@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use claviger_catalog::{AskedOf, Provider, TemplateError, pattern};
 use claviger_protocol::oauth2::read::{self, MAX_TOKEN};
 
-use super::Import;
+use super::{Import, LONGEST_LIFE};
 use crate::{
     domain::integration::Integration,
     error::{Error, Result},
@@ -14,8 +14,6 @@ use crate::{
 
 /// The longest key of an owner, in bytes.
 const LONGEST_OWNER: usize = 512;
-/// The longest life of an access token: ten years, in seconds.
-const LONGEST_LIFE: u64 = 10 * 365 * 24 * 3600;
 /// The most scopes, and the longest.
 const SCOPES: usize = 1000;
 const LONGEST_SCOPE: usize = 512;
@@ -37,7 +35,7 @@ pub(super) fn plain(given: &Import<'_>) -> Result<()> {
             return Err(Error::invalid("external_id", "Holds a NUL"));
         }
     }
-    if given.expires_in.is_some_and(|seconds| seconds > LONGEST_LIFE) {
+    if given.expires_in.is_some_and(|seconds| seconds > LONGEST_LIFE.as_secs()) {
         return Err(Error::invalid("expires_in", "More than ten years; it is a number of seconds from now"));
     }
     let scopes = given.scopes.as_deref().unwrap_or_default();

@@ -3,7 +3,7 @@
 //! What is said about a wrong body names the field and never repeats a value: it may be a secret. Fields are named
 //! in snake case, whichever casing they came in.
 
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, time::Duration};
 
 use claviger_engine::{
     error::{Error, Result},
@@ -71,16 +71,15 @@ impl Fields {
     }
 
     /// Takes a number of seconds, at most `most`; a fraction is cut off.
-    pub fn seconds(&mut self, field: &'static str, most: u32) -> Result<Option<u64>> {
+    pub fn seconds(&mut self, field: &'static str, most: Duration) -> Result<Option<Duration>> {
         let Some(value) = self.take(field, &[field])? else { return Ok(None) };
         let whole = value.as_u64().or_else(|| {
-            let number = value.as_f64().filter(|n| (0.0..=f64::from(most)).contains(n))?;
+            let number = value.as_f64().filter(|n| (0.0..=most.as_secs_f64()).contains(n))?;
             format!("{:.0}", number.trunc()).parse().ok()
         });
-        whole
-            .filter(|n| *n <= u64::from(most))
-            .map(Some)
-            .ok_or_else(|| Error::invalid(field, format!("Must be a number of seconds from 0 to {most}")))
+        whole.map(Duration::from_secs).filter(|time| *time <= most).map(Some).ok_or_else(|| {
+            Error::invalid(field, format!("Must be a number of seconds from 0 to {}", most.as_secs()))
+        })
     }
 
     /// Takes a yes or no.

@@ -49,17 +49,23 @@ fn each_type_is_asked_for() {
         let read = || fields(&body);
         assert_eq!(read().text("f").is_ok(), value.is_string(), "{value}");
         assert_eq!(read().flag("f").is_ok(), value.is_boolean(), "{value}");
-        assert_eq!(read().seconds("f", 10).is_ok(), value == json!(1), "{value}");
+        assert_eq!(read().seconds("f", Duration::from_secs(10)).is_ok(), value == json!(1), "{value}");
         assert_eq!(read().texts("f").is_ok(), value == json!([]), "{value}");
         assert_eq!(read().pairs("f").is_ok(), value == json!({}), "{value}");
     }
     let most = u64::from(u32::MAX);
     for (value, want) in [(json!(0), 0), (json!(3600.9), 3600), (json!(most), most), (json!(1e3), 1000)] {
-        let got = fields(&json!({ "f": value })).seconds("f", u32::MAX).expect("a number");
-        assert_eq!(got, Some(want), "{value}");
+        let got = fields(&json!({ "f": value }))
+            .seconds("f", Duration::from_secs(u32::MAX.into()))
+            .expect("a number");
+        assert_eq!(got, Some(Duration::from_secs(want)), "{value}");
     }
     for value in [json!(-0.5), json!(most + 1), json!(1e300), json!(-1e300), json!(u64::MAX), json!("60")] {
-        assert_eq!(fault(fields(&json!({ "f": value })).seconds("f", u32::MAX)).0, "f", "{value}");
+        assert_eq!(
+            fault(fields(&json!({ "f": value })).seconds("f", Duration::from_secs(u32::MAX.into()))).0,
+            "f",
+            "{value}"
+        );
     }
 }
 

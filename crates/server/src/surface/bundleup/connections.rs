@@ -6,7 +6,7 @@ use axum::{
     response::IntoResponse as _,
 };
 use claviger_engine::{
-    connect::Import,
+    connect::{Import, LONGEST_LIFE},
     domain::connection::{Owner, OwnerKind, Status},
     error::{Error, Result},
     management::connection::{self, Seen, Wanted},
@@ -20,9 +20,6 @@ use super::{
     error, wire,
 };
 use crate::{app::App, http::paging};
-
-/// The longest life of an imported token, in seconds: ten years, as the engine has it.
-const LONGEST_LIFE: u32 = 315_360_000;
 
 /// A connection. Each field is there in snake case and in camel case.
 #[derive(Serialize, utoipa::ToSchema)]
@@ -209,7 +206,7 @@ fn read(integration: &str, mut fields: Fields) -> Result<Import<'_>> {
             .secret("auth_token", &["auth_token", "access_token"])?
             .ok_or_else(|| Error::invalid("auth_token", "Is required"))?,
         refresh_token: fields.secret("refresh_token", &["refresh_token"])?,
-        expires_in: fields.seconds("expires_in", LONGEST_LIFE)?,
+        expires_in: fields.seconds("expires_in", LONGEST_LIFE)?.map(|life| life.as_secs()),
         scopes: fields.texts("scopes")?,
         inputs: fields.pairs("inputs")?.unwrap_or_default(),
         verify: fields.flag("verify")?.unwrap_or(false),

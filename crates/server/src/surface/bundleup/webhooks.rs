@@ -1,6 +1,6 @@
 //! `/v1/webhooks`: where a product's server is told of what happens to its customers' connections.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
 use axum::{
     extract::State,
@@ -16,7 +16,7 @@ use claviger_engine::{
     error::{Error, Result},
     management::webhook,
     secret::Secret,
-    setup::{DEFAULT_OVERLAP, NewWebhook, WebhookEdit},
+    setup::{DEFAULT_OVERLAP, NewWebhook, OVERLAP_MAX, WebhookEdit},
     time::Millis,
 };
 use serde::Serialize;
@@ -28,9 +28,6 @@ use super::{
     error, wire,
 };
 use crate::{app::App, http::paging};
-
-/// The longest time that an old secret may go on signing, in seconds: a week.
-const LONGEST_OVERLAP: u32 = 604_800;
 
 /// What a webhook shows and nobody sets: a client may send it back with a change.
 const READ_ONLY: [&str; 7] = [
@@ -219,13 +216,13 @@ pub async fn update(
     access::require_write(&key)?;
     let mut fields = Fields::read(&body)?;
     fields.ignore(&READ_ONLY);
-    let overlap = fields.seconds("overlap", LONGEST_OVERLAP)?;
+    let overlap = fields.seconds("overlap", OVERLAP_MAX)?;
     let edit = WebhookEdit {
         name: fields.text("name")?,
         url: fields.text("url")?,
         events: events(&mut fields)?,
         secret: fields.secret("secret", &["secret"])?,
-        overlap: overlap.map_or(DEFAULT_OVERLAP, Duration::from_secs),
+        overlap: overlap.unwrap_or(DEFAULT_OVERLAP),
         active: active(&mut fields)?,
     };
     fields.done()?;
@@ -284,7 +281,7 @@ pub async fn roll(
 ) -> Answer {
     access::require_write(&key)?;
     let mut fields = Fields::maybe(&body)?;
-    let overlap = fields.seconds("overlap", LONGEST_OVERLAP)?.map_or(DEFAULT_OVERLAP, Duration::from_secs);
+    let overlap = fields.seconds("overlap", OVERLAP_MAX)?.unwrap_or(DEFAULT_OVERLAP);
     fields.done()?;
     let (endpoint, secret) = webhook::roll(&app.broker, &key, &id, overlap).await?;
     Ok(wire::object(StatusCode::OK, &revealed(endpoint, &secret, app.broker.clock.now())))
