@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    Auth, Call, Provider,
+    Auth, Call, OAuth2, Provider,
     pattern::admits,
     template::{TemplateError, expand, expand_host, expand_text},
 };
@@ -47,11 +47,10 @@ impl Provider {
             .iter()
             .map(|input| (input.key.as_str(), Some(input.pattern.as_str()), input.default.as_deref()))
             .collect();
-        let Auth::OAuth2(oauth2) = &self.auth;
-        for (name, saved) in &oauth2.callback.save {
+        for (name, saved) in self.oauth2().into_iter().flat_map(|oauth2| &oauth2.callback.save) {
             out.push((name, Some(&saved.pattern), saved.default.as_deref()));
         }
-        for (name, saved) in &oauth2.answer.save {
+        for (name, saved) in self.oauth2().into_iter().flat_map(|oauth2| &oauth2.answer.save) {
             out.push((name, saved.pattern.as_deref(), saved.default.as_deref()));
         }
         for (name, saved) in self.identity.iter().flat_map(|identity| &identity.save) {
@@ -80,31 +79,10 @@ impl Provider {
         values.remove("client_id");
         let values = &values;
         let mut out = self.clone();
-        let Auth::OAuth2(oauth2) = &mut out.auth;
-        let ends = &mut oauth2.endpoints;
-        for url in [
-            &mut ends.issuer,
-            &mut ends.authorize_url,
-            &mut ends.token_url,
-            &mut ends.refresh_url,
-            &mut ends.revoke_url,
-            &mut ends.userinfo_url,
-            &mut out.api.base_url,
-        ] {
-            fill_url(url.as_mut(), values)?;
+        if let Auth::OAuth2(oauth2) = &mut out.auth {
+            fill_oauth2(oauth2, values)?;
         }
-        fill_map(&mut oauth2.authorize.params, values)?;
-        fill_map(&mut oauth2.token.params, values)?;
-        fill_map(&mut oauth2.token.headers, values)?;
-        for refresh in [Some(&mut oauth2.refresh), oauth2.upgrade.as_mut()].into_iter().flatten() {
-            fill_url(refresh.url.as_mut(), values)?;
-            fill_map(&mut refresh.params, values)?;
-        }
-        if let Some(revoke) = &mut oauth2.revoke {
-            fill_url(Some(&mut revoke.url), values)?;
-            fill_map(&mut revoke.params, values)?;
-            fill_map(&mut revoke.headers, values)?;
-        }
+        fill_url(out.api.base_url.as_mut(), values)?;
         fill_map(&mut out.api.headers, &with_client)?;
         let hosts = std::mem::take(&mut out.api.allowed_hosts);
         for host in hosts {
@@ -120,6 +98,33 @@ impl Provider {
         }
         Ok(out)
     }
+}
+
+fn fill_oauth2(oauth2: &mut OAuth2, values: &Values) -> Result<(), TemplateError> {
+    let ends = &mut oauth2.endpoints;
+    for url in [
+        &mut ends.issuer,
+        &mut ends.authorize_url,
+        &mut ends.token_url,
+        &mut ends.refresh_url,
+        &mut ends.revoke_url,
+        &mut ends.userinfo_url,
+    ] {
+        fill_url(url.as_mut(), values)?;
+    }
+    fill_map(&mut oauth2.authorize.params, values)?;
+    fill_map(&mut oauth2.token.params, values)?;
+    fill_map(&mut oauth2.token.headers, values)?;
+    for refresh in [Some(&mut oauth2.refresh), oauth2.upgrade.as_mut()].into_iter().flatten() {
+        fill_url(refresh.url.as_mut(), values)?;
+        fill_map(&mut refresh.params, values)?;
+    }
+    if let Some(revoke) = &mut oauth2.revoke {
+        fill_url(Some(&mut revoke.url), values)?;
+        fill_map(&mut revoke.params, values)?;
+        fill_map(&mut revoke.headers, values)?;
+    }
+    Ok(())
 }
 
 fn fill_call(call: &mut Call, values: &Values) -> Result<(), TemplateError> {

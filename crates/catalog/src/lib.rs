@@ -9,6 +9,7 @@ pub mod api;
 mod error;
 mod fill;
 pub mod identity;
+pub mod keys;
 pub mod lint;
 mod merge;
 pub mod oauth2;
@@ -23,6 +24,7 @@ pub use self::{
     api::{Api, Place, RateLimit, ResetUnit},
     error::CatalogError,
     identity::{Call, Identity, IdentitySource, Verify},
+    keys::{KeyField, KeyKind, Keys, Label},
     oauth2::{
         Authorize, Callback, ClientAuth, EndpointSource, Endpoints, OAuth2, Pkce, RevocationScope,
         RevokeAuth, RevokeCall, RevokedToken, SavedParam, Scopes,

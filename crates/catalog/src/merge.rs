@@ -57,6 +57,41 @@ pub(crate) fn resolve(
     Ok((merged, base_key))
 }
 
+/// Puts the one table that says how a provider authenticates under `auth`, and completes `[api.place]` with what is
+/// usual for its kind.
+pub(crate) fn auth(file_name: &str, table: &mut Table) -> Result<(), CatalogError> {
+    let mut found = Vec::new();
+    for name in ["oauth2", "api_key", "basic", "bearer"] {
+        found.extend(table.remove(name).map(|value| (name, value)));
+    }
+    let (name, value) = match (found.pop(), found.pop()) {
+        (Some(one), None) => one,
+        (Some((name, _)), Some((other, _))) => {
+            let message = format!("a provider authenticates in one way: this file has `{other}` too");
+            return Err(CatalogError::new(file_name, name, message));
+        }
+        (None, _) => {
+            let message = "one of the tables `oauth2`, `api_key`, `basic` and `bearer` is needed";
+            return Err(CatalogError::new(file_name, "oauth2", message));
+        }
+    };
+    let usual: &[(&str, &str)] = match name {
+        "api_key" => &[("header", "X-API-Key"), ("format", "{token}")],
+        "basic" => &[("format", "Basic {token}"), ("base64", "{token}")],
+        _ => &[],
+    };
+    if let (Value::Table(api), false) =
+        (table.entry("api").or_insert_with(|| Value::Table(Table::new())), usual.is_empty())
+        && !api.contains_key("place")
+    {
+        let place = usual.iter().map(|(key, text)| ((*key).to_owned(), Value::String((*text).to_owned())));
+        api.insert("place".to_owned(), Value::Table(place.collect()));
+    }
+    let one = Table::from_iter([(name.to_owned(), value)]);
+    table.insert("auth".to_owned(), Value::Table(one));
+    Ok(())
+}
+
 /// Reads `[oauth2.refresh.answer]` over `[oauth2.answer]`: it says only what differs.
 pub(crate) fn refresh_answer(table: &mut Table) {
     let Some(Value::Table(oauth2)) = table.get_mut("oauth2") else { return };

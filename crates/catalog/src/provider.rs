@@ -13,6 +13,7 @@ use crate::{
     CatalogError,
     api::{Api, RateLimit},
     identity::{Identity, Verify},
+    keys::{ApiKeyTable, BasicTable, BearerTable, Keys},
     lint,
     merge::{self, Tables},
     oauth2::OAuth2,
@@ -38,8 +39,7 @@ pub struct Provider {
     /// Values that must be known before its URLs are (subdomain, region).
     #[serde(default)]
     pub inputs: Vec<Input>,
-    /// How it authenticates: the table `[oauth2]`.
-    #[serde(rename = "oauth2")]
+    /// How it authenticates: exactly one of the tables `[oauth2]`, `[api_key]`, `[basic]` and `[bearer]`.
     pub auth: Auth,
     /// Where its API lives and how a call carries the credential.
     #[serde(default)]
@@ -57,11 +57,29 @@ pub struct Provider {
 pub enum Auth {
     /// OAuth 2.0, authorization code (RFC 6749 §4.1).
     OAuth2(Box<OAuth2>),
+    /// A credential that a person types in.
+    Keys(Keys),
+}
+
+/// One table of a file, under its own name.
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum AuthTable {
+    #[serde(rename = "oauth2")]
+    OAuth2(Box<OAuth2>),
+    ApiKey(ApiKeyTable),
+    Basic(BasicTable),
+    Bearer(BearerTable),
 }
 
 impl<'de> Deserialize<'de> for Auth {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        OAuth2::deserialize(from).map(|oauth2| Self::OAuth2(Box::new(oauth2)))
+        Ok(match AuthTable::deserialize(from)? {
+            AuthTable::OAuth2(oauth2) => Self::OAuth2(oauth2),
+            AuthTable::ApiKey(table) => Self::Keys(table.into()),
+            AuthTable::Basic(table) => Self::Keys(table.into()),
+            AuthTable::Bearer(table) => Self::Keys(table.into()),
+        })
     }
 }
 
@@ -114,8 +132,6 @@ const RESERVED: &[&str] = &[
     "jwt_bearer",
     "saml_bearer",
     "password",
-    "api_key",
-    "basic",
     "signature",
     "certificate",
     "steps",
@@ -154,9 +170,11 @@ impl Provider {
             }
         }
         merge::refresh_answer(&mut table);
+        merge::auth(file_name, &mut table)?;
         let provider: Self = serde_path_to_error::deserialize(table).map_err(|e| {
             let path = e.path().to_string();
-            CatalogError::new(file_name, path, e.into_inner().message().trim())
+            let path = path.strip_prefix("auth.").unwrap_or(&path);
+            CatalogError::new(file_name, path, e.inner().message().trim())
         })?;
         Ok(Self { family, ..provider })
     }
@@ -165,6 +183,15 @@ impl Provider {
     pub fn oauth2(&self) -> Option<&OAuth2> {
         match &self.auth {
             Auth::OAuth2(oauth2) => Some(oauth2),
+            Auth::Keys(_) => None,
+        }
+    }
+
+    /// The credential that a person types in, where that is how it authenticates.
+    pub fn keys(&self) -> Option<&Keys> {
+        match &self.auth {
+            Auth::OAuth2(_) => None,
+            Auth::Keys(keys) => Some(keys),
         }
     }
 
@@ -172,7 +199,7 @@ impl Provider {
     /// endpoint is. Such a provider is no safer than endpoints entered by hand: a code could be led to a
     /// token endpoint of somebody's own (cross-app account takeover).
     pub fn endpoints_are_chosen(&self) -> bool {
-        let Auth::OAuth2(oauth2) = &self.auth;
+        let Some(oauth2) = self.oauth2() else { return false };
         let ends = &oauth2.endpoints;
         [&ends.authorize_url, &ends.token_url].into_iter().flatten().any(|url| template::chooses_host(url))
     }

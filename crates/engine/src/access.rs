@@ -1,6 +1,12 @@
 //! Access: who calls.
 //!
-//! A product's server shows an API key; what is kept of a key is a prefix to find it and a hash to compare.
+//! A product's server shows an API key; what is kept of a key is a prefix to find it and a hash to compare. A user
+//! shows a session, a token or a password and becomes a [`Member`]; what it may do is in [`rights`].
+
+mod member;
+pub mod rights;
+
+pub use member::{By, Member};
 
 use std::sync::Arc;
 

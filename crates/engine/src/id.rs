@@ -58,6 +58,8 @@ ids! {
     ApiKeyId = "key_";
     /// A user who signs in at the Informer-style door.
     UserId = "usr_";
+    /// A user's API token (its id, not the token).
+    TokenId = "tok_";
     /// An operator who signs in at the dashboard.
     OperatorId = "op_";
     /// An event that webhooks tell of.

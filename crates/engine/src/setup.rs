@@ -190,6 +190,8 @@ pub async fn given_api_key(
 pub struct NewUser {
     /// The name it signs in with.
     pub username: String,
+    /// What people call it.
+    pub display_name: Option<String>,
     /// Its e-mail address.
     pub email: Option<String>,
     /// Its password; without one it can't sign in yet.
@@ -209,6 +211,7 @@ pub async fn user(to: &mut Change<'_>, workspace: &WorkspaceId, input: NewUser) 
         id: UserId::new(),
         workspace_id: workspace.clone(),
         username: check::username(&input.username)?,
+        display_name: input.display_name.as_deref().map(|n| check::name("display_name", n)).transpose()?,
         email: input.email.as_deref().map(check::email).transpose()?,
         password_hash: match input.password {
             Some(plain) => Some(password_hash(plain).await?),

@@ -6,7 +6,7 @@ use url::Url;
 
 use super::{Finding, Severity};
 use crate::{
-    Auth, BodyFormat, Call, EndpointSource, IdentitySource, Method, OAuth2, Pkce, Provider, RefreshWith,
+    BodyFormat, Call, EndpointSource, IdentitySource, Method, OAuth2, Pkce, Provider, RefreshWith,
     RevokeAuth, pattern,
     template::{self, Piece, Place, RESERVED},
 };
@@ -91,12 +91,11 @@ pub(super) fn values(provider: &Provider, list: &mut List) {
             list.error(format!("inputs[{i}].title"), "must not be empty");
         }
     }
-    let Auth::OAuth2(oauth2) = &provider.auth;
-    for (name, saved) in &oauth2.callback.save {
+    for (name, saved) in provider.oauth2().into_iter().flat_map(|oauth2| &oauth2.callback.save) {
         let key = format!("oauth2.callback.save.{name}");
         check(key, name, Some(&saved.pattern), saved.default.as_deref(), list);
     }
-    for (name, saved) in &oauth2.answer.save {
+    for (name, saved) in provider.oauth2().into_iter().flat_map(|oauth2| &oauth2.answer.save) {
         let key = format!("oauth2.answer.save.{name}");
         check(key, name, saved.pattern.as_deref(), saved.default.as_deref(), list);
     }
@@ -117,7 +116,7 @@ const HOSTILE: &[&str] =
 
 /// Endpoints, scopes, the token endpoint's tables.
 pub(super) fn oauth2(provider: &Provider, list: &mut List) {
-    let Auth::OAuth2(oauth2) = &provider.auth;
+    let Some(oauth2) = provider.oauth2() else { return };
     endpoints(provider, oauth2, list);
     let separator = &oauth2.scopes.separator;
     if separator.is_empty() || separator.len() > 3 || separator.chars().any(char::is_alphanumeric) {

@@ -141,6 +141,8 @@ async fn create(
         code_hash: None,
         code_expires_at: None,
         code_used_at: None,
+        session_hash: None,
+        origin: None,
         connection_id: None,
         created_at: now,
     };

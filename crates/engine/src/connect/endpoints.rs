@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use claviger_catalog::{Auth, ClientAuth, EndpointSource, OAuth2, Provider, RefreshWith};
+use claviger_catalog::{ClientAuth, EndpointSource, OAuth2, Provider, RefreshWith};
 use claviger_protocol::oauth2::{Client, Tokens, authorize};
 
 use super::discovery;
@@ -14,10 +14,12 @@ use crate::{
 };
 
 /// The OAuth 2 part of a provider's file.
+///
+/// # Errors
+/// `Conflict` for a provider whose credential is typed in: it has no such part.
 pub(crate) fn oauth2(provider: &Provider) -> Result<&OAuth2> {
-    match &provider.auth {
-        Auth::OAuth2(oauth2) => Ok(oauth2),
-    }
+    let message = || format!("{} has no authorization to go through: its key is typed in", provider.name);
+    provider.oauth2().ok_or_else(|| Error::Conflict { message: message() })
 }
 
 /// Who we are at the provider's token endpoint.

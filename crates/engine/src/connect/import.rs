@@ -270,6 +270,7 @@ impl Candidate {
             frozen_at: None,
             refreshed_at: self.refreshed_at,
             expires_at: self.tokens.expires_at.map(Millis),
+            authorized_at: now,
             created_at: now,
             updated_at: now,
         };

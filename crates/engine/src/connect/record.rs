@@ -51,6 +51,7 @@ impl Draft {
             frozen_at: None,
             refreshed_at: None,
             expires_at: tokens.expires_at.map(Millis),
+            authorized_at: now,
             created_at: now,
             updated_at: now,
         };

@@ -79,6 +79,8 @@ pub struct Connection {
     pub refreshed_at: Option<Millis>,
     /// When its access token expires, as last told or inferred.
     pub expires_at: Option<Millis>,
+    /// When its owner last authorized it: when it was made, or made anew over an older credential.
+    pub authorized_at: Millis,
     /// When it was made.
     pub created_at: Millis,
     /// When it last changed.

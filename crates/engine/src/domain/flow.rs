@@ -56,6 +56,11 @@ pub struct Flow {
     pub code_expires_at: Option<Millis>,
     /// When it was spent.
     pub code_used_at: Option<Millis>,
+    /// Hex SHA-256 of the session cookie that it was begun with, when a signed-in user's browser began it: it ends
+    /// only while that session lasts.
+    pub session_hash: Option<String>,
+    /// The origin that the provider sends the browser back to, when that is not the public URL.
+    pub origin: Option<String>,
     /// The connection that came of it.
     pub connection_id: Option<ConnectionId>,
     /// When it was begun.

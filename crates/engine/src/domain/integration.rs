@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    domain::share::Principal,
     id::{IntegrationId, WorkspaceId},
     time::Millis,
     vault::Sealed,
@@ -23,6 +24,12 @@ pub struct Integration {
     pub provider: String,
     /// What people call it.
     pub name: String,
+    /// What it is for, in a sentence or two.
+    pub description: Option<String>,
+    /// Words that its makers sort it by.
+    pub tags: Vec<String>,
+    /// Which user or team it belongs to; made by an operator it belongs to none.
+    pub owner: Option<Principal>,
     /// One connection per user, or one for all.
     pub mode: Mode,
     /// The OAuth client id registered at the provider.
@@ -71,6 +78,34 @@ pub struct Config {
     pub inputs: BTreeMap<String, String>,
     /// How the client authenticates at the token endpoint, in place of the provider file's: `basic`, `body`, `none`.
     pub client_auth: Option<String>,
+    /// Where calls carry the API key, for providers that leave it to the integration (`apikey`).
+    pub api_key: Option<KeyPlace>,
+    /// Where a user's browser goes when connecting has ended: a registered redirect URI, in place of our own page.
+    pub return_uri: Option<String>,
+}
+
+/// Where a call carries an API key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeyPlace {
+    /// In a header, or in the query.
+    #[serde(rename = "in")]
+    pub location: KeyLocation,
+    /// The header's or the parameter's name.
+    pub name: String,
+    /// What stands before the key in a header: `Token `.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub prefix: String,
+}
+
+/// The part of a request that carries an API key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum KeyLocation {
+    /// A header.
+    Header,
+    /// A query parameter.
+    Query,
 }
 
 /// Who shares a connection.

@@ -1,7 +1,7 @@
 //! One proxied call, as the request log keeps it: enough to find out what happened, nothing that is secret.
 
 use crate::{
-    id::{ApiKeyId, ConnectionId, IntegrationId, LogId, RequestId, WorkspaceId},
+    id::{ApiKeyId, ConnectionId, IntegrationId, LogId, RequestId, UserId, WorkspaceId},
     time::Millis,
 };
 
@@ -16,6 +16,8 @@ pub struct RequestLog {
     pub workspace_id: WorkspaceId,
     /// By which key.
     pub api_key_id: Option<ApiKeyId>,
+    /// By which user, at the door where users call.
+    pub user_id: Option<UserId>,
     /// Through which connection; kept after the connection is gone.
     pub connection_id: ConnectionId,
     /// Of which integration.

@@ -14,6 +14,8 @@ pub struct User {
     pub workspace_id: WorkspaceId,
     /// The name it signs in with, unique in the workspace, compared folded.
     pub username: String,
+    /// What people call it.
+    pub display_name: Option<String>,
     /// Its e-mail address.
     pub email: Option<String>,
     /// The argon2id hash of its password, in PHC form.
@@ -28,6 +30,39 @@ pub struct User {
     pub created_at: Millis,
     /// When it last changed.
     pub updated_at: Millis,
+}
+
+/// What a user may do beyond using what is shared with it. A superuser may do all of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Permission {
+    /// Make integrations, and change those that it owns or may edit.
+    Write,
+    /// Delete integrations that it owns or manages.
+    Delete,
+    /// Share integrations that it owns or manages.
+    Share,
+    /// Hand integrations that it owns to somebody else.
+    ChangeOwner,
+}
+
+impl Permission {
+    /// All there are.
+    pub const ALL: [Self; 4] = [Self::Write, Self::Delete, Self::Share, Self::ChangeOwner];
+
+    /// As it is kept and spelled on the command line.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Write => "integration:write",
+            Self::Delete => "integration:delete",
+            Self::Share => "integration:share",
+            Self::ChangeOwner => "integration:changeOwner",
+        }
+    }
+
+    /// Reads what [`Permission::as_str`] wrote.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|permission| permission.as_str() == text)
+    }
 }
 
 /// An operator of this installation, with a role per workspace.

@@ -169,6 +169,7 @@ impl Entry {
             request_id: call.request_id.clone(),
             workspace_id: subject.workspace_id.clone(),
             api_key_id: Some(call.key.id.clone()),
+            user_id: None,
             connection_id: subject.connection.id.clone(),
             integration_id: subject.integration.id.clone(),
             method: call.request.method().as_str().to_owned(),

@@ -62,9 +62,10 @@ pub struct Usable {
 /// can't be asked and the token is past its life.
 pub async fn fresh(broker: &Arc<Broker>, subject: &Subject) -> Result<Usable> {
     let held = load(broker, subject).await?;
-    let oauth2 = endpoints::oauth2(&subject.provider)?;
-    let lead = oauth2.refresh.margin.map(Duration::from_secs);
-    let refreshable = endpoints::refreshable(oauth2, &held.usable.tokens);
+    // A credential that was typed in is used until it is refused.
+    let oauth2 = subject.provider.oauth2();
+    let lead = oauth2.and_then(|oauth2| oauth2.refresh.margin).map(Duration::from_secs);
+    let refreshable = oauth2.is_some_and(|oauth2| endpoints::refreshable(oauth2, &held.usable.tokens));
     match decide(broker.clock.now(), &held.credential, lead, refreshable) {
         Decision::Use => Ok(held.usable),
         Decision::Refresh { still_good: true } => {
@@ -102,7 +103,8 @@ pub async fn rejected(broker: &Arc<Broker>, subject: &Subject, used: &Usable) ->
     if held.usable.version != used.version {
         return Ok(Some(held.usable));
     }
-    let refreshable = endpoints::refreshable(endpoints::oauth2(&subject.provider)?, &used.tokens);
+    let oauth2 = subject.provider.oauth2();
+    let refreshable = oauth2.is_some_and(|oauth2| endpoints::refreshable(oauth2, &used.tokens));
     if broker.clock.now().since(used.obtained_at) < TRUSTED_FOR || !refreshable {
         return Ok(None);
     }

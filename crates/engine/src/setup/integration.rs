@@ -6,7 +6,7 @@
 //! change of where secrets are sent drops the stored client secret, unless it is given anew, and ends the
 //! trust in connections made before.
 
-use claviger_catalog::{Auth, ClientAuth, EndpointSource, OAuth2, Provider, pattern};
+use claviger_catalog::{ClientAuth, EndpointSource, Provider, pattern};
 
 use super::{Change, check};
 use crate::{
@@ -45,6 +45,10 @@ pub struct NewIntegration {
     pub provider: String,
     /// What people call it; the provider's name when absent.
     pub name: Option<String>,
+    /// What it is for, in a sentence or two.
+    pub description: Option<String>,
+    /// Words that its makers sort it by.
+    pub tags: Vec<String>,
     /// One connection per user, or one for all.
     pub mode: Mode,
     /// The OAuth client id registered at the provider.
@@ -73,6 +77,9 @@ pub async fn integration(
         id: IntegrationId::new(),
         workspace_id: workspace.clone(),
         name: check::name("name", input.name.as_deref().unwrap_or(&provider.name))?,
+        description: input.description,
+        tags: input.tags,
+        owner: None,
         callback: callback(&provider, input.callback)?,
         key: input.key,
         provider: input.provider,
@@ -114,6 +121,8 @@ pub async fn update_integration(
     let moved = moves_secrets(&was.config, &input.config) || was.client_id != input.client_id;
     let mut now = Integration {
         name: check::name("name", input.name.as_deref().unwrap_or(&provider.name))?,
+        description: input.description,
+        tags: input.tags,
         callback: callback(&provider, input.callback)?,
         mode: input.mode,
         client_id: input.client_id,
@@ -181,7 +190,8 @@ async fn end_trust(to: &mut Change<'_>, integration: &Integration) -> Result<()>
 /// The callback path: `own` where somebody else than the catalog says where codes are taken, for anything else
 /// would be unsafe.
 fn callback(provider: &Provider, asked: Option<CallbackKind>) -> Result<CallbackKind> {
-    let why = if oauth2(provider).endpoints.source != EndpointSource::File {
+    let source = provider.oauth2().map_or(EndpointSource::File, |oauth2| oauth2.endpoints.source);
+    let why = if source != EndpointSource::File {
         "the endpoints of this integration are entered by hand"
     } else if provider.endpoints_are_chosen() {
         "whose this provider's endpoints are is decided by its inputs"
@@ -192,11 +202,6 @@ fn callback(provider: &Provider, asked: Option<CallbackKind>) -> Result<Callback
         None | Some(CallbackKind::Own) => Ok(CallbackKind::Own),
         Some(other) => Err(Error::invalid("callback", format!("must be own, not {}: {why}", other.as_str()))),
     }
-}
-
-fn oauth2(provider: &Provider) -> &OAuth2 {
-    let Auth::OAuth2(oauth2) = &provider.auth;
-    oauth2
 }
 
 fn validate(to: &Change<'_>, input: &NewIntegration) -> Result<std::sync::Arc<Provider>> {
@@ -228,20 +233,21 @@ fn endpoints(provider: &Provider, config: &Config) -> Result<()> {
         ("config.revoke_url", &config.revoke_url),
         ("config.userinfo_url", &config.userinfo_url),
     ];
-    let (needed, taken): (&[&str], &[&str]) = match oauth2(provider).endpoints.source {
-        EndpointSource::File => (&[], &[]),
-        EndpointSource::Issuer => (&["config.issuer"], &["config.issuer"]),
-        EndpointSource::Integration => (
-            &["config.authorize_url", "config.token_url"],
-            &[
-                "config.issuer",
-                "config.authorize_url",
-                "config.token_url",
-                "config.revoke_url",
-                "config.userinfo_url",
-            ],
-        ),
-    };
+    let (needed, taken): (&[&str], &[&str]) =
+        match provider.oauth2().map_or(EndpointSource::File, |oauth2| oauth2.endpoints.source) {
+            EndpointSource::File => (&[], &[]),
+            EndpointSource::Issuer => (&["config.issuer"], &["config.issuer"]),
+            EndpointSource::Integration => (
+                &["config.authorize_url", "config.token_url"],
+                &[
+                    "config.issuer",
+                    "config.authorize_url",
+                    "config.token_url",
+                    "config.revoke_url",
+                    "config.userinfo_url",
+                ],
+            ),
+        };
     for (field, value) in given {
         match value {
             Some(_) if !taken.contains(&field) => {

@@ -52,6 +52,8 @@ fn hand_entered() -> NewIntegration {
         key: "idp".into(),
         provider: "oauth2".into(),
         name: None,
+        description: None,
+        tags: Vec::new(),
         mode: Mode::PerUser,
         client_id: Some("id".into()),
         client_secret: Some(Secret::new("secret-1")),
@@ -431,6 +433,7 @@ async fn connected(to: &mut Change<'_>, integration: &Integration) -> Connection
         account: Account::default(),
         inputs: BTreeMap::new(),
         frozen_at: None,
+        authorized_at: NOW,
         refreshed_at: None,
         expires_at: None,
         created_at: NOW,
@@ -488,6 +491,7 @@ async fn users_have_their_rules() {
     let (ws, _) = workspace(&mut to, new_workspace()).await.unwrap();
     let ask = |username: &str, email: Option<&str>, password: &str| NewUser {
         username: username.into(),
+        display_name: None,
         email: email.map(Into::into),
         password: Some(Secret::new(password)),
         superuser: false,

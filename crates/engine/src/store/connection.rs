@@ -78,8 +78,8 @@ impl Conn {
         let insert = sql(
             "insert into connection (id, workspace_id, integration_id, owner_kind, owner_key, status, \
                           status_reason, scopes_asked, scopes_granted, account_id, account_name, account_email, \
-                          inputs, frozen_at, refreshed_at, expires_at, created_at, updated_at) \
-                          values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)",
+                          inputs, frozen_at, refreshed_at, expires_at, created_at, updated_at, authorized_at) \
+                          values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)",
         );
         let insert = insert.text(connection.id.as_str()).text(ws.as_str());
         let insert = insert.text(connection.integration_id.as_str()).text(connection.owner.kind.as_str());
@@ -92,7 +92,7 @@ impl Conn {
         let insert = insert.maybe_at(connection.frozen_at).maybe_at(connection.refreshed_at);
         let insert =
             insert.maybe_at(connection.expires_at).at(connection.created_at).at(connection.updated_at);
-        self.execute(insert).await?;
+        self.execute(insert.at(connection.authorized_at)).await?;
         self.sign(Some(ws), Topic::Connection, "connection.create", connection.id.as_str()).await
     }
 
@@ -222,6 +222,7 @@ fn read(row: &Row) -> Result<Connection> {
         frozen_at: row.maybe_at("frozen_at")?,
         refreshed_at: row.maybe_at("refreshed_at")?,
         expires_at: row.maybe_at("expires_at")?,
+        authorized_at: row.at("authorized_at")?,
         created_at: row.at("created_at")?,
         updated_at: row.at("updated_at")?,
     })

@@ -41,8 +41,9 @@ impl Conn {
         let insert = sql(
             "insert into flow (id, workspace_id, integration_id, integration_version, browser_hash, \
                           state_hash, verifier, owner_kind, owner_key, completion, handoff, callback, inputs, \
-                          endpoints, expires_at, created_at) \
-                          values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
+                          endpoints, expires_at, created_at, session_hash, origin) \
+                          values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, \
+                          $17, $18)",
         );
         let insert = insert.text(flow.id.as_str()).text(ws.as_str()).text(flow.integration_id.as_str());
         let insert = insert.int(flow.integration_version).text(&flow.browser_hash);
@@ -54,7 +55,9 @@ impl Conn {
             Some(endpoints) => insert.json(endpoints)?,
             None => insert.maybe_text(None::<&str>),
         };
-        self.execute(insert.at(flow.expires_at).at(flow.created_at)).await.map(drop)
+        let insert = insert.at(flow.expires_at).at(flow.created_at);
+        let insert = insert.maybe_text(flow.session_hash.as_deref()).maybe_text(flow.origin.as_deref());
+        self.execute(insert).await.map(drop)
     }
 
     /// A flow by id: how a hosted page's workspace is found.
@@ -183,6 +186,8 @@ fn read(row: &Row) -> Result<Flow> {
         code_hash: row.maybe_text("code_hash")?,
         code_expires_at: row.maybe_at("code_expires_at")?,
         code_used_at: row.maybe_at("code_used_at")?,
+        session_hash: row.maybe_text("session_hash")?,
+        origin: row.maybe_text("origin")?,
         connection_id: row.maybe_id("connection_id", ConnectionId::from_row)?,
         created_at: row.at("created_at")?,
     })

@@ -5,7 +5,10 @@ use super::{
     statement::{Row, sql},
 };
 use crate::{
-    domain::integration::{CallbackKind, Integration, Mode},
+    domain::{
+        integration::{CallbackKind, Integration, Mode},
+        share::Principal,
+    },
     error::{Error, Result},
     id::{IntegrationId, WorkspaceId},
     vault::Sealed,
@@ -17,8 +20,9 @@ impl Conn {
         let insert = sql(
             "insert into integration (id, workspace_id, slug, provider, name, name_sort, mode, \
                           client_id, client_secret, scopes, callback, config, version, disabled_at, created_at, \
-                          updated_at) \
-                          values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
+                          updated_at, description, tags, owner, search) \
+                          values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, \
+                          $17, $18, $19, $20)",
         );
         let insert = insert.text(integration.id.as_str()).text(ws.as_str()).text(&integration.key);
         let insert = insert.text(&integration.provider).text(&integration.name);
@@ -27,7 +31,10 @@ impl Conn {
         let insert = insert.maybe_sealed(integration.client_secret.as_ref()).json(&integration.scopes)?;
         let insert = insert.text(integration.callback.as_str()).json(&integration.config)?;
         let insert = insert.int(integration.version).maybe_at(integration.disabled_at);
-        self.execute(insert.at(integration.created_at).at(integration.updated_at)).await?;
+        let insert = insert.at(integration.created_at).at(integration.updated_at);
+        let insert = insert.maybe_text(integration.description.as_deref()).json(&integration.tags)?;
+        let insert = insert.maybe_text(integration.owner.as_ref().map(Principal::to_text));
+        self.execute(insert.text(searched(integration))).await?;
         self.sign(Some(ws), Topic::Integration, "integration.create", integration.id.as_str()).await
     }
 
@@ -70,14 +77,14 @@ impl Conn {
     }
 
     /// Changes an integration and gives its new version. Writes only over the version that was read:
-    /// [`Error::Conflict`] when another change came first. Id, workspace and `created_at` never change. A client
+    /// [`Error::Conflict`] when another change came first. Id, workspace, owner and `created_at` never change here. A client
     /// secret that stays the same stays as it is stored: its data key may be wrapped anew since it was read.
     pub async fn update_integration(&mut self, ws: &WorkspaceId, integration: &Integration) -> Result<i64> {
         let update = sql(
             "update integration set slug = $4, provider = $5, name = $6, name_sort = $7, mode = $8, \
                           client_id = $9, client_secret = case when replace(client_secret, $16, '') <> client_secret \
                           then client_secret else $10 end, scopes = $11, callback = $12, config = $13, \
-                          disabled_at = $14, updated_at = $15, version = version + 1 \
+                          disabled_at = $14, updated_at = $15, description = $17, tags = $18, search = $19, version = version + 1 \
                           where workspace_id = $1 and id = $2 and version = $3 returning version",
         );
         let update = update.text(ws.as_str()).text(integration.id.as_str()).int(integration.version);
@@ -88,6 +95,8 @@ impl Conn {
         let update = update.text(integration.callback.as_str()).json(&integration.config)?;
         let update = update.maybe_at(integration.disabled_at).at(self.now);
         let update = update.maybe_text(integration.client_secret.as_ref().and_then(Sealed::body));
+        let update = update.maybe_text(integration.description.as_deref()).json(&integration.tags)?;
+        let update = update.text(searched(integration));
         let Some(row) = self.changed_row(update).await? else {
             return Err(match self.integration(ws, &integration.id).await? {
                 Some(_) => Error::Conflict { message: "the integration was changed meanwhile".to_owned() },
@@ -118,6 +127,12 @@ impl Conn {
     }
 }
 
+/// What a search looks through.
+fn searched(integration: &Integration) -> String {
+    let description = integration.description.as_deref().unwrap_or_default();
+    format!("{}\n{}\n{description}", integration.name, integration.key).to_lowercase()
+}
+
 fn read(row: &Row) -> Result<Integration> {
     Ok(Integration {
         id: row.id("id", IntegrationId::from_row)?,
@@ -125,6 +140,9 @@ fn read(row: &Row) -> Result<Integration> {
         key: row.text("slug")?,
         provider: row.text("provider")?,
         name: row.text("name")?,
+        description: row.maybe_text("description")?,
+        tags: row.json("tags")?,
+        owner: row.maybe_text("owner")?.as_deref().and_then(Principal::parse),
         mode: row.word("mode", Mode::parse)?,
         client_id: row.maybe_text("client_id")?,
         client_secret: row.maybe_sealed("client_secret")?,

@@ -28,7 +28,9 @@ mod request_log;
 mod retention;
 mod revocation;
 pub mod sealed;
+mod share;
 mod statement;
+mod team;
 #[cfg(test)]
 mod tests;
 #[cfg(any(test, feature = "testing"))]

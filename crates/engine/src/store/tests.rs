@@ -88,6 +88,9 @@ fn integration(ws: &WorkspaceId, key: &str) -> Integration {
         key: key.to_owned(),
         provider: "sandbox".to_owned(),
         name: "Sandbox ÄÖ".to_owned(),
+        description: None,
+        tags: Vec::new(),
+        owner: None,
         mode: Mode::PerUser,
         client_id: Some("oauth-client".to_owned()),
         client_secret: Some(sealed("v1.k.a.b")),
@@ -135,6 +138,7 @@ fn connection(ws: &WorkspaceId, integration: &IntegrationId, owner: Option<&str>
         account: Account { id: Some("acct-1".to_owned()), name: Some("Alice".to_owned()), email: None },
         inputs: inputs(),
         frozen_at: None,
+        authorized_at: T0,
         refreshed_at: None,
         expires_at: Some(later(600)),
         created_at: T0,
@@ -197,6 +201,8 @@ fn flow(integration: &Integration, expires_at: Millis) -> Flow {
         code_expires_at: None,
         code_used_at: None,
         connection_id: None,
+        session_hash: None,
+        origin: None,
         created_at: T0,
     }
 }

@@ -17,13 +17,14 @@ impl Conn {
     pub async fn create_user(&mut self, ws: &WorkspaceId, user: &User) -> Result<()> {
         let insert =
             sql("insert into app_user (id, workspace_id, username, username_folded, email, password_hash, \
-                          superuser_at, permissions, disabled_at, created_at, updated_at) \
-                          values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)");
+                          superuser_at, permissions, disabled_at, created_at, updated_at, display_name) \
+                          values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)");
         let insert = insert.text(user.id.as_str()).text(ws.as_str()).text(&user.username);
         let insert = insert.text(fold(&user.username)).maybe_text(user.email.as_deref());
         let insert = insert.maybe_text(user.password_hash.as_deref());
         let insert = insert.maybe_at(user.superuser.then_some(user.updated_at)).json(&user.permissions)?;
         let insert = insert.maybe_at(user.disabled_at).at(user.created_at).at(user.updated_at);
+        let insert = insert.maybe_text(user.display_name.as_deref());
         self.execute(insert).await?;
         self.sign(Some(ws), Topic::User, "user.create", user.id.as_str()).await
     }
@@ -57,14 +58,15 @@ impl Conn {
         self.sign(Some(ws), Topic::User, "user.password", id.as_str()).await
     }
 
-    /// Changes a user's e-mail address, rights, and whether it is disabled.
+    /// Changes a user's names, e-mail address, rights, and whether it is disabled.
     pub async fn update_user(&mut self, ws: &WorkspaceId, user: &User) -> Result<()> {
         let update =
             sql("update app_user set email = $3, superuser_at = $4, permissions = $5, disabled_at = $6, \
-                          updated_at = $7 where workspace_id = $1 and id = $2");
+                          updated_at = $7, display_name = $8 where workspace_id = $1 and id = $2");
         let update = update.text(ws.as_str()).text(user.id.as_str()).maybe_text(user.email.as_deref());
         let update = update.maybe_at(user.superuser.then_some(self.now)).json(&user.permissions)?;
-        found(self.execute(update.maybe_at(user.disabled_at).at(self.now)).await?, "user")?;
+        let update = update.maybe_at(user.disabled_at).at(self.now).maybe_text(user.display_name.as_deref());
+        found(self.execute(update).await?, "user")?;
         self.sign(Some(ws), Topic::User, "user.update", user.id.as_str()).await
     }
 
@@ -89,6 +91,7 @@ fn read(row: &Row) -> Result<User> {
         id: row.id("id", UserId::from_row)?,
         workspace_id: row.id("workspace_id", WorkspaceId::from_row)?,
         username: row.text("username")?,
+        display_name: row.maybe_text("display_name")?,
         email: row.maybe_text("email")?,
         password_hash: row.maybe_text("password_hash")?,
         superuser: row.maybe_at("superuser_at")?.is_some(),

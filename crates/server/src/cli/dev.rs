@@ -167,6 +167,8 @@ fn integration(sandbox_url: &str, kept: &Kept) -> NewIntegration {
         key: KEY.to_owned(),
         provider: "sandbox".to_owned(),
         name: Some("Sandbox".to_owned()),
+        description: None,
+        tags: Vec::new(),
         mode: Mode::PerUser,
         client_id: Some(KEY.to_owned()),
         client_secret: Some(kept.sandbox_secret.clone()),

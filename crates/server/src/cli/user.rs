@@ -74,7 +74,14 @@ pub(super) async fn run(command: Command, settings: &Settings) -> anyhow::Result
             let vault = Vault::new(KeyRing::parse(KeyRing::generate()?.expose())?);
             let catalog = open::catalog()?;
             let mut to = Change { conn: &mut conn, vault: &vault, catalog: &catalog, now };
-            let new = NewUser { username, email, password: Some(password.clone()), superuser, permissions };
+            let new = NewUser {
+                username,
+                display_name: None,
+                email,
+                password: Some(password.clone()),
+                superuser,
+                permissions,
+            };
             let user = setup::user(&mut to, &workspace, new).await?;
             conn.commit().await?;
             show(&user.username, made_up.then_some(&password))?;

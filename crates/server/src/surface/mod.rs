@@ -2,3 +2,4 @@
 //! wire format; it decides nothing and knows no other door.
 
 pub mod bundleup;
+pub mod informer;

@@ -161,6 +161,7 @@ async fn set_up(app: &TestApp, secrets: &Secrets, blabber: &Blabber) {
     secrets.add("a password", password);
     let user = NewUser {
         username: "alice".into(),
+        display_name: None,
         email: None,
         password: Some(Secret::new(password)),
         superuser: false,

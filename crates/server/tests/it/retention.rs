@@ -78,6 +78,7 @@ fn log(app: &TestApp, at: Millis) -> RequestLog {
         request_id: RequestId::new(),
         workspace_id: app.acme.workspace.clone(),
         api_key_id: None,
+        user_id: None,
         connection_id: ConnectionId::new(),
         integration_id: IntegrationId::new(),
         method: "GET".to_owned(),

@@ -59,6 +59,7 @@ fn connection(app: &TestApp) -> Connection {
         account: Account::default(),
         inputs: Default::default(),
         frozen_at: None,
+        authorized_at: at,
         refreshed_at: None,
         expires_at: None,
         created_at: at,

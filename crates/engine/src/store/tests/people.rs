@@ -11,6 +11,7 @@ fn user(ws: &WorkspaceId, name: &str) -> User {
         id: UserId::new(),
         workspace_id: ws.clone(),
         username: name.to_owned(),
+        display_name: Some("Alice A.".to_owned()),
         email: Some("a@example.com".to_owned()),
         password_hash: None,
         superuser: true,

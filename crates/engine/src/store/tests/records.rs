@@ -12,6 +12,7 @@ fn log(ws: &WorkspaceId, integration: &IntegrationId, at: Millis) -> RequestLog 
         request_id: RequestId::new(),
         workspace_id: ws.clone(),
         api_key_id: Some(ApiKeyId::new()),
+        user_id: None,
         connection_id: ConnectionId::new(),
         integration_id: integration.clone(),
         method: "GET".to_owned(),

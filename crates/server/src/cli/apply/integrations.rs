@@ -114,6 +114,8 @@ fn asked(wish: &file::Integration) -> NewIntegration {
         key: wish.key.clone(),
         provider: wish.provider.clone(),
         name: wish.name.clone(),
+        description: None,
+        tags: Vec::new(),
         mode: wish.mode.unwrap_or(Mode::PerUser),
         client_id: wish.client_id.as_ref().map(Secret::expose).map(str::to_owned),
         client_secret: wish.client_secret.clone(),

@@ -46,6 +46,7 @@ pub(super) async fn users(
 async fn create_user(to: &mut Change<'_>, workspace: &Workspace, wish: &file::User) -> anyhow::Result<()> {
     let new = NewUser {
         username: wish.username.clone(),
+        display_name: None,
         email: wish.email.clone(),
         password: wish.password.clone(),
         superuser: wish.superuser,

@@ -331,6 +331,8 @@ pub fn new_integration(key: &str, provider: &str, config: Config) -> NewIntegrat
         key: key.to_owned(),
         provider: provider.to_owned(),
         name: None,
+        description: None,
+        tags: Vec::new(),
         mode: Mode::PerUser,
         client_id: Some(sandbox::CLIENT.to_owned()),
         client_secret: Some(Secret::new(sandbox::SECRET)),

@@ -69,6 +69,7 @@ async fn theirs(app: &TestApp, tenant: &Tenant) -> Theirs {
 
     let new = NewUser {
         username: "their-user".into(),
+        display_name: None,
         email: None,
         password: None,
         superuser: false,

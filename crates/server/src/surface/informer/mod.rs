@@ -1,0 +1,7 @@
+//! The Informer-style door: `/api/…`, where a workspace's own users sign in, connect their accounts, and make requests
+//! by integration.
+//!
+//! What a caller reads here is that contract's; every rule is the engine's.
+
+mod caller;
+pub mod error;
