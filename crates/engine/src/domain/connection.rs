@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    domain::integration::Mode,
     id::{ConnectionId, IntegrationId, WorkspaceId},
     time::Millis,
 };
@@ -18,6 +19,18 @@ pub struct Owner {
     pub key: Option<String>,
 }
 
+impl Owner {
+    /// The owner of what a user connects at an integration of this mode: the user, or for a shared one everybody, by
+    /// the hand of that user.
+    pub fn member(mode: Mode, username: &str) -> Self {
+        let kind = match mode {
+            Mode::PerUser => OwnerKind::User,
+            Mode::Shared => OwnerKind::Shared,
+        };
+        Self { kind, key: Some(username.to_owned()) }
+    }
+}
+
 /// Whose notion of an owner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -28,7 +41,7 @@ pub enum OwnerKind {
     User,
     /// Membrane's customer id.
     Customer,
-    /// The one connection of a shared integration.
+    /// The one connection of a shared integration; the key is the username of who connected it.
     Shared,
 }
 
