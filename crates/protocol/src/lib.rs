@@ -2,7 +2,8 @@
 //!
 //! Everything here is a function from (provider data, values, the time as a number) to a request or a
 //! reading of an answer. It must never open a connection, ask for the time or for randomness, or put a
-//! secret into an error. Start at [`oauth2`]; how API calls carry a credential is in [`apply`].
+//! secret into an error. Start at [`oauth2`], or at [`keys`] for credentials that are typed in; how API calls carry a
+//! credential is in [`apply`].
 
 pub mod apply;
 mod build;
@@ -12,6 +13,7 @@ mod form;
 pub mod identity;
 mod json;
 pub mod jwt;
+pub mod keys;
 pub mod oauth2;
 pub mod secret;
 pub mod text;
