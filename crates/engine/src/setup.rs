@@ -9,11 +9,10 @@ use crate::{
     broker::Broker,
     domain::{
         api_key::{ApiKey, Scope},
-        user::User,
         workspace::{Settings, Workspace},
     },
     error::{Error, Result},
-    id::{ApiKeyId, IntegrationId, UserId, WorkspaceId},
+    id::{ApiKeyId, IntegrationId, WorkspaceId},
     secret::{Secret, token},
     store::Conn,
     time::Millis,
@@ -25,11 +24,15 @@ pub mod check;
 pub mod integration;
 #[cfg(test)]
 mod tests;
+pub mod user;
+#[cfg(test)]
+mod user_tests;
 pub mod webhook;
 #[cfg(test)]
 mod webhook_tests;
 
 pub use integration::{NewIntegration, integration, update_integration};
+pub use user::{NewUser, UserEdit, password_hash, update_user, user};
 pub use webhook::{
     DEFAULT_OVERLAP, NewWebhook, OVERLAP_MAX, WebhookEdit, roll_webhook_secret, update_webhook, webhook,
 };
@@ -184,56 +187,4 @@ pub async fn given_api_key(
     };
     to.conn.create_api_key(workspace, &key).await?;
     Ok(key)
-}
-
-/// A user to be.
-pub struct NewUser {
-    /// The name it signs in with.
-    pub username: String,
-    /// What people call it.
-    pub display_name: Option<String>,
-    /// Its e-mail address.
-    pub email: Option<String>,
-    /// Its password; without one it can't sign in yet.
-    pub password: Option<Secret>,
-    /// Whether it may do everything in its workspace.
-    pub superuser: bool,
-    /// What else it may do.
-    pub permissions: Vec<String>,
-}
-
-/// Makes a user.
-///
-/// # Errors
-/// `Invalid` for a bad name, address or password; `Conflict` when the name is taken.
-pub async fn user(to: &mut Change<'_>, workspace: &WorkspaceId, input: NewUser) -> Result<User> {
-    let user = User {
-        id: UserId::new(),
-        workspace_id: workspace.clone(),
-        username: check::username(&input.username)?,
-        display_name: input.display_name.as_deref().map(|n| check::name("display_name", n)).transpose()?,
-        email: input.email.as_deref().map(check::email).transpose()?,
-        password_hash: match input.password {
-            Some(plain) => Some(password_hash(plain).await?),
-            None => None,
-        },
-        superuser: input.superuser,
-        permissions: input.permissions,
-        disabled_at: None,
-        created_at: to.now,
-        updated_at: to.now,
-    };
-    to.conn.create_user(workspace, &user).await?;
-    Ok(user)
-}
-
-/// Checks and hashes a password, away from the threads that serve.
-///
-/// # Errors
-/// `Invalid` when it is shorter than [`check::PASSWORD_MIN`] characters.
-pub async fn password_hash(plain: Secret) -> Result<String> {
-    check::password(&plain)?;
-    tokio::task::spawn_blocking(move || hash::password(&plain))
-        .await
-        .map_err(|_| Error::internal("hashing a password was interrupted"))?
 }
