@@ -1,5 +1,6 @@
 //! What every door needs of HTTP: who calls, from where, with which parameters. It decides nothing.
 
+pub mod body;
 pub mod browser;
 pub mod client;
 pub mod count;

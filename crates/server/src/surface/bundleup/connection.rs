@@ -12,10 +12,12 @@ use serde::Serialize;
 
 use super::{
     asked::{Answer, Body, Caller},
-    body::Fields,
     error,
 };
-use crate::app::App;
+use crate::{
+    app::App,
+    http::body::{Casing, Fields},
+};
 
 /// What a code is exchanged for.
 #[derive(Serialize, utoipa::ToSchema)]
@@ -73,7 +75,7 @@ pub async fn exchange(State(app): State<App>, Caller(key): Caller, Body(body): B
 }
 
 fn read(body: &[u8]) -> Result<Redeem> {
-    let mut fields = Fields::read(body)?;
+    let mut fields = Fields::read(body, Casing::Both)?;
     let code = fields.need("code")?;
     let redirect_uri = fields.need("redirect_uri")?;
     let external_id = fields.text("external_id")?;

@@ -16,10 +16,15 @@ use serde::Serialize;
 
 use super::{
     asked::{Answer, Body, Caller, Named, Query},
-    body::Fields,
     error, wire,
 };
-use crate::{app::App, http::paging};
+use crate::{
+    app::App,
+    http::{
+        body::{Casing, Fields},
+        paging,
+    },
+};
 
 /// A connection. Each field is there in snake case and in camel case.
 #[derive(Serialize, utoipa::ToSchema)]
@@ -147,7 +152,7 @@ pub async fn list(State(app): State<App>, Caller(key): Caller, query: Query, uri
 )]
 pub async fn import(State(app): State<App>, Caller(key): Caller, Body(body): Body) -> Answer {
     claviger_engine::access::require_write(&key)?;
-    let mut fields = Fields::read(&body)?;
+    let mut fields = Fields::read(&body, Casing::Both)?;
     let integration = fields.need("integration_id")?;
     let input = read(&integration, fields)?;
     let seen = connection::import(&app.broker, &key, input).await.map_err(in_our_words)?;

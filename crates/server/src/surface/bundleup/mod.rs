@@ -5,7 +5,6 @@
 
 mod asked;
 pub mod authorize;
-mod body;
 pub mod connection;
 pub mod connections;
 pub mod deliveries;

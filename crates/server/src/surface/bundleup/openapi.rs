@@ -8,7 +8,8 @@ use utoipa::{
     },
 };
 
-use super::{authorize, connection, connections, deliveries, error, integrations, webhooks, wire::camel};
+use super::{authorize, connection, connections, deliveries, error, integrations, webhooks};
+use crate::http::body::camel;
 
 #[derive(OpenApi)]
 #[openapi(

@@ -24,10 +24,15 @@ use serde_json::Value;
 
 use super::{
     asked::{Answer, Body, Caller, Named, Query},
-    body::Fields,
     error, wire,
 };
-use crate::{app::App, http::paging};
+use crate::{
+    app::App,
+    http::{
+        body::{Casing, Fields},
+        paging,
+    },
+};
 
 /// What a webhook shows and nobody sets: a client may send it back with a change.
 const READ_ONLY: [&str; 7] = [
@@ -154,7 +159,7 @@ pub async fn list(State(app): State<App>, Caller(key): Caller, query: Query, uri
 )]
 pub async fn create(State(app): State<App>, Caller(key): Caller, Body(body): Body) -> Answer {
     access::require_write(&key)?;
-    let mut fields = Fields::read(&body)?;
+    let mut fields = Fields::read(&body, Casing::Both)?;
     let input = NewWebhook {
         name: fields.need("name")?,
         url: fields.need("url")?,
@@ -214,7 +219,7 @@ pub async fn update(
     Body(body): Body,
 ) -> Answer {
     access::require_write(&key)?;
-    let mut fields = Fields::read(&body)?;
+    let mut fields = Fields::read(&body, Casing::Both)?;
     fields.ignore(&READ_ONLY);
     let overlap = fields.seconds("overlap", OVERLAP_MAX)?;
     let edit = WebhookEdit {
@@ -280,7 +285,7 @@ pub async fn roll(
     Body(body): Body,
 ) -> Answer {
     access::require_write(&key)?;
-    let mut fields = Fields::maybe(&body)?;
+    let mut fields = Fields::maybe(&body, Casing::Both)?;
     let overlap = fields.seconds("overlap", OVERLAP_MAX)?.unwrap_or(DEFAULT_OVERLAP);
     fields.done()?;
     let (endpoint, secret) = webhook::roll(&app.broker, &key, &id, overlap).await?;

@@ -11,6 +11,8 @@ use axum::{
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::http::body::camel;
+
 /// An object with each field under its other casing too.
 pub fn both(object: &impl Serialize) -> Value {
     // What is written here has text keys and finite numbers only, so it always is JSON.
@@ -35,18 +37,6 @@ pub fn list<T: Serialize>(uri: &Uri, items: impl IntoIterator<Item = T>) -> Resp
     } else {
         Json(items).into_response()
     }
-}
-
-/// `external_id` → `externalId`.
-pub fn camel(name: &str) -> String {
-    let mut words = name.split('_');
-    let mut out = words.next().unwrap_or_default().to_owned();
-    for word in words {
-        let mut letters = word.chars();
-        out.extend(letters.next().map(|first| first.to_ascii_uppercase()));
-        out.push_str(letters.as_str());
-    }
-    out
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
-//! Bodies: a JSON object whose fields are taken one by one, under either casing, each of the right type.
+//! Bodies: a JSON object whose fields are taken one by one, each of the right type.
 //!
-//! What is said about a wrong body names the field and never repeats a value: it may be a secret. Fields are named
-//! in snake case, whichever casing they came in.
+//! What is said about a wrong body names the field and never repeats a value: it may be a secret. Where a door reads
+//! either casing, fields are named in snake case, whichever they came in.
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 
@@ -15,8 +15,6 @@ use serde::{
 };
 use serde_json::{Map, Value};
 
-use super::wire::camel;
-
 /// The most bytes of a text.
 const LONGEST: usize = 4096;
 /// The most bytes of a token: some providers put a whole directory into one.
@@ -24,32 +22,71 @@ const LONGEST_SECRET: usize = 32 * 1024;
 /// The most items of a list or a map; a customer may well grant hundreds of scopes.
 const MOST: usize = 1000;
 
+/// How a door spells the names of fields.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Casing {
+    /// As the handler names them, which is as the contract does: `clientId`.
+    Exact,
+    /// In snake case as the handler names them, and in camel case.
+    Both,
+}
+
 /// The fields of a body that nobody has taken yet.
-pub struct Fields(Map<String, Value>);
+pub struct Fields {
+    left: Map<String, Value>,
+    casing: Casing,
+}
 
 impl Fields {
     /// Reads a body.
     ///
     /// # Errors
     /// `Invalid` at `body` unless it is a JSON object in which no field comes twice.
-    pub fn read(body: &[u8]) -> Result<Self> {
+    pub fn read(body: &[u8], casing: Casing) -> Result<Self> {
         match serde_json::from_slice(body) {
-            Ok(Once(fields)) => Ok(Self(fields)),
+            Ok(Once(left)) => Ok(Self { left, casing }),
             Err(_) => Err(Error::invalid("body", "Must be a JSON object, with each field once")),
         }
     }
 
     /// The same, where a body may be left out.
-    pub fn maybe(body: &[u8]) -> Result<Self> {
-        if body.is_empty() { Ok(Self(Map::new())) } else { Self::read(body) }
+    pub fn maybe(body: &[u8], casing: Casing) -> Result<Self> {
+        if body.is_empty() { Ok(Self { left: Map::new(), casing }) } else { Self::read(body, casing) }
+    }
+
+    /// An object inside a body, whose fields are taken like a body's own.
+    ///
+    /// # Errors
+    /// `Invalid` at the field unless it is an object.
+    pub fn within(&mut self, field: &'static str) -> Result<Option<Self>> {
+        match self.take(field, &[field])? {
+            None => Ok(None),
+            Some(Value::Object(left)) => Ok(Some(Self { left, casing: self.casing })),
+            Some(_) => Err(Error::invalid(field, "Must be an object")),
+        }
     }
 
     /// Lets fields pass that mean nothing here.
     pub fn ignore(&mut self, names: &[&str]) {
         for name in names {
-            self.0.shift_remove(*name);
-            self.0.shift_remove(&camel(name));
+            for spelling in self.spellings(name) {
+                self.left.shift_remove(&spelling);
+            }
         }
+    }
+
+    /// Takes a field of a change with one of the readers below: `None` when it is left out, `Some(None)` when it is
+    /// null, which clears what is there.
+    ///
+    /// # Errors
+    /// The reader's.
+    pub fn change<T>(
+        &mut self,
+        field: &'static str,
+        take: impl FnOnce(&mut Self, &'static str) -> Result<Option<T>>,
+    ) -> Result<Option<Option<T>>> {
+        let there = self.spellings(field).iter().any(|spelling| self.left.contains_key(spelling));
+        if there { take(self, field).map(Some) } else { Ok(None) }
     }
 
     /// Takes a text.
@@ -128,9 +165,22 @@ impl Fields {
 
     /// Fails if there is a field that nobody took.
     pub fn done(self) -> Result<()> {
-        let Some(name) = self.0.keys().next() else { return Ok(()) };
+        self.done_at("body")
+    }
+
+    /// The same, for an object inside a body.
+    pub fn done_at(self, field: &'static str) -> Result<()> {
+        let Some(name) = self.left.keys().next() else { return Ok(()) };
         let name: String = name.chars().take(64).collect();
-        Err(Error::invalid("body", format!("Unknown field {name:?}")))
+        Err(Error::invalid(field, format!("Unknown field {name:?}")))
+    }
+
+    fn spellings(&self, name: &str) -> Vec<String> {
+        let twin = camel(name);
+        match self.casing {
+            Casing::Both if twin != name => vec![name.to_owned(), twin],
+            Casing::Both | Casing::Exact => vec![name.to_owned()],
+        }
     }
 
     fn short(&mut self, field: &'static str, names: &[&str], most: usize) -> Result<Option<String>> {
@@ -141,13 +191,11 @@ impl Fields {
         }
     }
 
-    /// Takes whatever stands under one of the names, in either casing.
+    /// Takes whatever stands under one of the names, in any of its spellings.
     fn take(&mut self, field: &'static str, names: &[&str]) -> Result<Option<Value>> {
         let mut found = None;
         for name in names {
-            let twin = camel(name);
-            let spellings = if twin == *name { vec![twin] } else { vec![(*name).to_owned(), twin] };
-            for value in spellings.iter().filter_map(|spelling| self.0.shift_remove(spelling)) {
+            for value in self.spellings(name).iter().filter_map(|spelling| self.left.shift_remove(spelling)) {
                 if found.replace(value).is_some() {
                     return Err(Error::invalid(field, "Is given twice"));
                 }
@@ -185,6 +233,18 @@ impl<'de> Visitor<'de> for Names {
         }
         Ok(Once(fields))
     }
+}
+
+/// `external_id` → `externalId`.
+pub fn camel(name: &str) -> String {
+    let mut words = name.split('_');
+    let mut out = words.next().unwrap_or_default().to_owned();
+    for word in words {
+        let mut letters = word.chars();
+        out.extend(letters.next().map(|first| first.to_ascii_uppercase()));
+        out.push_str(letters.as_str());
+    }
+    out
 }
 
 fn bounded(field: &'static str, text: String, most: usize) -> Result<String> {

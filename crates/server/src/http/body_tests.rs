@@ -3,7 +3,7 @@ use serde_json::json;
 use super::*;
 
 fn fields(value: &Value) -> Fields {
-    Fields::read(value.to_string().as_bytes()).expect("an object")
+    Fields::read(value.to_string().as_bytes(), Casing::Both).expect("an object")
 }
 
 /// Where a reader found fault, and what it said.
@@ -18,14 +18,14 @@ fn fault<T>(read: Result<T>) -> (&'static str, String) {
 #[test]
 fn only_an_object_is_a_body() {
     for body in ["", " ", "null", "[]", "[{}]", "\"x\"", "1", "{", "{}x", "\u{feff}{}"] {
-        assert_eq!(fault(Fields::read(body.as_bytes())).0, "body", "{body}");
+        assert_eq!(fault(Fields::read(body.as_bytes(), Casing::Both)).0, "body", "{body}");
     }
-    assert_eq!(fault(Fields::read(b"\xff")).0, "body");
+    assert_eq!(fault(Fields::read(b"\xff", Casing::Both)).0, "body");
     for twice in [r#"{"a":1,"a":1}"#, r#"{"a":1,"b":2,"\u0061":3}"#] {
-        assert_eq!(fault(Fields::read(twice.as_bytes())).0, "body", "{twice}");
+        assert_eq!(fault(Fields::read(twice.as_bytes(), Casing::Exact)).0, "body", "{twice}");
     }
-    assert!(Fields::maybe(b"").is_ok() && Fields::maybe(b"{}").is_ok());
-    assert_eq!(fault(Fields::maybe(b" ")).0, "body");
+    assert!(Fields::maybe(b"", Casing::Both).is_ok() && Fields::maybe(b"{}", Casing::Exact).is_ok());
+    assert_eq!(fault(Fields::maybe(b" ", Casing::Both)).0, "body");
 }
 
 #[test]
@@ -38,6 +38,39 @@ fn a_field_has_two_casings_and_comes_once() {
     assert_eq!(fault(fields(&json!({ "a_b": null, "aB": null })).text("a_b")).0, "a_b");
     let mut tokens = fields(&json!({ "accessToken": "x", "authToken": "y" }));
     assert_eq!(fault(tokens.secret("auth_token", &["auth_token", "access_token"])).0, "auth_token");
+}
+
+#[test]
+fn an_exact_name_has_one_spelling() {
+    let exact = |value: &Value| Fields::read(value.to_string().as_bytes(), Casing::Exact).expect("an object");
+    assert_eq!(exact(&json!({ "clientId": "x" })).text("clientId").expect("a text"), Some("x".to_owned()));
+    for other in ["client_id", "clientid", "ClientId"] {
+        let mut body = exact(&json!({ other: "x" }));
+        body.ignore(&["clientId"]);
+        assert_eq!(body.text("clientId").expect("nothing"), None);
+        assert_eq!(fault(body.done()).0, "body", "{other}");
+    }
+}
+
+#[test]
+fn what_is_left_out_is_not_what_is_null() {
+    let change = |value: Value| fields(&value).change("a_b", Fields::text).expect("a change");
+    assert_eq!(change(json!({})), None);
+    assert_eq!(change(json!({ "aB": null })), Some(None));
+    assert_eq!(change(json!({ "a_b": "x" })), Some(Some("x".to_owned())));
+    assert_eq!(fault(fields(&json!({ "a_b": 1 })).change("a_b", Fields::text)).0, "a_b");
+}
+
+#[test]
+fn an_object_inside_a_body_is_read_like_one() {
+    let mut body = fields(&json!({ "key": { "in": "header", "odd": 1 }, "no": null, "list": [] }));
+    let mut key = body.within("key").expect("an object").expect("it is there");
+    assert_eq!(key.need("in").expect("a text"), "header");
+    assert_eq!(fault(key.done_at("key")), ("key", "Unknown field \"odd\"".to_owned()));
+    assert!(
+        body.within("no").expect("nothing").is_none() && body.within("absent").expect("nothing").is_none()
+    );
+    assert_eq!(fault(body.within("list")).0, "list");
 }
 
 #[test]
