@@ -46,6 +46,13 @@ pub(super) const OF_INTEGRATION: &str = listing!("and integration_id = $2 ");
 /// Those of one owner.
 pub(super) const OF_OWNER: &str = listing!("and owner_kind = $3 and owner_key = $4 ");
 
+/// A user's own at an integration. The kind stands in the text: only so is the index of its kind used.
+pub(super) const OF_USER: &str = "select * from connection where workspace_id = $1 and integration_id = $2 \
+     and owner_kind = 'user' and owner_key = $3";
+/// The one for all of a shared integration.
+pub(super) const SHARED: &str =
+    "select * from connection where workspace_id = $1 and integration_id = $2 and owner_kind = 'shared'";
+
 /// A live connection of integration `i`, but for one, of an account.
 macro_rules! live {
     ($of:literal) => {
@@ -100,6 +107,24 @@ impl Conn {
     pub async fn connection(&mut self, ws: &WorkspaceId, id: &ConnectionId) -> Result<Option<Connection>> {
         let query = sql("select * from connection where workspace_id = $1 and id = $2");
         self.row(query.text(ws.as_str()).text(id.as_str())).await?.as_ref().map(read).transpose()
+    }
+
+    /// The connection of an owner who has at most one at an integration: of a user its own, and of a shared
+    /// integration the one for all, whoever made it. Other owners may have many, and none of those is found here.
+    pub async fn connection_of(
+        &mut self,
+        ws: &WorkspaceId,
+        integration: &IntegrationId,
+        owner: &Owner,
+    ) -> Result<Option<Connection>> {
+        let query = match (owner.kind, owner.key.as_deref()) {
+            (OwnerKind::User, Some(key)) => {
+                sql(OF_USER).text(ws.as_str()).text(integration.as_str()).key(key)
+            }
+            (OwnerKind::Shared, _) => sql(SHARED).text(ws.as_str()).text(integration.as_str()),
+            (OwnerKind::User | OwnerKind::External | OwnerKind::Customer, _) => return Ok(None),
+        };
+        self.row(query).await?.as_ref().map(read).transpose()
     }
 
     /// The workspace's connections that pass the filter, newest first.

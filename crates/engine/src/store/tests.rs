@@ -27,6 +27,7 @@ mod connections;
 mod deliveries;
 mod flows;
 mod lines;
+mod members;
 mod opening;
 mod people;
 mod process;

@@ -90,7 +90,7 @@ async fn plan(store: &Store, list: &'static str, given: [Option<&'static str>; 3
 }
 
 /// How the database goes about a query with these texts and then these numbers, one line per step.
-async fn explain(
+pub(super) async fn explain(
     store: &Store,
     query: &'static str,
     texts: &[Option<&'static str>],

@@ -6,17 +6,17 @@ use claviger_engine::{
     connect,
     domain::{
         audit::Actor,
-        connection::{Connection, Status},
+        connection::{Connection, Owner, Status},
         credential::Credential,
         event::EventKind,
         flow::{Endpoints, Flow},
-        integration::Integration,
+        integration::{Integration, Mode},
         user::{Operator, Role, User},
         webhook::{Attempt, Delivery, Endpoint},
         workspace::Completion,
     },
     error::{Error, Result},
-    id::{ApiKeyId, AttemptId, FlowId, OperatorId, WorkspaceId},
+    id::{ApiKeyId, AttemptId, ConnectionId, FlowId, OperatorId, WorkspaceId},
     setup::{self, NewUser},
     store::{After, Claim, Conn, ConnectionFilter, FlowEnd, trial},
     vault::hash,
@@ -31,6 +31,8 @@ const LEASE: &str = "theirs";
 /// Everything of a tenant that a method can name.
 struct Theirs {
     connection: Connection,
+    /// A user's own.
+    own: Connection,
     credential: Credential,
     integration: Integration,
     endpoint: Endpoint,
@@ -76,6 +78,13 @@ async fn theirs(app: &TestApp, tenant: &Tenant) -> Theirs {
         permissions: Vec::new(),
     };
     let user = app.change(async |to| setup::user(to, ws, new).await).await;
+    let own = Connection {
+        id: ConnectionId::new(),
+        integration_id: app.integrate(tenant, "second", "https://second.test").await,
+        owner: Owner::member(Mode::PerUser, &user.username),
+        ..connection.clone()
+    };
+    app.change(async |to| to.conn.create_connection(ws, &own).await).await;
     let operator = Operator {
         id: OperatorId::new(),
         username: "their-operator".into(),
@@ -114,6 +123,7 @@ async fn theirs(app: &TestApp, tenant: &Tenant) -> Theirs {
         begun: flow(&mut conn, &begun).await,
         ended: ended.expect("the flow of the code"),
         connection,
+        own,
         endpoint,
         delivery,
         user,
@@ -136,7 +146,7 @@ fn attempt(of: &Delivery) -> Attempt {
 
 /// Every query: whether it finds something of theirs.
 async fn look(conn: &mut Conn, ws: &WorkspaceId, of: &Theirs) -> Result<Vec<(&'static str, bool)>> {
-    let Theirs { connection, integration, endpoint, delivery, user, .. } = of;
+    let Theirs { connection, own, integration, endpoint, delivery, user, .. } = of;
     let (id, lease) = (&delivery.id, LEASE);
     let filter =
         ConnectionFilter { integration_id: Some(integration.id.clone()), ..ConnectionFilter::default() };
@@ -148,6 +158,7 @@ async fn look(conn: &mut Conn, ws: &WorkspaceId, of: &Theirs) -> Result<Vec<(&'s
         ("attempts_made", conn.attempts_made(ws, id, lease).await?.is_some()),
         ("audits", conn.audits(ws, &ALL).await?.iter().any(|row| row.target == endpoint.id.as_str())),
         ("connection", conn.connection(ws, &connection.id).await?.is_some()),
+        ("connection_of", conn.connection_of(ws, &own.integration_id, &own.owner).await?.is_some()),
         ("connections", !conn.connections(ws, &filter, &ALL).await?.is_empty()),
         ("count_endpoints", conn.count_endpoints(ws).await? > 0),
         ("credential", conn.credential(ws, &connection.id).await?.is_some()),
