@@ -13,6 +13,7 @@ mod finish;
 mod grant;
 mod handoff;
 mod import;
+mod keys;
 mod page;
 pub(crate) mod persist;
 mod record;
