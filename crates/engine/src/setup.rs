@@ -22,6 +22,7 @@ use claviger_catalog::Catalog;
 
 pub mod check;
 pub mod integration;
+pub mod team;
 #[cfg(test)]
 mod tests;
 pub mod user;
@@ -33,6 +34,7 @@ mod webhook_tests;
 
 pub use integration::{NewIntegration, integration, update_integration};
 pub use user::{NewUser, UserEdit, password_hash, update_user, user};
+pub use team::{join_team, leave_team, rename_team, team};
 pub use webhook::{
     DEFAULT_OVERLAP, NewWebhook, OVERLAP_MAX, WebhookEdit, roll_webhook_secret, update_webhook, webhook,
 };

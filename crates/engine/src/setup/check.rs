@@ -44,16 +44,26 @@ pub fn client_id(text: String) -> Result<String> {
 
 /// An integration's key: `[a-z0-9][a-z0-9_-]{0,63}`, and not of the form of an id.
 pub fn slug(text: &str) -> Result<()> {
+    word("key", text)?;
+    if crate::id::IntegrationId::parse(text).is_some() {
+        return Err(Error::invalid("key", "must not look like an integration's id"));
+    }
+    Ok(())
+}
+
+/// A team's slug: written as an integration's key.
+pub fn team(slug: &str) -> Result<()> {
+    word("team", slug)
+}
+
+fn word(field: &'static str, text: &str) -> Result<()> {
     let first = text.bytes().next().is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
     let rest = text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'_' | b'-'));
     if !(first && rest && text.len() <= 64) {
         return Err(Error::invalid(
-            "key",
+            field,
             "must be 1 to 64 of a-z, 0-9, _ and -, and begin with a letter or digit",
         ));
-    }
-    if crate::id::IntegrationId::parse(text).is_some() {
-        return Err(Error::invalid("key", "must not look like an integration's id"));
     }
     Ok(())
 }

@@ -27,12 +27,14 @@ pub enum Topic {
     Endpoint,
     /// A user, by its id.
     User,
+    /// A team, by its slug.
+    Team,
     /// An operator or its roles, by its id.
     Operator,
 }
 
 impl Topic {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Workspace,
         Self::ApiKey,
         Self::Integration,
@@ -40,6 +42,7 @@ impl Topic {
         Self::Credential,
         Self::Endpoint,
         Self::User,
+        Self::Team,
         Self::Operator,
     ];
 
@@ -53,6 +56,7 @@ impl Topic {
             Self::Credential => "credential",
             Self::Endpoint => "endpoint",
             Self::User => "user",
+            Self::Team => "team",
             Self::Operator => "operator",
         }
     }

@@ -45,11 +45,13 @@ fn refused(error: &dyn DatabaseError) -> Error {
 
 /// Says what is taken, from the constraint's name (PostgreSQL) or columns (SQLite).
 fn taken(about: &str) -> &'static str {
-    const KNOWN: [(&str, &str, &str); 6] = [
+    const KNOWN: [(&str, &str, &str); 8] = [
         ("integration", "slug", "an integration with this key already exists"),
         ("redirect_uri", "uri", "this redirect URI is already registered"),
         ("redirect_uri", "pkey", "this redirect URI is already registered"),
         ("app_user", "username", "a user with this name already exists"),
+        ("team.", "id", "a team with this slug already exists"),
+        ("team_pkey", "", "a team with this slug already exists"),
         ("operator", "username", "an operator with this name already exists"),
         ("workspace", "client_id", "a workspace with this client id already exists"),
     ];

@@ -35,6 +35,8 @@ mod records;
 mod retention;
 mod sealed;
 mod second_schema;
+mod sharing;
+mod teams;
 mod transactions;
 mod webhooks;
 mod workspaces;

@@ -86,7 +86,7 @@ pub(super) fn fold(name: &str) -> String {
     name.trim().to_lowercase()
 }
 
-fn read(row: &Row) -> Result<User> {
+pub(super) fn read(row: &Row) -> Result<User> {
     Ok(User {
         id: row.id("id", UserId::from_row)?,
         workspace_id: row.id("workspace_id", WorkspaceId::from_row)?,
