@@ -4,7 +4,7 @@
 //! the rest of the query stay byte for byte.
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
-use claviger_catalog::Api;
+use claviger_catalog::{Api, Place};
 use http::{Uri, request::Parts, uri::PathAndQuery};
 
 use crate::{ProtocolError, build, form, oauth2::Tokens};
@@ -21,13 +21,19 @@ pub fn credential(api: &Api, tokens: &Tokens, parts: &mut Parts) -> Result<(), P
         let (header, value) = build::header(name, &build::fill(value, &known)?)?;
         parts.headers.insert(header, value);
     }
-    let place = &api.place;
+    place(&api.place, tokens, parts)
+}
+
+/// Adds the access token alone, where the file says. The token's own braces are text.
+pub(crate) fn place(place: &Place, tokens: &Tokens, parts: &mut Parts) -> Result<(), ProtocolError> {
+    let token = tokens.access_token.expose();
     if let Some(param) = &place.query {
         parts.uri = with_param(&parts.uri, param, token)?;
         return Ok(());
     }
     let shown = match &place.base64 {
-        Some(inner) => BASE64_STANDARD.encode(build::fill(inner, &known)?),
+        Some(inner) => BASE64_STANDARD
+            .encode(build::fill(inner, &[("token", Some(token)), ("access_token", Some(token))])?),
         None => token.to_owned(),
     };
     let (header, value) =

@@ -1,24 +1,21 @@
-//! One call to a provider's API as a file describes it, with the access token: for identity and verification.
+//! One call to a provider's API as a file describes it, with the credential: for identity and verification.
 
 use bytes::Bytes;
-use claviger_catalog::Call;
+use claviger_catalog::{Api, Call, Place};
 use http::{Request, header};
 
 use crate::{
-    ProtocolError,
+    ProtocolError, apply,
     build::{self, Draft},
     oauth2::Tokens,
 };
 
-/// Builds the call. A path is put below `base_url`. Without an `Authorization` of its own it carries
-/// `Bearer`.
-pub(crate) fn request(
-    call: &Call,
-    base_url: Option<&str>,
-    tokens: &Tokens,
-) -> Result<Request<Bytes>, ProtocolError> {
+/// Builds the call. A path is put below the API's base URL. It carries the credential as every call of the API does,
+/// unless it says where itself: with an `Authorization` or the API's own header or parameter.
+pub(crate) fn request(call: &Call, api: &Api, tokens: &Tokens) -> Result<Request<Bytes>, ProtocolError> {
     let url = if call.url.starts_with('/') {
-        let base = base_url.ok_or_else(|| ProtocolError::Missing("the API's base URL".to_owned()))?;
+        let base = api.base_url.as_deref();
+        let base = base.ok_or_else(|| ProtocolError::Missing("the API's base URL".to_owned()))?;
         format!("{}{}", base.trim_end_matches('/'), call.url)
     } else {
         call.url.clone()
@@ -35,9 +32,19 @@ pub(crate) fn request(
     for (name, value) in &call.headers {
         draft.headers.push((name.clone(), build::fill(value, &known)?));
     }
-    let own = draft.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(header::AUTHORIZATION.as_str()));
+    let own = has_own(call, &api.place);
+    let (mut parts, body) = draft.finish()?.into_parts();
     if !own {
-        draft.headers.push((header::AUTHORIZATION.to_string(), format!("Bearer {token}")));
+        apply::place(&api.place, tokens, &mut parts)?;
     }
-    draft.finish()
+    Ok(Request::from_parts(parts, body))
+}
+
+/// Whether the call itself says where the credential goes.
+fn has_own(call: &Call, place: &Place) -> bool {
+    let names = |header: &str| call.headers.keys().any(|name| name.eq_ignore_ascii_case(header));
+    match &place.query {
+        Some(param) => call.params.contains_key(param) || names(header::AUTHORIZATION.as_str()),
+        None => names(&place.header) || names(header::AUTHORIZATION.as_str()),
+    }
 }

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use claviger_catalog::{Call, Identity, IdentitySource, pattern};
+use claviger_catalog::{Api, Call, Identity, IdentitySource, pattern};
 use http::Request;
 use serde_json::Value;
 
@@ -29,19 +29,23 @@ pub struct Account {
 const MAX_FIELD: usize = 512;
 
 /// The request that asks for the identity; `None` when it is known without asking ([`from_tokens`]) or there
-/// is no userinfo endpoint.
+/// is no userinfo endpoint. A call carries the credential where calls of `api` do, the userinfo endpoint takes
+/// `Bearer` always (OpenID Connect Core §5.3.1). `api` is the filled provider's, with the base URL that holds for this
+/// connection.
 ///
 /// # Errors
 /// When the call can't be built from what is known.
 pub fn request(
     identity: &Identity,
     userinfo_url: Option<&str>,
-    base_url: Option<&str>,
+    api: &Api,
     tokens: &Tokens,
 ) -> Result<Option<Request<Bytes>>, ProtocolError> {
     match (identity.source, userinfo_url, &identity.call) {
-        (IdentitySource::Userinfo, Some(url), _) => call::request(&Call::get(url), None, tokens).map(Some),
-        (IdentitySource::Call, _, Some(one)) => call::request(one, base_url, tokens).map(Some),
+        (IdentitySource::Userinfo, Some(url), _) => {
+            call::request(&Call::get(url), &Api::default(), tokens).map(Some)
+        }
+        (IdentitySource::Call, _, Some(one)) => call::request(one, api, tokens).map(Some),
         _ => Ok(None),
     }
 }

@@ -1,7 +1,7 @@
 //! Whether a credential works, by the calls that a provider file's `[verify]` names.
 
 use bytes::Bytes;
-use claviger_catalog::Verify;
+use claviger_catalog::{Api, Verify};
 use http::{Request, StatusCode};
 use serde_json::Value;
 
@@ -20,16 +20,13 @@ pub enum Verdict {
     Unknown,
 }
 
-/// The calls, in order.
+/// The calls, in order, each with the credential where calls of `api` carry it. `api` is the filled provider's, with
+/// the base URL that holds for this connection.
 ///
 /// # Errors
 /// When one can't be built from what is known.
-pub fn requests(
-    verify: &Verify,
-    base_url: Option<&str>,
-    tokens: &Tokens,
-) -> Result<Vec<Request<Bytes>>, ProtocolError> {
-    verify.calls.iter().map(|one| call::request(one, base_url, tokens)).collect()
+pub fn requests(verify: &Verify, api: &Api, tokens: &Tokens) -> Result<Vec<Request<Bytes>>, ProtocolError> {
+    verify.calls.iter().map(|one| call::request(one, api, tokens)).collect()
 }
 
 /// Reads one call's answer: its status, and where the file has a rule for errors inside a success, its body.
@@ -54,9 +51,54 @@ pub fn read(verify: &Verify, status: StatusCode, body: &[u8]) -> Verdict {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::oauth2::testing::{shown, tokens};
 
     fn verify(error: &str) -> Verify {
         toml::from_str(&format!("calls = []\n{error}")).expect("a table")
+    }
+
+    /// A credential is shown where the API's calls carry it, unless the call says where itself.
+    #[test]
+    fn calls_carry_the_credential_as_the_api_does() {
+        let made = |place: &str, call: &str| {
+            let api = format!("base_url = \"https://api.example/v1\"\n{place}");
+            let api: Api = toml::from_str(&api).expect("an api");
+            let verify = toml::from_str(&format!("calls = [{{ {call} }}]")).expect("a table");
+            let requests = requests(&verify, &api, &tokens("u:p", None)).expect("requests");
+            requests.iter().map(shown).collect::<Vec<_>>().join("\n")
+        };
+        let me = "url = \"/me\"";
+        let basic = "place = { format = \"Basic {token}\", base64 = \"{token}\" }";
+        let header = "place = { header = \"X-Key\", format = \"{token}\" }";
+        let query = "place.query = \"key\"";
+        for (place, call, expected) in [
+            ("", me, "GET https://api.example/v1/me\nauthorization: Bearer u:p"),
+            (basic, me, "GET https://api.example/v1/me\nauthorization: Basic dTpw"),
+            (header, me, "GET https://api.example/v1/me\nx-key: u:p"),
+            (query, me, "GET https://api.example/v1/me?key=u%3Ap"),
+            (
+                query,
+                "url = \"https://other.example/me?a=1\", params = { b = \"2\" }",
+                "GET https://other.example/me?a=1&b=2&key=u%3Ap",
+            ),
+            (
+                query,
+                "url = \"/me\", params = { key = \"{token}!\" }",
+                "GET https://api.example/v1/me?key=u%3Ap%21",
+            ),
+            (
+                header,
+                "url = \"/me\", headers = { x-key = \"k {token}\" }",
+                "GET https://api.example/v1/me\nx-key: k u:p",
+            ),
+            (
+                header,
+                "url = \"/me\", headers = { Authorization = \"Key {token}\" }",
+                "GET https://api.example/v1/me\nauthorization: Key u:p",
+            ),
+        ] {
+            assert_eq!(made(place, call), expected, "{place}");
+        }
     }
 
     #[test]

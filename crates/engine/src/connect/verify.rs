@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use claviger_catalog::Provider;
 use claviger_protocol::{
+    keys,
     oauth2::Tokens,
     text,
     verify::{self, Verdict},
@@ -36,8 +37,8 @@ pub(super) async fn by_calls(
     tokens: &Tokens,
 ) -> Result<bool> {
     let Some(calls) = &provider.verify else { return Ok(false) };
-    let base = who::base_url(integration, provider, inputs);
-    let requests = verify::requests(calls, base.as_deref(), tokens)
+    let api = who::api(integration, provider, inputs);
+    let requests = verify::requests(calls, &api, tokens)
         .map_err(|e| Error::internal(format!("verify calls of {}: {e}", provider.key)))?;
     for request in requests {
         let answer = broker.outbound.fetch(request, ANSWER_CAP).await?;
@@ -64,8 +65,8 @@ pub(super) fn words(body: &[u8], tokens: &Tokens) -> Option<String> {
     let value: serde_json::Value = serde_json::from_slice(body).ok()?;
     let said = ["/error_description", "/error/message", "/message", "/error"];
     let said = said.iter().find_map(|path| value.pointer(path)?.as_str())?;
-    let secrets = [Some(&tokens.access_token), tokens.refresh_token.as_ref()];
-    let hidden = text::without(said, &secrets.into_iter().flatten().collect::<Vec<_>>());
+    let secrets = keys::spellings(tokens);
+    let hidden = text::without(said, &secrets.iter().chain(&tokens.refresh_token).collect::<Vec<_>>());
     text::clean(&hidden)
 }
 

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use claviger_catalog::Provider;
+use claviger_catalog::{Api, Provider};
 use claviger_protocol::{identity, oauth2::Tokens};
 use http::StatusCode;
 
@@ -43,8 +43,8 @@ pub(super) async fn ask(
     if let Some(known) = identity::from_tokens(about, tokens) {
         return Ok(Told::Along(known));
     }
-    let base = base_url(integration, provider, inputs);
-    let request = identity::request(about, userinfo, base.as_deref(), tokens)
+    let api = api(integration, provider, inputs);
+    let request = identity::request(about, userinfo, &api, tokens)
         .map_err(|e| Error::internal(format!("identity call of {}: {e}", provider.key)))?;
     let Some(request) = request else { return Ok(Told::Nothing) };
     let answer = broker.outbound.fetch(request, ANSWER_CAP).await?;
@@ -67,12 +67,10 @@ pub(super) fn or_unknown(provider: &Provider, told: Result<Told>) -> identity::A
     identity::Account::default()
 }
 
-/// Where the provider's API is for this connection; `None` when that is not known yet.
-pub(super) fn base_url(
-    integration: &Integration,
-    provider: &Provider,
-    inputs: &BTreeMap<String, String>,
-) -> Option<String> {
-    let template = integration.config.base_url.as_ref().or(provider.api.base_url.as_ref())?;
-    provider.expand(template, inputs).ok()
+/// The provider's API for this connection: below the integration's own base URL where it has one. Without a base URL
+/// when that is not known yet. `provider` is filled.
+pub(super) fn api(integration: &Integration, provider: &Provider, inputs: &BTreeMap<String, String>) -> Api {
+    let template = integration.config.base_url.as_ref().or(provider.api.base_url.as_ref());
+    let base_url = template.and_then(|template| provider.expand(template, inputs).ok());
+    Api { base_url, ..provider.api.clone() }
 }

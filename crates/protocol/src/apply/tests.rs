@@ -4,13 +4,17 @@ use super::*;
 use crate::oauth2::testing::tokens;
 
 fn applied(api: &str, uri: &str, headers: &[(&str, &str)]) -> Result<Parts, ProtocolError> {
+    carrying("A/T", api, uri, headers)
+}
+
+fn carrying(token: &str, api: &str, uri: &str, headers: &[(&str, &str)]) -> Result<Parts, ProtocolError> {
     let mut request = Request::builder().uri(uri);
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
     let (mut parts, ()) = request.body(()).expect("a request").into_parts();
     let api: Api = toml::from_str(api).expect("an api");
-    credential(&api, &tokens("A/T", None), &mut parts).map(|()| parts)
+    credential(&api, &tokens(token, None), &mut parts).map(|()| parts)
 }
 
 /// Quirks 49 and 50: the header in every dialect, and what else a call must carry.
@@ -57,4 +61,39 @@ fn what_can_not_be_sent_is_refused() {
     {
         assert!(applied(api, "https://a.example/", &[]).is_err(), "{api}");
     }
+}
+
+/// Keys are as people type them: whatever is in them goes where the place says, as it is.
+#[test]
+fn a_typed_in_key_is_text() {
+    for (key, api, name, value) in [
+        ("{token}", "place = { header = \"x-api-key\", format = \"{token}\" }", "X-API-Key", "{token}"),
+        ("{a}{access_token}", "place.format = \"Token {token}\"", "authorization", "Token {a}{access_token}"),
+        // RFC 7617 §2.1: UTF-8 inside the Base64.
+        (
+            "test:123\u{a3}",
+            "place = { format = \"Basic {token}\", base64 = \"{token}\" }",
+            "authorization",
+            "Basic dGVzdDoxMjPCow==",
+        ),
+        (
+            "k{x}",
+            "place = { format = \"Basic {token}\", base64 = \"{token}:X\" }",
+            "authorization",
+            "Basic a3t4fTpY",
+        ),
+    ] {
+        let sent = [("x-api-key", "the caller's"), ("Authorization", "the caller's")];
+        let parts = carrying(key, api, "https://a.example/x", &sent).expect("applied");
+        assert_eq!(parts.headers.get_all(name).iter().collect::<Vec<_>>(), [value], "{api}");
+    }
+    let uri = "https://a.example/x?key=mine&Key=other&a=%7Bkey%7D";
+    for (key, sent) in
+        [("a&b=c#d", "a%26b%3Dc%23d"), ("{token}+/ ", "%7Btoken%7D%2B%2F%20"), ("%2F", "%252F")]
+    {
+        let parts = carrying(key, "place.query = \"key\"", uri, &[]).expect("applied");
+        let expected = format!("https://a.example/x?Key=other&a=%7Bkey%7D&key={sent}");
+        assert_eq!(parts.uri.to_string(), expected);
+    }
+    assert!(carrying("a\nb", "place.format = \"Token {token}\"", "https://a.example/", &[]).is_err());
 }

@@ -14,7 +14,8 @@ fn identity(text: &str) -> Identity {
 fn where_the_identity_is_asked() {
     let tokens = tokens("AT", None);
     let ask = |text: &str, userinfo: Option<&str>, base: Option<&str>| {
-        request(&identity(text), userinfo, base, &tokens).map(|made| made.as_ref().map(shown))
+        let api = Api { base_url: base.map(str::to_owned), ..Api::default() };
+        request(&identity(text), userinfo, &api, &tokens).map(|made| made.as_ref().map(shown))
     };
     let get = |url: &str| Ok(Some(format!("GET {url}\nauthorization: Bearer AT")));
     assert_eq!(ask("id = \"sub\"", Some("https://op.example/me"), None), get("https://op.example/me"));
@@ -73,4 +74,18 @@ fn what_comes_with_the_tokens() {
     assert_eq!(claims.and_then(|account| account.email).as_deref(), Some("e@x"));
     assert!(from_tokens(&identity("id = \"sub\""), &with).is_none());
     assert!(from_tokens(&identity("source = \"id_token\"\nid = \"sub\""), &tokens("AT", None)).is_none());
+}
+
+/// A call shows the credential where the API's calls do; the userinfo endpoint takes `Bearer`.
+#[test]
+fn a_typed_in_credential_is_shown_where_the_api_takes_it() {
+    let api = toml::from_str("base_url = \"https://api.example\"\nplace.query = \"key\"").expect("an api");
+    let ask = |text: &str| {
+        let made = request(&identity(text), Some("https://op.example/me"), &api, &tokens("K", None));
+        made.expect("built").as_ref().map(shown)
+    };
+    let call = ask("source = \"call\"\nid = \"id\"\ncall = { url = \"/me?x=1\" }");
+    assert_eq!(call.as_deref(), Some("GET https://api.example/me?x=1&key=K"));
+    let userinfo = ask("id = \"sub\"");
+    assert_eq!(userinfo.as_deref(), Some("GET https://op.example/me\nauthorization: Bearer K"));
 }

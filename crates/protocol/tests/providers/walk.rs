@@ -222,10 +222,8 @@ impl Walk<'_> {
             (None, Some(_)) => return Err("the provider has none".into()),
             (Some(about), Some(expected)) => (about, expected),
         };
-        let ends = &oauth2(&provider)?.endpoints;
-        let base = provider.api.base_url.as_deref();
-        let request = identity::request(about, ends.userinfo_url.as_deref(), base, tokens)
-            .map_err(|e| e.to_string())?;
+        let userinfo = provider.oauth2().and_then(|oauth2| oauth2.endpoints.userinfo_url.as_deref());
+        let request = identity::request(about, userinfo, &provider.api, tokens).map_err(|e| e.to_string())?;
         let account = match (request, sent(expected)) {
             (Some(request), Some(sent)) => {
                 self.out.request("identity", &sent, &request);
