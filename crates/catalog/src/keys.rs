@@ -1,5 +1,8 @@
 //! The tables `[api_key]`, `[basic]` and `[bearer]`: providers whose credential a person types in, instead of being
-//! asked for consent. How a call carries it is `[api.place]`'s.
+//! asked for consent.
+//!
+//! How a call carries it is `[api.place]`'s, which each kind has a usual one for ([`crate::merge`]). Must never hold a
+//! credential. What may be typed is checked by `claviger_protocol::keys`, these tables by [`crate::lint`].
 
 use serde::Deserialize;
 
@@ -69,7 +72,8 @@ pub struct Label {
     pub description: Option<String>,
     /// An example in the empty field.
     pub placeholder: Option<String>,
-    /// What it looks like: an anchored pattern. Without one, anything that can be sent.
+    /// What it looks like: an anchored pattern, for values of up to [`crate::pattern::MAX_VALUE`] bytes. Without
+    /// one, anything that can be sent.
     pub pattern: Option<String>,
     /// The provider's page where a person finds or makes it.
     pub help: Option<String>,
@@ -132,3 +136,6 @@ fn field(key: &'static str, title: &str, label: Label) -> KeyField {
     let title = label.title.or_else(|| Some(title.to_owned()));
     KeyField { key, label: Label { title, ..label }, secret: true }
 }
+
+#[cfg(test)]
+mod tests;

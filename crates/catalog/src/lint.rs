@@ -1,8 +1,9 @@
 //! What is wrong with a provider file, all of it at once: `claviger catalog check` prints this.
 //!
-//! Errors keep a file out of the catalog; warnings are for the reviewer. The single rules are in `rules`.
+//! Errors keep a file out of the catalog; warnings are for the reviewer. The single rules are in `rules` and `keys`.
 //! Must never change a file's meaning: it only looks.
 
+mod keys;
 mod rules;
 
 use crate::{Provider, merge};
@@ -80,6 +81,7 @@ pub(crate) fn problems(file_name: &str, provider: &Provider) -> Vec<Finding> {
     rules::head(provider, &mut list);
     rules::values(provider, &mut list);
     rules::oauth2(provider, &mut list);
+    keys::check(provider, &mut list);
     rules::api(provider, &mut list);
     list.findings
 }

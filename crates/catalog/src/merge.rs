@@ -57,8 +57,8 @@ pub(crate) fn resolve(
     Ok((merged, base_key))
 }
 
-/// Puts the one table that says how a provider authenticates under `auth`, and completes `[api.place]` with what is
-/// usual for its kind.
+/// Puts the one table that says how a provider authenticates under `auth`, and reads `[api.place]` over what is usual
+/// for its kind.
 pub(crate) fn auth(file_name: &str, table: &mut Table) -> Result<(), CatalogError> {
     let mut found = Vec::new();
     for name in ["oauth2", "api_key", "basic", "bearer"] {
@@ -67,7 +67,7 @@ pub(crate) fn auth(file_name: &str, table: &mut Table) -> Result<(), CatalogErro
     let (name, value) = match (found.pop(), found.pop()) {
         (Some(one), None) => one,
         (Some((name, _)), Some((other, _))) => {
-            let message = format!("a provider authenticates in one way: this file has `{other}` too");
+            let message = format!("a provider authenticates in one way: there is `{other}` too");
             return Err(CatalogError::new(file_name, name, message));
         }
         (None, _) => {
@@ -75,18 +75,26 @@ pub(crate) fn auth(file_name: &str, table: &mut Table) -> Result<(), CatalogErro
             return Err(CatalogError::new(file_name, "oauth2", message));
         }
     };
+    let chosen = value.get("place_chosen").and_then(Value::as_bool).unwrap_or_default();
+    if chosen && table.get("api").is_some_and(|api| api.get("place").is_some()) {
+        let message = "can't stand here: with `place_chosen` the integration says it";
+        return Err(CatalogError::new(file_name, "api.place", message));
+    }
     let usual: &[(&str, &str)] = match name {
         "api_key" => &[("header", "X-API-Key"), ("format", "{token}")],
         "basic" => &[("format", "Basic {token}"), ("base64", "{token}")],
         _ => &[],
     };
-    if let (Value::Table(api), false) =
-        (table.entry("api").or_insert_with(|| Value::Table(Table::new())), usual.is_empty())
-        && !api.contains_key("place")
-    {
-        let place = usual.iter().map(|(key, text)| ((*key).to_owned(), Value::String((*text).to_owned())));
-        api.insert("place".to_owned(), Value::Table(place.collect()));
+    let usual = usual.iter().map(|(key, text)| ((*key).to_owned(), Value::String((*text).to_owned())));
+    let mut completed = Table::from_iter([("place".to_owned(), Value::Table(usual.collect()))]);
+    match table.remove("api") {
+        Some(Value::Table(api)) => over(&mut completed, api),
+        Some(other) => {
+            table.insert("api".to_owned(), other);
+        }
+        None => {}
     }
+    table.entry("api").or_insert(Value::Table(completed));
     let one = Table::from_iter([(name.to_owned(), value)]);
     table.insert("auth".to_owned(), Value::Table(one));
     Ok(())

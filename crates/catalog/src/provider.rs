@@ -1,7 +1,7 @@
 //! The provider file: its top level and how a file is read.
 //!
 //! The format is TOML; every table refuses unknown fields. Its parts: [`crate::oauth2`], [`crate::token`],
-//! [`crate::api`], [`crate::identity`]. Nothing in here may hold a secret. Described for people in
+//! [`crate::keys`], [`crate::api`], [`crate::identity`]. Nothing in here may hold a secret. Described for people in
 //! `docs/providers.md`.
 
 use std::collections::BTreeMap;

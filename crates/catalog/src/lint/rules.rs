@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use url::Url;
 
-use super::{Finding, Severity};
+use super::{Finding, Severity, keys};
 use crate::{
     BodyFormat, Call, EndpointSource, IdentitySource, Method, OAuth2, Pkce, Provider, RefreshWith,
     RevokeAuth, pattern,
@@ -27,11 +27,11 @@ impl List {
         self.findings.push(Finding { file, key: key.into(), severity, message: message.into() });
     }
 
-    fn error(&mut self, key: impl Into<String>, message: impl Into<String>) {
+    pub(super) fn error(&mut self, key: impl Into<String>, message: impl Into<String>) {
         self.push(Severity::Error, key, message);
     }
 
-    fn warn(&mut self, key: impl Into<String>, message: impl Into<String>) {
+    pub(super) fn warn(&mut self, key: impl Into<String>, message: impl Into<String>) {
         self.push(Severity::Warning, key, message);
     }
 }
@@ -51,7 +51,10 @@ pub(super) fn head(provider: &Provider, list: &mut List) {
     if provider.name.trim().is_empty() {
         list.error("name", "must not be empty");
     }
-    let needs_docs = provider.oauth2().is_some_and(|oauth2| oauth2.endpoints.source == EndpointSource::File);
+    let needs_docs = match provider.oauth2() {
+        Some(oauth2) => oauth2.endpoints.source == EndpointSource::File,
+        None => !keys::is_generic(provider),
+    };
     match &provider.docs {
         Some(docs) if !is_https(docs) => list.error("docs", "must be an https URL"),
         None if needs_docs => {
@@ -373,11 +376,13 @@ fn names(provider: &Provider, key: &str, template: &str, list: &mut List) {
             RESERVED.contains(&name) || provider.known_values().iter().any(|(known, ..)| *known == name);
         if !known {
             list.error(key, format!("`{{{name}}}` is neither an input nor a saved value"));
+        } else if keys::has_not(provider, name) {
+            list.error(key, format!("there is no `{{{name}}}` for a credential of this kind"));
         }
     }
 }
 
-fn is_https(text: &str) -> bool {
+pub(super) fn is_https(text: &str) -> bool {
     template::is_plain_url(text)
         && !text.contains(['{', '}'])
         && Url::parse(text).is_ok_and(|url| url.scheme() == "https")
