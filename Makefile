@@ -11,7 +11,7 @@ help:
 	@echo "make check    formatting, lints, documentation, licences: all as errors"
 	@echo "make fmt      format the code"
 	@echo "make bench    the load benchmark"
-	@echo "make openapi  print the OpenAPI document"
+	@echo "make openapi  print the OpenAPI document; DOOR=informer for that door's"
 	@echo "make mutants  break the code on purpose, one line at a time; a test must notice each"
 
 dev:
@@ -41,7 +41,7 @@ bench:
 	@if [ -x bench/run ]; then exec bench/run; else echo "There is no benchmark yet: bench/run is missing."; exit 1; fi
 
 openapi:
-	@$(CARGO) run --quiet -p claviger -- openapi
+	@$(CARGO) run --quiet -p claviger -- openapi $(DOOR)
 
 mutants:
 	tests/mutants/run

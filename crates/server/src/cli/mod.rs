@@ -71,8 +71,8 @@ enum Command {
     /// Provider files
     #[command(subcommand)]
     Catalog(catalog::Command),
-    /// Print the OpenAPI document
-    Openapi,
+    /// Print the OpenAPI document of a door
+    Openapi(openapi::Args),
     /// Run the sandbox provider alone: an authorization server and an API to try and test against
     Sandbox(sandbox::Args),
 }
@@ -93,7 +93,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match &cli.command {
         Command::Key(key::Command::Generate(args)) => return key::generate(args),
         Command::Catalog(command) => return catalog::run(command),
-        Command::Openapi => return openapi::run(),
+        Command::Openapi(args) => return openapi::run(args),
         _ => {}
     }
     let loaded = config::load(&cli.flags.given)?;
@@ -115,7 +115,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::User(command) => user::run(command, &settings).await,
         Command::Sandbox(args) => sandbox::run(args, &settings).await,
         Command::Key(command) => key::run(command, &settings).await,
-        Command::Catalog(_) | Command::Openapi => Ok(ExitCode::SUCCESS),
+        Command::Catalog(_) | Command::Openapi(_) => Ok(ExitCode::SUCCESS),
     }
 }
 

@@ -1,10 +1,33 @@
-//! `claviger openapi`: the OpenAPI document of the doors that have one.
+//! `claviger openapi`: the OpenAPI document of a door.
 
 use std::process::ExitCode;
 
-use crate::{out, surface::bundleup};
+use clap::ValueEnum;
 
-pub(super) fn run() -> anyhow::Result<ExitCode> {
-    out::line(bundleup::openapi::document()?.trim_end())?;
+use crate::{
+    out,
+    surface::{bundleup, informer},
+};
+
+/// Which door's.
+#[derive(clap::Args)]
+pub(super) struct Args {
+    /// The door
+    #[arg(value_enum, default_value = "bundleup")]
+    door: Door,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Door {
+    Bundleup,
+    Informer,
+}
+
+pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let document = match args.door {
+        Door::Bundleup => bundleup::openapi::document()?,
+        Door::Informer => informer::openapi::document()?,
+    };
+    out::line(document.trim_end())?;
     Ok(ExitCode::SUCCESS)
 }

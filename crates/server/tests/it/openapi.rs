@@ -64,8 +64,14 @@ fn fields(document: &Value, schema: &Value) -> Vec<String> {
 }
 
 #[test]
-fn the_document_in_docs_is_current() {
+fn the_documents_in_docs_are_current() {
     let made = claviger::surface::bundleup::openapi::document().expect("a document");
     let kept = include_str!("../../../../docs/api/openapi.json");
     assert!(kept == made, "docs/api/openapi.json is old: run `make openapi > docs/api/openapi.json`");
+    let made = claviger::surface::informer::openapi::document().expect("a document");
+    let kept = include_str!("../../../../docs/api/openapi.informer.json");
+    assert!(
+        kept == made,
+        "docs/api/openapi.informer.json is old: run `make openapi DOOR=informer > docs/api/openapi.informer.json`"
+    );
 }

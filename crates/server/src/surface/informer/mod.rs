@@ -3,5 +3,8 @@
 //!
 //! What a caller reads here is that contract's; every rule is the engine's.
 
+mod asked;
 mod caller;
 pub mod error;
+mod hal;
+pub mod openapi;

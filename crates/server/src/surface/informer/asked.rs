@@ -1,0 +1,87 @@
+//! What a request at this door brings besides its caller: the ids in its path, its query, its body.
+
+use axum::{
+    body::Bytes,
+    extract::{FromRequest, FromRequestParts, Path, Request},
+    http::request::Parts,
+    response::Response,
+};
+use claviger_engine::error::{Error, Result};
+use serde::de::DeserializeOwned;
+
+use super::error::{self, Refused};
+use crate::{
+    app::App,
+    http::{
+        body::{Casing, Fields},
+        params::Params,
+    },
+};
+
+/// The ids in the path, decoded. A path that can't be read names nothing.
+pub struct Named<T>(pub T);
+
+impl<T: DeserializeOwned + Default + Send> FromRequestParts<App> for Named<T> {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> std::result::Result<Self, Refused> {
+        let path = Path::<T>::from_request_parts(parts, app).await;
+        Ok(Self(path.map(|Path(ids)| ids).unwrap_or_default()))
+    }
+}
+
+/// The query.
+pub struct Query(pub Params);
+
+impl FromRequestParts<App> for Query {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> std::result::Result<Self, Refused> {
+        Ok(Self(Params::parse(parts.uri.query().unwrap_or_default())))
+    }
+}
+
+impl Query {
+    /// A text; `None` when absent or empty, as an empty search box sends it.
+    ///
+    /// # Errors
+    /// `Invalid` at the parameter when it is given twice, is too long, or is not readable.
+    pub fn text(&self, name: &'static str) -> Result<Option<String>> {
+        self.0.get(name).map_err(|error| Error::invalid(name, format!("Is {error}")))
+    }
+
+    /// A yes or no.
+    ///
+    /// # Errors
+    /// `Invalid` at the parameter unless it is `true` or `false`, once.
+    pub fn flag(&self, name: &'static str) -> Result<Option<bool>> {
+        match self.text(name)?.as_deref() {
+            None => Ok(None),
+            Some("true") => Ok(Some(true)),
+            Some("false") => Ok(Some(false)),
+            Some(_) => Err(Error::invalid(name, "Must be true or false")),
+        }
+    }
+}
+
+/// The body, whole.
+pub struct Body(pub Bytes);
+
+impl FromRequest<App> for Body {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, app: &App) -> std::result::Result<Self, Response> {
+        let read = Bytes::from_request(request, app).await;
+        read.map(Self).map_err(|unread| error::body(unread.status()))
+    }
+}
+
+impl Body {
+    /// Its fields, as this door spells them.
+    ///
+    /// # Errors
+    /// `Invalid` unless it is a JSON object in which no field comes twice.
+    pub fn fields(&self) -> Result<Fields> {
+        Fields::read(&self.0, Casing::Exact)
+    }
+}
