@@ -14,6 +14,7 @@ pub mod id;
 pub mod jobs;
 pub mod limit;
 pub mod management;
+pub mod member;
 pub mod metrics;
 pub mod outbound;
 pub mod process;

@@ -53,6 +53,15 @@ impl Seen {
     /// # Errors
     /// `Denied`, saying what is missing.
     pub fn require(&self, member: &Member, level: Level, permission: Permission) -> Result<()> {
+        self.require_level(level)?;
+        member.require(permission)
+    }
+
+    /// Fails unless the member reaches this far.
+    ///
+    /// # Errors
+    /// `Denied`
+    pub fn require_level(&self, level: Level) -> Result<()> {
         if self.level < level {
             let what = match level {
                 Level::Use | Level::Edit => "edit",
@@ -62,7 +71,7 @@ impl Seen {
                 format!("Only its owner, a superuser, or whom it is shared with to {what} may do this");
             return Err(Error::Denied { message });
         }
-        member.require(permission)
+        Ok(())
     }
 
     /// Fails unless the member may hand it to somebody else: its owner or a superuser, with the permission.

@@ -1,0 +1,8 @@
+//! What signed-in users do, each verb asked by a member who sees only what is its own or shared with it.
+
+pub mod connect;
+pub mod icon;
+pub mod owner;
+mod picture;
+pub mod principal;
+pub mod share;
