@@ -179,18 +179,20 @@ async fn conclude(broker: &Arc<Broker>, callback: &Callback, flow: &Flow) -> Res
     }
     let exchanged = exchange::exchange(broker, flow, &integration, &provider, grant).await?;
     let draft = Draft::of(flow, exchanged, broker.clock.now());
-    let id = &draft.connection.id;
-    let outcome = handoff::connected(flow, &workspace.settings, Some(id), &ours);
-    let end = End { provider_code: None, code_hash, connection_id: Some(id.clone()) };
-    record::keep(broker, &integration, &draft, || async {
+    let outcome = |id: &ConnectionId| handoff::connected(flow, &workspace.settings, Some(id), &ours);
+    let connection = record::keep(broker, &integration, &draft, || async {
         let mut conn = broker.store.begin(Actor::System, broker.clock.now()).await?;
-        if record::write(broker, &mut conn, &draft).await? {
-            end.write(broker, &mut conn, flow, &outcome).await?;
+        let written = record::write(broker, &mut conn, &draft).await?;
+        if written.now {
+            let id = &written.connection.id;
+            let (code_hash, connection_id) = (code_hash.clone(), Some(id.clone()));
+            let end = End { provider_code: None, code_hash, connection_id };
+            end.write(broker, &mut conn, flow, &outcome(id)).await?;
         }
-        conn.commit().await
+        conn.commit().await.map(|()| written.connection)
     })
     .await?;
-    Ok(Concluded::Connected(outcome))
+    Ok(Concluded::Connected(outcome(&connection.id)))
 }
 
 /// Browser, path, integration and its version: whether this callback is this flow's.

@@ -275,23 +275,23 @@ impl Candidate {
             updated_at: now,
         };
         let version = self.integration.version;
-        Ok((self.integration, Draft { connection, tokens: self.tokens, version }, self.spent))
+        Ok((self.integration, Draft::new(connection, self.tokens, version), self.spent))
     }
 }
 
 /// Writes it. Tokens that only we hold are written as a first exchange's are; others the caller still has, and
 /// can bring again.
-async fn keep(broker: &Broker, candidate: Candidate, actor: Actor) -> Result<Imported> {
+async fn keep(broker: &Arc<Broker>, candidate: Candidate, actor: Actor) -> Result<Imported> {
     let (integration, draft, spent) = candidate.draft(broker.clock.now())?;
     let transaction = || async {
         let mut conn = broker.store.begin(actor.clone(), broker.clock.now()).await?;
-        record::write(broker, &mut conn, &draft).await?;
-        conn.commit().await
+        let written = record::write(broker, &mut conn, &draft).await?;
+        conn.commit().await.map(|()| written.connection)
     };
-    if spent {
-        record::keep(broker, &integration, &draft, transaction).await?;
+    let connection = if spent {
+        record::keep(broker, &integration, &draft, transaction).await?
     } else {
-        transaction().await?;
-    }
-    Ok(Imported { connection: draft.connection, integration: integration.key })
+        record::put(broker, &integration, &draft, transaction).await?
+    };
+    Ok(Imported { connection, integration: integration.key })
 }

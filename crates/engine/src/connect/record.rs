@@ -2,8 +2,12 @@
 //!
 //! The integration must still be what it was when its tokens were asked for. Connection, credential, event and
 //! deliveries, and the flow's end are written together or not at all; the browser is sent on only after. Tokens
-//! that can't be kept do not stay behind at the provider.
+//! that can't be kept do not stay behind at the provider. A user who connects again keeps the connection: only its
+//! credential is another, and so is a shared integration's.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
+use claviger_catalog::RevocationScope;
 use claviger_protocol::oauth2::Tokens;
 
 use super::{end, exchange::Exchanged, finish::CHANGED, persist::persist, tokens};
@@ -11,6 +15,7 @@ use crate::{
     broker::Broker,
     domain::{
         connection::{Connection, Status},
+        credential::Credential,
         event::EventKind,
         flow::Flow,
         integration::Integration,
@@ -22,17 +27,43 @@ use crate::{
     webhook,
 };
 
+/// How often a credential that is refreshed meanwhile is looked at again, within one transaction.
+const LOOKS: u32 = 5;
+
 /// A connection that is about to be.
 pub(super) struct Draft {
-    /// The connection.
+    /// The connection. Where its owner has one already, that one stays and takes over all of this but its id.
     pub connection: Connection,
     /// What it is used with.
     pub tokens: Tokens,
     /// The integration's version that all this was made with.
     pub version: i64,
+    /// What the last try wrote over; its commit may have failed, or only looked so.
+    over: Mutex<Option<Over>>,
+}
+
+/// A connection authorized anew, and what became of its credential.
+struct Over {
+    was: Connection,
+    old: Option<Credential>,
+    new: Credential,
+}
+
+/// What a transaction wrote.
+pub(super) struct Written {
+    /// The connection as it is now kept.
+    pub connection: Connection,
+    /// Whether this transaction did it: otherwise it is there already, because a commit that looked like a failure
+    /// was none.
+    pub now: bool,
 }
 
 impl Draft {
+    /// A connection to be, made with an integration of this version.
+    pub(super) fn new(connection: Connection, tokens: Tokens, version: i64) -> Self {
+        Self { connection, tokens, version, over: Mutex::new(None) }
+    }
+
     /// What came of a flow.
     pub(super) fn of(flow: &Flow, exchanged: Exchanged, now: Millis) -> Self {
         let Exchanged { tokens, account, inputs } = exchanged;
@@ -55,47 +86,172 @@ impl Draft {
             created_at: now,
             updated_at: now,
         };
-        Self { connection, tokens, version: flow.integration_version }
+        Self::new(connection, tokens, flow.integration_version)
     }
 }
 
-/// Writes a connection in the caller's transaction; `false` when it is there already, because a commit that
-/// looked like a failure was none.
-pub(super) async fn write(broker: &Broker, conn: &mut Conn, draft: &Draft) -> Result<bool> {
-    let Draft { connection, tokens: held, version } = draft;
-    let workspace = &connection.workspace_id;
-    if conn.connection(workspace, &connection.id).await?.is_some() {
-        return Ok(false);
+/// Writes a connection in the caller's transaction. An owner who may have one only keeps the one that is there: it gets
+/// these tokens, over whatever version is there, and is active again; an operator's freeze stays.
+///
+/// # Errors
+/// `Conflict` when the integration was changed or switched off; `Denied` for a shared connection that another user made,
+/// unless this one is a superuser.
+pub(super) async fn write(broker: &Broker, conn: &mut Conn, draft: &Draft) -> Result<Written> {
+    if let Some(connection) = kept(conn, draft).await? {
+        return Ok(Written { connection, now: false });
     }
-    if !conn.hold_integration(workspace, &connection.integration_id, *version).await? {
+    let made = &draft.connection;
+    let workspace = &made.workspace_id;
+    if !conn.hold_integration(workspace, &made.integration_id, draft.version).await? {
         return Err(Error::Conflict { message: CHANGED.into() });
     }
-    let credential = tokens::seal(broker, workspace, &connection.id, held, connection.created_at)?;
-    conn.create_connection(workspace, connection).await?;
+    // Nobody else connects through this integration from here on.
+    if let Some(was) = conn.connection_of(workspace, &made.integration_id, &made.owner).await? {
+        return renew(broker, conn, draft, was).await;
+    }
+    let credential = tokens::seal(broker, workspace, &made.id, &draft.tokens, made.created_at)?;
+    conn.create_connection(workspace, made).await?;
     conn.create_credential(workspace, &credential).await?;
-    webhook::emit(conn, EventKind::ConnectionCreated, connection, connection.created_at).await?;
-    Ok(true)
+    webhook::emit(conn, EventKind::ConnectionCreated, made, made.created_at).await?;
+    Ok(Written { connection: made.clone(), now: true })
+}
+
+/// Puts what came of authorizing anew over a connection.
+async fn renew(broker: &Broker, conn: &mut Conn, draft: &Draft, was: Connection) -> Result<Written> {
+    let made = &draft.connection;
+    let workspace = &made.workspace_id;
+    if was.owner.key != made.owner.key && !is_superuser(conn, made).await? {
+        let message = "This shared connection was made by another user; only that user or a superuser may \
+                       authorize it anew";
+        return Err(Error::Denied { message: message.into() });
+    }
+    let connection = Connection {
+        id: was.id.clone(),
+        owner: was.owner.clone(),
+        frozen_at: was.frozen_at,
+        created_at: was.created_at,
+        ..made.clone()
+    };
+    let mut new = tokens::seal(broker, workspace, &was.id, &draft.tokens, made.authorized_at)?;
+    let mut looks = 0;
+    let old = loop {
+        let Some(old) = conn.credential(workspace, &was.id).await? else {
+            // Above every version that a refresh may have read before the credential went.
+            new.version = made.authorized_at.0;
+            conn.create_credential(workspace, &new).await?;
+            break None;
+        };
+        new.version = old.version + 1;
+        if conn.replace_credential(workspace, &new, old.version).await? {
+            break Some(old);
+        }
+        looks += 1;
+        if looks == LOOKS {
+            return Err(Error::internal(format!("the credential of {} does not hold still", was.id)));
+        }
+    };
+    conn.authorize_connection(workspace, &connection).await?;
+    webhook::emit(conn, EventKind::ConnectionUpdated, &connection, made.authorized_at).await?;
+    *draft.over.lock().unwrap_or_else(PoisonError::into_inner) = Some(Over { was, old, new });
+    Ok(Written { connection, now: true })
+}
+
+/// Whether the user by whose hand this connection comes is a superuser.
+async fn is_superuser(conn: &mut Conn, made: &Connection) -> Result<bool> {
+    let Some(name) = &made.owner.key else { return Ok(false) };
+    let user = conn.user_by_name(&made.workspace_id, name).await?;
+    Ok(user.is_some_and(|user| user.superuser && user.disabled_at.is_none()))
+}
+
+/// What an earlier try wrote, if its commit only looked like a failure.
+async fn kept(conn: &mut Conn, draft: &Draft) -> Result<Option<Connection>> {
+    let made = &draft.connection;
+    if let Some(found) = conn.connection(&made.workspace_id, &made.id).await? {
+        return Ok(Some(found));
+    }
+    let tried = {
+        let over = draft.over.lock().unwrap_or_else(PoisonError::into_inner);
+        over.as_ref().map(|over| over.new.clone())
+    };
+    let Some(tried) = tried else { return Ok(None) };
+    let Some(found) = conn.connection(&made.workspace_id, &tried.connection_id).await? else { return Ok(None) };
+    let Some(there) = conn.credential(&made.workspace_id, &found.id).await? else { return Ok(None) };
+    // Versions only go up: what is newer than ours came over ours, unless it was authorized at another time.
+    let ours = match there.version.cmp(&tried.version) {
+        std::cmp::Ordering::Less => false,
+        std::cmp::Ordering::Equal => there.sealed.body() == tried.sealed.body(),
+        std::cmp::Ordering::Greater => found.authorized_at == made.authorized_at,
+    };
+    Ok(Some(found).filter(|_| ours))
 }
 
 /// Runs the transaction that has [`write()`] in it, again while the database fails. When it fails for good, the
 /// tokens are revoked, for nobody else holds them: without a connection they would be a grant that nobody knows of.
 pub(super) async fn keep<F>(
-    broker: &Broker,
+    broker: &Arc<Broker>,
     integration: &Integration,
     draft: &Draft,
     transaction: impl Fn() -> F,
-) -> Result<()>
+) -> Result<Connection>
 where
-    F: Future<Output = Result<()>>,
+    F: Future<Output = Result<Connection>>,
 {
     let connection = &draft.connection;
     let what = format!("the first tokens of {}", connection.id);
-    let Err(error) = persist(&broker.clock, &what, transaction).await else { return Ok(()) };
-    let mut conn = broker.store.read().await?;
-    if conn.connection(&connection.workspace_id, &connection.id).await?.is_some() {
-        return Ok(());
+    let written = match persist(&broker.clock, &what, transaction).await {
+        Ok(written) => written,
+        Err(error) => {
+            let mut conn = broker.store.read().await?;
+            let found = kept(&mut conn, draft).await?;
+            drop(conn);
+            let Some(found) = found else {
+                end::revoke_unless_shared(broker, integration, connection, &draft.tokens).await;
+                return Err(error);
+            };
+            found
+        }
+    };
+    forget_replaced(broker, integration, draft);
+    Ok(written)
+}
+
+/// Runs the same transaction once, with tokens that whoever brought them still has.
+pub(super) async fn put<F>(
+    broker: &Arc<Broker>,
+    integration: &Integration,
+    draft: &Draft,
+    transaction: impl Fn() -> F,
+) -> Result<Connection>
+where
+    F: Future<Output = Result<Connection>>,
+{
+    let written = transaction().await?;
+    forget_replaced(broker, integration, draft);
+    Ok(written)
+}
+
+/// Has the provider forget the tokens that were replaced, where it surely forgets those only; nobody waits for it.
+fn forget_replaced(broker: &Arc<Broker>, integration: &Integration, draft: &Draft) {
+    let over = draft.over.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let Some(Over { was, old: Some(old), .. }) = over else { return };
+    let provider = broker.provider(integration);
+    let single = |oauth2: &claviger_catalog::OAuth2| oauth2.revocation_scope == RevocationScope::Token;
+    if !provider.is_ok_and(|provider| provider.oauth2().is_some_and(single)) {
+        return;
     }
-    drop(conn);
-    end::revoke_unless_shared(broker, integration, connection, &draft.tokens).await;
-    Err(error)
+    let Ok(held) = tokens::open(broker, &old) else { return };
+    if same(&held, &draft.tokens) {
+        return;
+    }
+    let (broker, integration) = (broker.clone(), integration.clone());
+    broker.clone().tasks.spawn(async move {
+        end::revoke_unless_shared(&broker, &integration, &was, &held).await;
+    });
+}
+
+/// Whether two sets have a token in common.
+fn same(one: &Tokens, other: &Tokens) -> bool {
+    let refresh = |tokens: &Tokens| tokens.refresh_token.as_ref().map(|token| token.expose().to_owned());
+    one.access_token.expose() == other.access_token.expose()
+        || refresh(one).is_some_and(|token| refresh(other) == Some(token))
 }

@@ -100,14 +100,14 @@ async fn complete(broker: &Arc<Broker>, flow: &Flow, sealed: &Sealed) -> Result<
     let provider = broker.provider(&integration)?;
     let exchanged = exchange::exchange(broker, flow, &integration, &provider, grant).await?;
     let draft = Draft::of(flow, exchanged, broker.clock.now());
-    let id = &draft.connection.id;
-    record::keep(broker, &integration, &draft, || async {
+    let connection = record::keep(broker, &integration, &draft, || async {
         let mut conn = broker.store.begin(Actor::System, broker.clock.now()).await?;
-        if record::write(broker, &mut conn, &draft).await? {
-            conn.set_flow_connection(&flow.workspace_id, &flow.id, id).await?;
+        let written = record::write(broker, &mut conn, &draft).await?;
+        if written.now {
+            conn.set_flow_connection(&flow.workspace_id, &flow.id, &written.connection.id).await?;
         }
-        conn.commit().await
+        conn.commit().await.map(|()| written.connection)
     })
     .await?;
-    Ok(draft.connection.id)
+    Ok(connection.id)
 }

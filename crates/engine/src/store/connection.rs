@@ -177,6 +177,22 @@ impl Conn {
         Ok(())
     }
 
+    /// Puts a connection that was authorized anew over what there was of it: all but whose it is, since when, and
+    /// whether it is frozen.
+    pub async fn authorize_connection(&mut self, ws: &WorkspaceId, is: &Connection) -> Result<()> {
+        let update = sql("update connection set status = $3, status_reason = $4, scopes_asked = $5, \
+                          scopes_granted = $6, account_id = $7, account_name = $8, account_email = $9, \
+                          inputs = $10, refreshed_at = $11, expires_at = $12, authorized_at = $13, \
+                          updated_at = $14 where workspace_id = $1 and id = $2");
+        let update = update.text(ws.as_str()).text(is.id.as_str()).text(is.status.as_str());
+        let update = update.maybe_text(is.status_reason.as_deref()).json(&is.scopes_asked)?;
+        let update = update.json(&is.scopes_granted)?.maybe_text(is.account.id.as_deref());
+        let update = update.maybe_text(is.account.name.as_deref()).maybe_text(is.account.email.as_deref());
+        let update = update.json(&is.inputs)?.maybe_at(is.refreshed_at).maybe_at(is.expires_at);
+        found(self.execute(update.at(is.authorized_at).at(is.updated_at)).await?, "connection")?;
+        self.sign(Some(ws), Topic::Connection, "connection.authorize", is.id.as_str()).await
+    }
+
     /// Freezes a connection since `at`, or thaws it with `None`; `false` when there is none.
     pub async fn freeze_connection(
         &mut self,
