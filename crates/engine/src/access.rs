@@ -4,9 +4,17 @@
 //! shows a session, a token or a password and becomes a [`Member`]; what it may do is in [`rights`].
 
 mod member;
+mod password;
 pub mod rights;
+mod session;
+mod sign_in;
+mod user_token;
 
 pub use member::{By, Member};
+pub use password::password;
+pub use session::{Lifetimes, session, sign_out};
+pub use sign_in::{Attempt, SignIns, SignedIn, sign_in};
+pub use user_token::user_token;
 
 use std::sync::Arc;
 
@@ -21,8 +29,15 @@ use crate::{
     vault::hash,
 };
 
-/// How many characters of a key are its prefix.
+/// How many characters of a key or token are its prefix.
 pub(crate) const PREFIX: usize = 11;
+
+/// What every user reads whose session, token or password does not hold, whichever it was and for whatever reason.
+pub const REFUSED: &str = "Missing or invalid authentication: sign in, or send a token";
+
+fn refused() -> Error {
+    Error::Unauthenticated { message: REFUSED.to_owned() }
+}
 
 /// Finds the API key that a caller shows.
 ///

@@ -9,6 +9,7 @@ use std::{sync::Arc, time::Duration};
 use tokio_util::task::TaskTracker;
 
 use crate::{
+    access::{Lifetimes, SignIns},
     connect::Discovery,
     domain::integration::Integration,
     error::{Error, Result},
@@ -42,6 +43,10 @@ pub struct Broker {
     pub proxy_limit: Limiter,
     /// Flows begun per client address.
     pub flow_limit: Limiter,
+    /// How often users may try to sign in, and whose passwords were right a moment ago.
+    pub sign_ins: SignIns,
+    /// How long sessions last.
+    pub sessions: Lifetimes,
     /// Refreshes under way in this process.
     pub flights: Flights,
     /// Fresh tokens that a provider refused all the same.

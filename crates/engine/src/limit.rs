@@ -2,7 +2,7 @@
 //!
 //! A window begins with its key's first call and ends a fixed time later. It must never grow with the number of
 //! keys ever seen: ended windows are dropped as new ones begin, and past [`MAX_KEYS`] the oldest goes. The
-//! callers are `proxy::limit` and the start of a flow.
+//! callers are `proxy::limit`, the start of a flow, and signing in.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -132,6 +132,14 @@ impl Limiter {
         windows.by_key.insert(key.to_owned(), Window { began: now, calls: 1 });
         windows.order.push_back(key.to_owned());
         Ok(())
+    }
+
+    /// Takes back a call that was counted for `key`, if its window is still open.
+    pub fn give_back(&self, key: &str) {
+        let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(open) = windows.by_key.get_mut(key) {
+            open.calls = open.calls.saturating_sub(1);
+        }
     }
 }
 

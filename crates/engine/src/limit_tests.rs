@@ -3,6 +3,19 @@ use super::*;
 const RATE: Rate = Rate::Per { count: 2, window: Duration::from_secs(60) };
 
 #[test]
+fn a_call_that_is_given_back_was_never_made() {
+    let limiter = Limiter::new("2/60s".parse().unwrap());
+    assert!(limiter.take("a", Millis(0)).is_ok() && limiter.take("a", Millis(0)).is_ok());
+    limiter.give_back("b");
+    assert!(limiter.take("a", Millis(0)).is_err());
+    limiter.give_back("a");
+    assert!(limiter.take("a", Millis(0)).is_ok());
+    assert!(limiter.take("a", Millis(0)).is_err());
+    (0..9).for_each(|_| limiter.give_back("a"));
+    assert_eq!((0..9).filter(|_| limiter.take("a", Millis(0)).is_ok()).count(), 2, "never below none");
+}
+
+#[test]
 fn a_rate_is_read_as_it_is_written() {
     for (text, rate) in [
         ("off", Rate::Off),

@@ -42,15 +42,18 @@ pub struct Pruned {
     pub request_logs: i64,
     /// Rows of the change log.
     pub changes: i64,
+    /// Sessions that were over.
+    pub sessions: i64,
 }
 
 impl Pruned {
     /// Every table that is pruned, as metrics name it.
-    pub const TABLES: [&str; 6] =
-        ["flow", "event", "delivery", "delivery_attempt", "request_log", "change_log"];
+    pub const TABLES: [&str; 7] =
+        ["flow", "event", "delivery", "delivery_attempt", "request_log", "change_log", "session"];
 
     fn total(&self) -> i64 {
-        self.flows + self.events + self.deliveries + self.attempts + self.request_logs + self.changes
+        let of_events = self.events + self.deliveries + self.attempts;
+        self.flows + of_events + self.request_logs + self.changes + self.sessions
     }
 }
 
@@ -90,8 +93,17 @@ pub async fn run(broker: Arc<Broker>, keep: Keep, stop: CancellationToken) {
 
 fn tell(pruned: &Pruned) {
     if pruned.total() > 0 {
-        let Pruned { flows, events, deliveries, attempts, request_logs, changes } = pruned;
-        tracing::info!(flows, events, deliveries, attempts, request_logs, changes, "old rows were forgotten");
+        let Pruned { flows, events, deliveries, attempts, request_logs, changes, sessions } = pruned;
+        tracing::info!(
+            flows,
+            events,
+            deliveries,
+            attempts,
+            request_logs,
+            changes,
+            sessions,
+            "old rows were forgotten"
+        );
     }
 }
 
@@ -104,6 +116,7 @@ pub async fn prune(broker: &Broker, keep: &Keep) -> Result<Pruned> {
         flows: all(broker, Table::Flow, keep.flows).await?,
         request_logs: all(broker, Table::RequestLog, keep.request_logs).await?,
         changes: all(broker, Table::ChangeLog, CHANGES).await?,
+        sessions: all(broker, Table::Session, broker.sessions.idle).await?,
         ..Pruned::default()
     };
     events(broker, keep.events, &mut pruned).await?;
@@ -116,6 +129,8 @@ enum Table {
     Flow,
     RequestLog,
     ChangeLog,
+    /// As old as its last use; one that has come to its end goes, however old.
+    Session,
 }
 
 /// Forgets all rows of a table that are older than `keep`.
@@ -128,6 +143,10 @@ async fn all(broker: &Broker, table: Table, keep: Duration) -> Result<i64> {
             Table::Flow => ("flow", conn.any_purge_flows(before, BATCH).await?),
             Table::RequestLog => ("request_log", conn.any_purge_request_logs(before, BATCH).await?),
             Table::ChangeLog => ("change_log", conn.any_purge_changes(before, BATCH).await?),
+            Table::Session => {
+                let now = broker.clock.now();
+                ("session", conn.any_purge_sessions(now, before, BATCH).await?)
+            }
         };
         conn.commit().await?;
         broker.metrics.pruned(name, gone);

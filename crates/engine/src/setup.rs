@@ -33,8 +33,8 @@ pub mod webhook;
 mod webhook_tests;
 
 pub use integration::{NewIntegration, integration, update_integration};
-pub use user::{NewUser, UserEdit, password_hash, update_user, user};
 pub use team::{join_team, leave_team, rename_team, team};
+pub use user::{NewUser, UserEdit, password_hash, update_user, user};
 pub use webhook::{
     DEFAULT_OVERLAP, NewWebhook, OVERLAP_MAX, WebhookEdit, roll_webhook_secret, update_webhook, webhook,
 };

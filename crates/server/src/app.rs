@@ -27,6 +27,8 @@ pub struct App {
     pub https: bool,
     /// Reverse proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Arc<[IpNet]>,
+    /// The client id of the workspace whose users sign in at a host that no workspace has.
+    pub default_workspace: Option<Arc<str>>,
     /// What only `claviger dev` has.
     pub dev: Option<Arc<Dev>>,
     /// One readiness check at a time: it takes a turn at the database's writer.
@@ -54,13 +56,14 @@ impl Dev {
 }
 
 impl App {
-    /// What the handlers share, around a broker.
+    /// What the handlers share, around a broker; without a default workspace.
     pub fn new(broker: Arc<Broker>, trusted_proxies: &[IpNet], dev: Option<Dev>) -> Result<Self> {
         let https = broker.urls.app.starts_with("https://");
         Ok(Self {
             pages: Pages::load()?,
             https,
             trusted_proxies: trusted_proxies.into(),
+            default_workspace: None,
             dev: dev.map(Arc::new),
             checking: Arc::default(),
             broker,
@@ -101,7 +104,13 @@ impl Bound {
 }
 
 /// Serves until `stop` says so, finishes open requests within the limit, and writes what was recorded.
-pub async fn serve(app: App, bound: Bound, settings: &Settings, stop: watch::Receiver<bool>) -> Result<()> {
+pub async fn serve(
+    mut app: App,
+    bound: Bound,
+    settings: &Settings,
+    stop: watch::Receiver<bool>,
+) -> Result<()> {
+    app.default_workspace = settings.default_workspace.as_deref().map(Into::into);
     let tls = settings.tls.as_ref().map(|tls| listen::tls(&tls.cert, &tls.key)).transpose()?;
     let limit = settings.shutdown_timeout;
     // Before anything is served, so that no rotation of root keys overlooks this process.

@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use claviger_engine::{limit::Rate, retention::Keep, secret::Secret};
+use claviger_engine::{access::Lifetimes, limit::Rate, retention::Keep, secret::Secret};
 use ipnet::IpNet;
 
 pub mod value;
@@ -55,7 +55,7 @@ const fn secret(name: &'static str, help: &'static str) -> Key {
 }
 
 /// Every setting there is.
-pub const KEYS: [Key; 25] = [
+pub const KEYS: [Key; 28] = [
     secret("database_url", "sqlite://PATH or postgres://user:password@host/database"),
     secret("master_key", "Root keys, id:base64,… (visible to others on this machine: prefer a file)"),
     key("master_key_file", "A file with the root keys"),
@@ -67,6 +67,9 @@ pub const KEYS: [Key; 25] = [
     key("metrics_listen", "Address and port of the metrics listener, or off"),
     key("tls_cert", "Certificate chain (PEM) of the listeners"),
     key("tls_key", "Private key (PEM) of the listeners"),
+    key("default_workspace", "Whose users sign in at a host that no workspace has, by client id"),
+    key("session_idle", "How long a signed-in browser may be idle"),
+    key("session_life", "How long a signed-in browser stays so at most"),
     key("trusted_proxies", "Networks from which X-Forwarded-For is believed (CIDR,…)"),
     key("outbound_allow", "Private networks that outbound requests may reach (CIDR,…)"),
     key("outbound_ca", "Further certificate authorities for outbound requests (PEM)"),
@@ -120,6 +123,10 @@ pub struct Settings {
     pub metrics_listen: Option<SocketAddr>,
     /// Certificate and key of the listeners.
     pub tls: Option<Tls>,
+    /// The client id of the workspace whose users sign in at a host that no workspace has.
+    pub default_workspace: Option<String>,
+    /// How long a session may be idle, and how long it lasts at most.
+    pub sessions: Lifetimes,
     /// From where `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
     /// Private networks that outbound requests may reach.
@@ -316,6 +323,8 @@ impl Layers {
             metrics_listen: self
                 .read("metrics_listen", address_or_off, |t| value::or_off(t, |t| t.parse().ok()))?,
             tls: self.tls()?,
+            default_workspace: self.optional("default_workspace").map(|f| f.text.expose().trim().to_owned()),
+            sessions: Lifetimes { idle: self.keep("session_idle")?, life: self.keep("session_life")? },
             trusted_proxies: self.read("trusted_proxies", networks, value::networks)?,
             outbound_allow: self.read("outbound_allow", networks, value::networks)?,
             outbound_ca: self.path("outbound_ca"),

@@ -6,7 +6,7 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     middleware,
     response::Response,
-    routing::{any, get, post},
+    routing::{MethodRouter, any, get, post},
 };
 use tower_http::catch_panic::CatchPanicLayer;
 
@@ -15,7 +15,10 @@ use crate::{
     health,
     hosted::{callback, connect, landing},
     http::{count, request_id},
-    surface::bundleup::{self, connections, deliveries, error, integrations, not_yet, webhooks},
+    surface::{
+        bundleup::{self, connections, deliveries, error, integrations, not_yet, webhooks},
+        informer,
+    },
 };
 
 /// The most bytes of a body at the app origin.
@@ -33,6 +36,7 @@ pub fn app(app: App) -> Router {
         .merge(management())
         .route("/v1/mcp", any(not_yet::mcp))
         .route("/mcp", any(not_yet::mcp))
+        .merge(informer())
         // Pages of ours, for every door.
         .route("/oauth2/callback", get(callback::shared).post(callback::posted))
         .route("/oauth2/callback/{integration_id}", get(callback::own).post(callback::posted))
@@ -72,10 +76,24 @@ fn management() -> Router<App> {
         ("/v1/webhooks/{id}/deliveries/{delivery}", get(deliveries::show)),
         ("/v1/webhooks/{id}/deliveries/{delivery}/redeliver", post(deliveries::redeliver)),
     ];
-    let router = routes.into_iter().fold(Router::new(), |router, (path, methods)| {
+    with_and_without_slash(routes).layer(middleware::map_response(not_for_keeping))
+}
+
+/// The Informer-style door. Whatever else is asked below `/api` is refused in its shape. A route that takes more or
+/// less than [`BODY`] says so itself: `post(handler).layer(DefaultBodyLimit::max(bytes))`.
+fn informer() -> Router<App> {
+    let routes: [(&str, MethodRouter<App>); 0] = [];
+    with_and_without_slash(routes)
+        .route("/api", any(informer::missing))
+        .route("/api/{*rest}", any(informer::missing))
+        .method_not_allowed_fallback(informer::wrong_method)
+        .layer(middleware::map_response(not_for_keeping))
+}
+
+fn with_and_without_slash<const N: usize>(routes: [(&str, MethodRouter<App>); N]) -> Router<App> {
+    routes.into_iter().fold(Router::new(), |router, (path, methods)| {
         router.route(&format!("{path}/"), methods.clone()).route(path, methods)
-    });
-    router.layer(middleware::map_response(not_for_keeping))
+    })
 }
 
 /// The proxy origin: every path is a provider's.
@@ -88,11 +106,7 @@ pub fn metrics(app: App) -> Router {
     Router::new().route("/metrics", get(health::metrics)).with_state(app)
 }
 
-fn below_v1(
-    router: Router<App>,
-    noun: &str,
-    handler: impl Fn() -> axum::routing::MethodRouter<App>,
-) -> Router<App> {
+fn below_v1(router: Router<App>, noun: &str, handler: impl Fn() -> MethodRouter<App>) -> Router<App> {
     router
         .route(&format!("/v1/{noun}"), handler())
         .route(&format!("/v1/{noun}/"), handler())

@@ -49,16 +49,24 @@ impl Conn {
         self.rows(query).await?.iter().map(read).collect()
     }
 
-    /// Sets a user's password hash.
+    /// A user by id; no other process changes it, nor its password, until this unit of work ends.
+    pub async fn hold_user(&mut self, ws: &WorkspaceId, id: &UserId) -> Result<Option<User>> {
+        let update = sql("update app_user set updated_at = updated_at where workspace_id = $1 and id = $2 \
+                          returning *");
+        self.changed_row(update.text(ws.as_str()).text(id.as_str())).await?.as_ref().map(read).transpose()
+    }
+
+    /// Sets a user's password hash, and ends its sessions.
     pub async fn set_user_password(&mut self, ws: &WorkspaceId, id: &UserId, hash: &str) -> Result<()> {
         let update = sql("update app_user set password_hash = $3, updated_at = $4 \
                           where workspace_id = $1 and id = $2");
         let update = update.text(ws.as_str()).text(id.as_str()).text(hash).at(self.now);
         found(self.execute(update).await?, "user")?;
+        self.end_sessions_of(ws, id).await?;
         self.sign(Some(ws), Topic::User, "user.password", id.as_str()).await
     }
 
-    /// Changes a user's names, e-mail address, rights, and whether it is disabled.
+    /// Changes a user's names, e-mail address, rights, and whether it is disabled: then its sessions end.
     pub async fn update_user(&mut self, ws: &WorkspaceId, user: &User) -> Result<()> {
         let update =
             sql("update app_user set email = $3, superuser_at = $4, permissions = $5, disabled_at = $6, \
@@ -67,22 +75,28 @@ impl Conn {
         let update = update.maybe_at(user.superuser.then_some(self.now)).json(&user.permissions)?;
         let update = update.maybe_at(user.disabled_at).at(self.now).maybe_text(user.display_name.as_deref());
         found(self.execute(update).await?, "user")?;
+        if user.disabled_at.is_some() {
+            self.end_sessions_of(ws, &user.id).await?;
+        }
         self.sign(Some(ws), Topic::User, "user.update", user.id.as_str()).await
     }
 
-    /// Shuts a user out since `at`, or lets it in again with `None`.
+    /// Shuts a user out since `at` and ends its sessions, or lets it in again with `None`.
     pub async fn disable_user(&mut self, ws: &WorkspaceId, id: &UserId, at: Option<Millis>) -> Result<()> {
         let update = sql("update app_user set disabled_at = $3, updated_at = $4 \
                           where workspace_id = $1 and id = $2");
         let update = update.text(ws.as_str()).text(id.as_str()).maybe_at(at).at(self.now);
         found(self.execute(update).await?, "user")?;
+        if at.is_some() {
+            self.end_sessions_of(ws, id).await?;
+        }
         let verb = if at.is_some() { "user.disable" } else { "user.enable" };
         self.sign(Some(ws), Topic::User, verb, id.as_str()).await
     }
 }
 
 /// A name as it is compared.
-pub(super) fn fold(name: &str) -> String {
+pub(crate) fn fold(name: &str) -> String {
     name.trim().to_lowercase()
 }
 

@@ -84,7 +84,7 @@ impl Conn {
     }
 }
 
-fn read(row: &Row) -> Result<Workspace> {
+pub(super) fn read(row: &Row) -> Result<Workspace> {
     Ok(Workspace {
         id: row.id("id", WorkspaceId::from_row)?,
         name: row.text("name")?,

@@ -135,6 +135,8 @@ pub async fn broker(
         dev,
         proxy_limit: Limiter::new(settings.proxy_rate_limit),
         flow_limit: Limiter::new(FLOWS),
+        sign_ins: Default::default(),
+        sessions: settings.sessions,
         flights: Flights::default(),
         refused: Refused::default(),
         discovery: Discovery::default(),

@@ -8,3 +8,5 @@ pub mod csrf;
 pub mod paging;
 pub mod params;
 pub mod request_id;
+pub mod session;
+pub mod site;

@@ -154,6 +154,8 @@ pub(super) async fn world_with(
         dev: false,
         proxy_limit: Limiter::new(rate),
         flow_limit: Limiter::new(Rate::Off),
+        sign_ins: Default::default(),
+        sessions: crate::access::Lifetimes { idle: long, life: long },
         flights: Default::default(),
         refused: Default::default(),
         discovery: Default::default(),

@@ -8,3 +8,15 @@ mod caller;
 pub mod error;
 mod hal;
 pub mod openapi;
+
+use axum::{http::StatusCode, response::Response};
+
+/// What is answered below `/api` where there is nothing.
+pub async fn missing() -> Response {
+    error::problem(StatusCode::NOT_FOUND, "There is nothing at this path")
+}
+
+/// What is answered to a method that a path does not take.
+pub async fn wrong_method() -> Response {
+    error::problem(StatusCode::METHOD_NOT_ALLOWED, "This path does not take this method")
+}

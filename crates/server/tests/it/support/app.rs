@@ -13,6 +13,7 @@ use bytes::Bytes;
 use claviger::{app::App, listen, router};
 use claviger_catalog::Catalog;
 use claviger_engine::{
+    access::Lifetimes,
     broker::{Broker, Urls},
     connect::Discovery,
     domain::{
@@ -66,6 +67,10 @@ pub struct Options {
     /// The app's public URL, when it is not simply where it listens.
     pub public_url: Option<String>,
     pub dev: bool,
+    /// How long sessions last.
+    pub sessions: Lifetimes,
+    /// Whether those who call at a host that no workspace has are the first tenant's users.
+    pub default_workspace: bool,
 }
 
 impl Default for Options {
@@ -81,6 +86,8 @@ impl Default for Options {
             calls: Rate::Off,
             public_url: None,
             dev: false,
+            sessions: Lifetimes { idle: Duration::from_secs(3600), life: Duration::from_secs(24 * 3600) },
+            default_workspace: true,
         }
     }
 }
@@ -138,11 +145,15 @@ impl TestApp {
             dev: options.dev,
             proxy_limit: Limiter::new(options.calls),
             flow_limit: Limiter::new(options.flows),
+            sign_ins: Default::default(),
+            sessions: options.sessions,
             flights: Flights::default(),
             refused: Default::default(),
             discovery: Discovery::default(),
         });
-        let served = App::new(broker.clone(), &options.trusted, None).expect("an app");
+        let acme = tenant(&broker, &sandbox, "Acme", Settings::default()).await;
+        let mut served = App::new(broker.clone(), &options.trusted, None).expect("an app");
+        served.default_workspace = options.default_workspace.then(|| acme.client_id.as_str().into());
         let limit = Duration::from_secs(5);
         let doors = router::app(served.clone());
         let calls = router::proxy(served);
@@ -154,7 +165,6 @@ impl TestApp {
                 let _ended = listen::serve(proxy, None, calls, std::future::pending(), limit).await;
             }),
         ];
-        let acme = tenant(&broker, &sandbox, "Acme", Settings::default()).await;
         Self { broker, origin, proxy: proxy_origin, sandbox, acme, tasks, owned: AtomicBool::new(false) }
     }
 

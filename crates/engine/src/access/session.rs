@@ -1,0 +1,81 @@
+//! The session: what a signed-in browser shows with each request.
+//!
+//! It ends by itself when it was not used for a while, and after a time however much it was used; it ends at once when
+//! its user signs out, gets another password or is disabled. It is good in its own workspace only.
+
+use std::{sync::Arc, time::Duration};
+
+use super::{By, Member, refused};
+use crate::{
+    broker::Broker,
+    domain::{audit::Actor, session::Session},
+    error::Result,
+    id::WorkspaceId,
+    secret::Secret,
+    time::Millis,
+    vault::hash,
+};
+
+/// How fresh it is kept when a session was last used: finer would write a row per request.
+const TOUCH: Duration = Duration::from_secs(60);
+
+/// How long sessions last.
+#[derive(Debug, Clone, Copy)]
+pub struct Lifetimes {
+    /// Without being used.
+    pub idle: Duration,
+    /// However much they are used.
+    pub life: Duration,
+}
+
+/// Finds who signed in with the session that a browser shows.
+///
+/// # Errors
+/// `Unauthenticated`, the same for a session that is unknown, over, of another workspace, or of a user who is disabled.
+pub async fn session(broker: &Arc<Broker>, workspace: &WorkspaceId, sid: &Secret) -> Result<Member> {
+    let now = broker.clock.now();
+    let mut conn = broker.store.read().await?;
+    let found = conn.session(workspace, &hash::token(sid.expose())).await?;
+    let session = found.filter(|session| is_open(session, &broker.sessions, now)).ok_or_else(refused)?;
+    let user = conn.user(workspace, &session.user_id).await?;
+    let user = user.filter(|user| user.disabled_at.is_none()).ok_or_else(refused)?;
+    let teams = conn.teams_of(workspace, &user.id).await?;
+    drop(conn);
+    if now.since(session.seen_at) >= TOUCH {
+        note_use(broker, &session, now);
+    }
+    Ok(Member { workspace_id: workspace.clone(), user, teams, by: By::Session(session.hash) })
+}
+
+fn is_open(session: &Session, lifetimes: &Lifetimes, now: Millis) -> bool {
+    session.ends_at > now && session.seen_at.plus(lifetimes.idle) > now
+}
+
+/// Ends the session that a browser shows, if there is one.
+///
+/// # Errors
+/// `Internal` when the database fails.
+pub async fn sign_out(broker: &Broker, workspace: &WorkspaceId, sid: &Secret) -> Result<()> {
+    let hash = hash::token(sid.expose());
+    let found = broker.store.read().await?.session(workspace, &hash).await?;
+    let Some(session) = found else { return Ok(()) };
+    let actor = Actor::User(session.user_id.to_string());
+    let mut conn = broker.store.begin(actor, broker.clock.now()).await?;
+    conn.end_session(workspace, &hash).await?;
+    conn.commit().await
+}
+
+/// Keeps the minute of last use, off the caller's path; a failure is not the caller's concern.
+fn note_use(broker: &Arc<Broker>, session: &Session, now: Millis) {
+    let (broker, workspace, hash) = (broker.clone(), session.workspace_id.clone(), session.hash.clone());
+    tokio::spawn(async move {
+        let noted = async {
+            let mut conn = broker.store.begin(Actor::System, now).await?;
+            conn.touch_session(&workspace, &hash, now).await?;
+            conn.commit().await
+        };
+        if let Err(error) = noted.await {
+            tracing::warn!(error = ?error, "the last use of a session was not kept");
+        }
+    });
+}
