@@ -22,6 +22,7 @@ use hyper_util::{
     rt::{TokioExecutor, TokioTimer},
 };
 
+pub(crate) use self::url::{Endpoint, read as endpoint};
 pub use self::{
     body::{Body, BoxError, empty, full},
     failure::{Failure, FailureKind},

@@ -9,15 +9,25 @@ use super::failure::{Failure, FailureKind};
 
 /// Where a URL points.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Endpoint {
+pub(crate) struct Endpoint {
     pub https: bool,
     pub host: Host,
     pub port: u16,
 }
 
+impl Endpoint {
+    /// Whether it says to be this machine: `localhost` or a loopback address.
+    pub fn is_loopback(&self) -> bool {
+        match &self.host {
+            Host::Ip(ip) => ip.to_canonical().is_loopback(),
+            Host::Name(name) => name == "localhost",
+        }
+    }
+}
+
 /// A host, as an address or a name to resolve.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Host {
+pub(crate) enum Host {
     Ip(IpAddr),
     Name(String),
 }
@@ -27,7 +37,10 @@ fn bad(message: &str) -> Failure {
 }
 
 /// Reads scheme, host and port.
-pub(super) fn read(uri: &Uri) -> Result<Endpoint, Failure> {
+///
+/// # Errors
+/// `BadUrl`
+pub(crate) fn read(uri: &Uri) -> Result<Endpoint, Failure> {
     let https = match uri.scheme_str() {
         Some("https") => true,
         Some("http") => false,

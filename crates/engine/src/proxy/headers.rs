@@ -4,6 +4,9 @@
 use claviger_catalog::template;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
+use super::fill;
+use crate::domain::integration::{KeyLocation, KeyPlace};
+
 /// Placeholders that are filled in a header's value when the credential is put into a call.
 const FILLED: [&str; 2] = ["token", "access_token"];
 
@@ -42,10 +45,35 @@ pub fn not_addable(name: &str, value: &str) -> Option<&'static str> {
     if HeaderValue::from_str(value).is_err() {
         return Some("has a value with control characters, or one that is no header's for another reason");
     }
+    if fill::is_template(value) {
+        return fill::not_fillable(value);
+    }
     if template::names(value).iter().any(|placeholder| !FILLED.contains(placeholder)) {
         return Some("has a placeholder that nothing fills: only {token} and {access_token} are");
     }
     None
+}
+
+/// Why calls can't carry an API key in the place that an integration says; `None` when they can. The words follow
+/// `The API key's name` or speak of its prefix.
+pub fn not_a_place(place: &KeyPlace) -> Option<&'static str> {
+    let plain = |text: &str| template::names(text).is_empty() && HeaderValue::from_str(text).is_ok();
+    match place.location {
+        KeyLocation::Query if place.name.is_empty() || place.name.chars().any(char::is_control) => {
+            Some("must be a parameter's name")
+        }
+        KeyLocation::Query if !place.prefix.is_empty() => Some("is a parameter's, which takes no prefix"),
+        KeyLocation::Query => None,
+        KeyLocation::Header => {
+            let Ok(name) = HeaderName::try_from(place.name.as_str()) else {
+                return Some("must be a header's name");
+            };
+            if hop_by_hop(&name) || framing(&name) || (ours(&name) && name != header::AUTHORIZATION) {
+                return Some("must be a header that Claviger passes on");
+            }
+            (!plain(&place.prefix)).then_some("has a prefix with a placeholder, or one that is no header's")
+        }
+    }
 }
 
 /// What says how a message is cut. In a header it is judged with the body; elsewhere it has no place.

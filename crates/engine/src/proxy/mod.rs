@@ -1,13 +1,16 @@
-//! The proxy: one call of a product, made with a connection's credential.
+//! The proxy: one call of a product or of a user, made with a connection's credential.
 //!
 //! [`forward`] reads top to bottom: resolve · limit · target · credential · prepare · send · react · relay ·
 //! record, a file each. Bodies stream both ways and are never held whole; what the caller sent and what the
 //! provider answered pass byte for byte, but for the headers that `prepare` and `relay` name. It must never
-//! send a credential outside of its base URL, and never log a header, a query or a body.
+//! send a credential to another host than the base URL's and those that are allowed beside it, and never log a
+//! header, a query or a body.
 
 mod credential;
+mod fill;
 mod headers;
 mod limit;
+mod named;
 mod prepare;
 mod react;
 mod record;
@@ -25,8 +28,9 @@ pub(crate) use self::headers::not_addable;
 pub use self::{credential::Refused, record::Recorder};
 use self::{react::Verdict, record::Entry, replay::Replay};
 use crate::{
+    access::Member,
     broker::Broker,
-    domain::api_key::ApiKey,
+    domain::{api_key::ApiKey, user::User},
     error::{Error, Result},
     id::{ConnectionId, RequestId},
     outbound::{Body, Failure},
@@ -35,13 +39,13 @@ use crate::{
 
 /// One call to make.
 pub struct Call {
-    /// The key that the caller showed, already found to hold.
-    pub key: Arc<ApiKey>,
-    /// The connection to use; it need not be the key's.
-    pub connection: ConnectionId,
+    /// Who calls, with which connection.
+    pub caller: Caller,
+    /// Where it goes.
+    pub target: Target,
     /// How often to try again; `None` for the default of 2, and never more than 5.
     pub max_retries: Option<u8>,
-    /// What to send: method, path and query below the base URL, headers, body.
+    /// What to send: method, headers, body, and for [`Target::Path`] path and query.
     pub request: Request<Body>,
     /// The id that the answer and the log row carry.
     pub request_id: RequestId,
@@ -49,14 +53,50 @@ pub struct Call {
     pub said: fn(&Error) -> (u16, &'static str),
 }
 
+/// Who calls, and what tells the connection.
+pub enum Caller {
+    /// A product's server, which names the connection.
+    Key {
+        /// The key that it showed, already found to hold.
+        key: Arc<ApiKey>,
+        /// The connection to use; it need not be the key's.
+        connection: ConnectionId,
+    },
+    /// A user, who names an integration: its own connection there, or the one for all of a shared integration.
+    Member {
+        /// The user that calls, already found to be who it says.
+        member: Arc<Member>,
+        /// The integration's id or key; it need not be one that the user sees.
+        integration: String,
+    },
+}
+
+impl Caller {
+    /// The user that calls, where one does.
+    fn user(&self) -> Option<&User> {
+        match self {
+            Self::Key { .. } => None,
+            Self::Member { member, .. } => Some(&member.user),
+        }
+    }
+}
+
+/// Where a call goes.
+pub enum Target {
+    /// Below the base URL, by the path and the query of the request.
+    Path,
+    /// By a URL in words: relative to the base URL, or whole. The request's own path is not looked at.
+    Url(String),
+}
+
 /// Makes the call and hands back the provider's answer, its body still streaming. Dropping either aborts the
 /// exchange with the provider.
 ///
 /// # Errors
-/// `Denied`, `NotFound`, `NeedsReauth`, `Limited`, `TargetNotAllowed` before anything is sent; `Provider` when
-/// the provider can't be reached. An error status of the provider is an answer.
+/// `Denied`, `NotFound`, `NeedsReauth`, `Limited`, `TargetNotAllowed`, `Invalid` (a header of the integration that the
+/// user's name can't stand in) before anything is sent; `Provider` when the provider can't be reached. An error status of the provider is an answer.
 pub async fn forward(broker: &Arc<Broker>, call: Call) -> Result<Response<Body>> {
-    let subject = resolve::subject(broker, &call.key, &call.connection).await?;
+    let subject = resolve::subject(broker, &call.caller).await?;
     let mut entry = Entry::open(broker, &call, &subject);
     match exchange(broker, &subject, call, &mut entry).await {
         Ok(answer) => Ok(record::watch(answer, entry)),
@@ -75,15 +115,19 @@ async fn exchange(
 ) -> Result<Response<Body>> {
     limit::take(broker, subject)?;
     let api = target::api(subject)?;
-    let uri = target::join(&api, &call.request)?;
+    let uri = match &call.target {
+        Target::Path => target::join(&api, &call.request)?,
+        Target::Url(text) => named::uri(&api, subject, text)?,
+    };
     broker.outbound.check_url(&uri)?;
+    let filled = fill::headers(broker, subject, call.caller.user()).await?;
     let mut usable = credential::usable(broker, subject).await?;
     let (caller, body) = call.request.into_parts();
     let body = Replay::new(body, entry.bytes_in());
     let mut renewed = false;
     let mut tries = react::Tries::new(&caller.method, call.max_retries, subject.provider.rate_limit.as_ref());
     loop {
-        let prepared = prepare::head(&caller, &uri, &api, &usable.tokens, body.size_hint())?;
+        let prepared = prepare::head(&caller, &uri, &api, &filled, &usable.tokens, body.size_hint())?;
         entry.attempts += 1;
         let outcome = send::attempt(broker, prepared.parts, &body).await;
         if refused_the_token(&outcome) {

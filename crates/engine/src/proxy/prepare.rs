@@ -3,12 +3,15 @@
 use std::collections::BTreeMap;
 
 use claviger_catalog::Api;
-use claviger_protocol::{apply, oauth2::Tokens};
-use http::{HeaderValue, Request, Uri, header, request::Parts};
+use claviger_protocol::{apply, keys, oauth2::Tokens};
+use http::{HeaderName, HeaderValue, Request, Uri, header, request::Parts};
 use http_body::SizeHint;
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::headers;
+use super::{
+    fill::{self, Filled},
+    headers,
+};
 use crate::{
     error::{Error, Result},
     secret::Secret,
@@ -16,6 +19,9 @@ use crate::{
 
 /// Shorter texts are no secrets, and would be found in any header.
 const SHORTEST_ECHO: usize = 8;
+
+/// What stays as it is in a query (RFC 3986 §2.3).
+const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// A head, and what must not come back in the answer's headers.
 pub(super) struct Prepared {
@@ -27,7 +33,8 @@ pub(super) struct Prepared {
 pub(super) struct Echoes(Vec<Secret>);
 
 /// Builds the head: the caller's method and headers without what stops here, the target, the provider's and
-/// the integration's headers, the credential.
+/// the integration's headers, the credential. Headers filled for this call come last and read nothing; the caller's own
+/// of their names go, whether or not they have a value.
 ///
 /// # Errors
 /// `TargetNotAllowed` when the credential's place would move the target, `Internal` when a stored header or
@@ -36,6 +43,7 @@ pub(super) fn head(
     caller: &Parts,
     uri: &Uri,
     api: &Api,
+    filled: &[Filled],
     tokens: &Tokens,
     body: SizeHint,
 ) -> Result<Prepared> {
@@ -44,7 +52,15 @@ pub(super) fn head(
     parts.uri = uri.clone();
     parts.headers = headers::inward(&caller.headers);
     settle_length(&mut parts, &body);
+    for one in filled {
+        parts.headers.remove(&one.name);
+    }
     apply::credential(api, tokens, &mut parts).map_err(|error| Error::internal(error.to_string()))?;
+    for one in filled.iter().filter(|one| !carries_credential(api, &one.name)) {
+        if let Some(value) = &one.value {
+            parts.headers.insert(one.name.clone(), value.clone());
+        }
+    }
     let moved = parts.uri.scheme() != uri.scheme()
         || parts.uri.authority() != uri.authority()
         || parts.uri.path() != uri.path();
@@ -57,6 +73,10 @@ pub(super) fn head(
     Ok(Prepared { parts, echoes })
 }
 
+fn carries_credential(api: &Api, name: &HeaderName) -> bool {
+    api.place.query.is_none() && api.place.header.eq_ignore_ascii_case(name.as_str())
+}
+
 /// A declared length stays only where it is the body's: there must not be two opinions of where a body ends.
 fn settle_length(parts: &mut Parts, body: &SizeHint) {
     let declared =
@@ -67,10 +87,10 @@ fn settle_length(parts: &mut Parts, body: &SizeHint) {
 }
 
 /// The headers an integration adds to those of its provider's file: nothing that frames a message, names a
-/// host or carries a credential.
+/// host or carries a credential. What is filled for each call is not among them.
 pub(super) fn add_headers(api: &mut Api, added: &BTreeMap<String, String>) {
     for (name, value) in added {
-        if headers::not_addable(name, value).is_none() {
+        if !fill::is_template(value) && headers::not_addable(name, value).is_none() {
             api.headers.retain(|other, _| !other.eq_ignore_ascii_case(name));
             api.headers.insert(name.clone(), value.clone());
         }
@@ -79,11 +99,10 @@ pub(super) fn add_headers(api: &mut Api, added: &BTreeMap<String, String>) {
 
 impl Echoes {
     fn of(parts: &Parts, api: &Api, tokens: &Tokens) -> Self {
-        let token = tokens.access_token.expose();
-        let mut found = vec![Secret::new(token)];
-        let encoded = utf8_percent_encode(token, NON_ALPHANUMERIC).to_string();
-        if encoded != token {
-            found.push(Secret::new(encoded));
+        let mut found = Vec::with_capacity(4);
+        for spelling in keys::spellings(tokens) {
+            encode(spelling.expose(), &mut found);
+            found.push(spelling);
         }
         let shown = parts.headers.get(&api.place.header).filter(|_| api.place.query.is_none());
         if let Some(text) = shown.and_then(|value| value.to_str().ok()) {
@@ -101,6 +120,18 @@ impl Echoes {
     #[cfg(test)]
     pub fn new(texts: &[&str]) -> Self {
         Self(texts.iter().map(|text| Secret::new(*text)).collect())
+    }
+}
+
+/// Adds a secret's spellings in a URL, where they are others: with all marks encoded, and as a query carries it.
+fn encode(secret: &str, found: &mut Vec<Secret>) {
+    let all = utf8_percent_encode(secret, NON_ALPHANUMERIC).to_string();
+    if all != secret {
+        let query = utf8_percent_encode(secret, UNRESERVED).to_string();
+        if query != secret && query != all {
+            found.push(Secret::new(query));
+        }
+        found.push(Secret::new(all));
     }
 }
 

@@ -19,12 +19,23 @@ fn tokens() -> Tokens {
 }
 
 fn prepared(api: &Api, headers: &[(&str, &str)], uri: &str, hint: SizeHint) -> Prepared {
+    prepared_with(api, headers, uri, hint, &[], &tokens())
+}
+
+fn prepared_with(
+    api: &Api,
+    headers: &[(&str, &str)],
+    uri: &str,
+    hint: SizeHint,
+    filled: &[Filled],
+    tokens: &Tokens,
+) -> Prepared {
     let mut request = Request::builder().method(Method::PATCH).uri("/caller");
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
     let (caller, ()) = request.body(()).unwrap().into_parts();
-    head(&caller, &uri.parse().unwrap(), api, &tokens(), hint).unwrap()
+    head(&caller, &uri.parse().unwrap(), api, filled, tokens, hint).unwrap()
 }
 
 fn sent(api: &Api, headers: &[(&str, &str)]) -> HeaderMap {
@@ -156,6 +167,7 @@ fn an_integration_adds_headers_but_no_framing_host_or_credential() {
         ("X-Forwarded-For", "1"),
         ("BU-Connection-Id", "x"),
         ("X-Unfilled", "{tenant}"),
+        ("X-Later", "${user.email}"),
     ];
     add_headers(&mut api, &added.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect());
     assert_eq!(
@@ -189,5 +201,76 @@ fn the_secret_is_known_again_in_each_spelling() {
         ("", false),
     ] {
         assert_eq!(echoes.found_in(&HeaderValue::from_static(value)), found, "{value}");
+    }
+}
+
+fn filled(name: &'static str, value: Option<&'static str>) -> Filled {
+    Filled { name: HeaderName::from_static(name), value: value.map(HeaderValue::from_static) }
+}
+
+#[test]
+fn a_filled_header_is_text_and_never_the_callers_to_say() {
+    let place = Place { header: "X-Api-Key".into(), format: "{token}".into(), ..Place::default() };
+    let api = Api { place, headers: BTreeMap::from([("X-File".into(), "file".into())]), ..Api::default() };
+    let filled = [
+        filled("x-name", Some("{token} ${tenant.id}")),
+        filled("x-nobody", None),
+        filled("x-file", None),
+        filled("x-api-key", Some("alice")),
+    ];
+    let asked = [("x-name", "theirs"), ("x-name", "twice"), ("x-nobody", "theirs"), ("x-api-key", "theirs")];
+    let none = SizeHint::with_exact(0);
+    let headers = prepared_with(&api, &asked, "https://api.test/", none, &filled, &tokens()).parts.headers;
+    assert_eq!(headers.get_all("x-name").iter().collect::<Vec<_>>(), ["{token} ${tenant.id}"]);
+    assert!(!headers.contains_key("x-nobody"));
+    assert_eq!(headers.get_all("x-file").iter().collect::<Vec<_>>(), ["file"]);
+    assert_eq!(
+        headers.get_all("x-api-key").iter().collect::<Vec<_>>(),
+        ["tok+canary/1"],
+        "the credential wins"
+    );
+}
+
+#[test]
+fn a_password_is_known_again_by_itself_and_in_base64() {
+    let basic = Place { base64: Some("{token}".into()), format: "Basic {token}".into(), ..Place::default() };
+    let api = Api { place: basic, ..Api::default() };
+    let tokens = Tokens {
+        access_token: Secret::new("alice:pass-w\u{f6}rd+1"),
+        token_type: "Basic".into(),
+        ..tokens()
+    };
+    let none = SizeHint::with_exact(0);
+    let prepared = prepared_with(&api, &[], "https://api.test/", none, &[], &tokens);
+    let sent = "YWxpY2U6cGFzcy13w7ZyZCsx";
+    assert_eq!(prepared.parts.headers["authorization"], format!("Basic {sent}"));
+    for (value, found) in [
+        (sent, true),
+        ("alice:pass-w\u{f6}rd+1", true),
+        ("your password is pass-w\u{f6}rd+1!", true),
+        ("?p=pass-w%C3%B6rd%2B1", true),
+        ("?p=pass%2Dw%C3%B6rd%2B1", true),
+        ("alice", false),
+        ("pass-w\u{f6}rd", false),
+    ] {
+        let value = HeaderValue::from_bytes(value.as_bytes()).unwrap();
+        assert_eq!(prepared.echoes.found_in(&value), found, "{value:?}");
+    }
+}
+
+#[test]
+fn a_key_in_the_query_is_known_again_as_the_query_carries_it() {
+    let api = Api { place: Place { query: Some("key".into()), ..Place::default() }, ..Api::default() };
+    let tokens = Tokens { access_token: Secret::new("a-b+c/d.e"), ..tokens() };
+    let none = SizeHint::with_exact(0);
+    let prepared = prepared_with(&api, &[], "https://api.test/x?key=theirs", none, &[], &tokens);
+    assert_eq!(prepared.parts.uri, "https://api.test/x?key=a-b%2Bc%2Fd.e");
+    for (value, found) in [
+        ("https://api.test/x?key=a-b%2Bc%2Fd.e&page=2", true),
+        ("a%2Db%2Bc%2Fd%2Ee", true),
+        ("a-b+c/d.e", true),
+        ("a-b", false),
+    ] {
+        assert_eq!(prepared.echoes.found_in(&HeaderValue::from_static(value)), found, "{value}");
     }
 }

@@ -18,7 +18,7 @@ use http::Response;
 use http_body::{Body as _, Frame, SizeHint};
 use tokio::sync::{mpsc, oneshot};
 
-use super::Call;
+use super::{Call, Caller, Target, named};
 use crate::{
     broker::Broker,
     domain::{audit::Actor, request_log::RequestLog},
@@ -164,16 +164,24 @@ pub(super) struct Entry {
 impl Entry {
     /// Begins a row when the call's connection is known.
     pub fn open(broker: &Broker, call: &Call, subject: &Subject) -> Self {
+        let (api_key_id, user_id) = match &call.caller {
+            Caller::Key { key, .. } => (Some(key.id.clone()), None),
+            Caller::Member { member, .. } => (None, Some(member.user.id.clone())),
+        };
+        let path = match &call.target {
+            Target::Path => cut(call.request.uri().path()),
+            Target::Url(text) => cut(&named::shown(text)),
+        };
         let row = RequestLog {
             id: LogId::new(),
             request_id: call.request_id.clone(),
             workspace_id: subject.workspace_id.clone(),
-            api_key_id: Some(call.key.id.clone()),
-            user_id: None,
+            api_key_id,
+            user_id,
             connection_id: subject.connection.id.clone(),
             integration_id: subject.integration.id.clone(),
             method: call.request.method().as_str().to_owned(),
-            path: cut(call.request.uri().path()),
+            path,
             status: 499,
             error: Some("caller_gone".to_owned()),
             attempts: 0,

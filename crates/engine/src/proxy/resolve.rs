@@ -1,35 +1,74 @@
-//! Phase 1: from the key and the connection's id to everything the call hangs on.
+//! Phase 1: from who calls to everything the call hangs on.
 
 use std::sync::Arc;
 
+use super::Caller;
 use crate::{
-    access,
+    access::{self, Member, rights},
     broker::Broker,
     domain::{
         api_key::{ApiKey, Scope},
-        connection::{Connection, Status},
+        connection::{Connection, Owner, Status},
+        integration::Integration,
     },
     error::{Error, Result},
-    id::ConnectionId,
+    id::{ConnectionId, WorkspaceId},
     refresh::Subject,
 };
 
-/// Finds the connection in the key's workspace and checks that it may be used.
+/// Finds the connection that the caller means and checks that it may be used.
 ///
 /// # Errors
-/// `Denied` for a key without the scope and for a frozen connection, `NotFound` for a connection that is not
-/// there, is another workspace's or is outside of the key's integration, `NeedsReauth`.
-pub(super) async fn subject(broker: &Broker, key: &ApiKey, id: &ConnectionId) -> Result<Subject> {
+/// `Denied` for a key without the scope and for a frozen connection; `NotFound` for a connection that is not there, is
+/// another workspace's or is outside of the key's integration, and for an integration that the user does not see;
+/// `NeedsReauth`.
+pub(super) async fn subject(broker: &Broker, caller: &Caller) -> Result<Subject> {
+    match caller {
+        Caller::Key { key, connection } => of_key(broker, key, connection).await,
+        Caller::Member { member, integration } => of_member(broker, member, integration).await,
+    }
+}
+
+async fn of_key(broker: &Broker, key: &ApiKey, id: &ConnectionId) -> Result<Subject> {
     access::require(key, Scope::Proxy)?;
     let workspace = &key.workspace_id;
-    let missing = Error::NotFound { what: "connection" };
     let mut conn = broker.store.read().await?;
-    let Some(connection) = conn.connection(workspace, id).await? else { return Err(missing) };
-    usable(key, &connection)?;
+    let Some(connection) = conn.connection(workspace, id).await? else { return Err(missing()) };
+    if key.integration_id.as_ref().is_some_and(|only| *only != connection.integration_id) {
+        return Err(missing());
+    }
+    usable(&connection)?;
     let Some(integration) = conn.integration(workspace, &connection.integration_id).await? else {
-        return Err(missing);
+        return Err(missing());
     };
     drop(conn);
+    together(broker, workspace, connection, integration)
+}
+
+/// Whoever sees an integration may use it, with the connection that is the user's by the integration's mode. What is
+/// switched off takes no new connections; those that are there go on, here as with a key.
+async fn of_member(broker: &Broker, member: &Member, selector: &str) -> Result<Subject> {
+    let workspace = &member.workspace_id;
+    let mut conn = broker.store.read().await?;
+    let integration = rights::see(&mut conn, member, selector).await?.integration;
+    let owner = Owner::member(integration.mode, &member.user.username);
+    let found = conn.connection_of(workspace, &integration.id, &owner).await?;
+    drop(conn);
+    let connection = found.ok_or_else(missing)?;
+    usable(&connection)?;
+    together(broker, workspace, connection, integration)
+}
+
+fn missing() -> Error {
+    Error::NotFound { what: "connection" }
+}
+
+fn together(
+    broker: &Broker,
+    workspace: &WorkspaceId,
+    connection: Connection,
+    integration: Integration,
+) -> Result<Subject> {
     let provider = broker.provider(&integration)?;
     Ok(Subject {
         workspace_id: workspace.clone(),
@@ -39,10 +78,7 @@ pub(super) async fn subject(broker: &Broker, key: &ApiKey, id: &ConnectionId) ->
     })
 }
 
-fn usable(key: &ApiKey, connection: &Connection) -> Result<()> {
-    if key.integration_id.as_ref().is_some_and(|only| *only != connection.integration_id) {
-        return Err(Error::NotFound { what: "connection" });
-    }
+fn usable(connection: &Connection) -> Result<()> {
     if connection.frozen_at.is_some() {
         return Err(Error::Denied { message: "This connection is frozen".into() });
     }

@@ -2,15 +2,16 @@
 //!
 //! The caller's path and query are kept byte for byte and joined by concatenation. What comes out is parsed
 //! once, compared with the base, and that same value is sent. A path that some server on the way could read as
-//! leaving the base is refused, not repaired.
+//! leaving the base is refused, not repaired. Where a caller may name a URL instead: `named`.
 
 use std::collections::BTreeMap;
 
-use claviger_catalog::{Api, template::TemplateError};
+use claviger_catalog::{Api, Place, template, template::TemplateError};
 use http::{Method, Request, Uri, Version};
 
-use super::prepare;
+use super::{headers, prepare};
 use crate::{
+    domain::integration::{KeyLocation, KeyPlace},
     error::{Error, Result},
     refresh::Subject,
 };
@@ -18,37 +19,87 @@ use crate::{
 /// How often a path is decoded to look for what hides in it.
 const DECODINGS: usize = 3;
 
-fn refuse(message: impl Into<String>) -> Error {
+pub(super) fn refuse(message: impl Into<String>) -> Error {
     Error::TargetNotAllowed { message: message.into() }
 }
 
+fn unfilled(error: TemplateError) -> Error {
+    refuse(format!("The connection's base URL can't be built: {error}"))
+}
+
+/// What templates are filled from. The connection's own values win, as they do when it is refreshed and ended: its
+/// token is of their host.
+fn inputs(subject: &Subject) -> BTreeMap<String, String> {
+    let mut inputs: BTreeMap<String, String> = subject.integration.config.inputs.clone();
+    let own = subject.connection.inputs.iter().filter(|(_, value)| !value.is_empty());
+    inputs.extend(own.map(|(name, value)| (name.clone(), value.clone())));
+    inputs
+}
+
 /// The provider's `[api]` for this connection: templates filled from values that are checked again here, the
-/// integration's base URL in place of the file's, its headers added.
+/// integration's base URL and place of the key instead of the file's, its headers added.
 ///
 /// # Errors
 /// `TargetNotAllowed` when there is no base URL, or a value that it needs is missing or not admitted.
 pub(super) fn api(subject: &Subject) -> Result<Api> {
     let (provider, config) = (&subject.provider, &subject.integration.config);
-    // The connection's own values win, as they do when it is refreshed and ended: its token is of their host.
-    let mut inputs: BTreeMap<String, String> = config.inputs.clone();
-    let own = subject.connection.inputs.iter().filter(|(_, value)| !value.is_empty());
-    inputs.extend(own.map(|(name, value)| (name.clone(), value.clone())));
-    let unfilled =
-        |error: TemplateError| refuse(format!("The connection's base URL can't be built: {error}"));
+    let inputs = inputs(subject);
     let template = config.base_url.as_ref().or(provider.api.base_url.as_ref());
     let template = template.ok_or_else(|| refuse("The connection's integration names no base URL"))?;
     let base_url = provider.expand(template, &inputs).map_err(unfilled)?;
     let values = provider.values(&inputs).map_err(unfilled)?;
     let mut api = Api { base_url: Some(base_url), headers: BTreeMap::new(), ..provider.api.clone() };
     for (name, text) in &provider.api.headers {
-        match claviger_catalog::template::expand_text(text, &values) {
+        match template::expand_text(text, &values) {
             Ok(value) => drop(api.headers.insert(name.clone(), value)),
             Err(TemplateError::Missing(_)) => {}
             Err(error) => return Err(unfilled(error)),
         }
     }
     prepare::add_headers(&mut api, &config.headers);
+    if let Some(chosen) = &config.api_key
+        && provider.keys().is_some_and(|keys| keys.place_chosen)
+    {
+        api.place = place(chosen)?;
+    }
     Ok(api)
+}
+
+/// Where calls carry an API key whose place the integration says.
+fn place(chosen: &KeyPlace) -> Result<Place> {
+    if headers::not_a_place(chosen).is_some() {
+        return Err(refuse("The place of the integration's API key is not usable"));
+    }
+    Ok(match chosen.location {
+        KeyLocation::Query => Place { query: Some(chosen.name.clone()), ..Place::default() },
+        KeyLocation::Header => Place {
+            header: chosen.name.clone(),
+            format: format!("{}{{token}}", chosen.prefix),
+            ..Place::default()
+        },
+    })
+}
+
+/// The hosts besides the base URL's that the credential may be sent to, some with a port: those of the provider's file,
+/// filled, and the integration's.
+///
+/// # Errors
+/// `TargetNotAllowed` when a value is not admitted; a host whose value is missing is left out.
+pub(super) fn allowed_hosts(subject: &Subject) -> Result<Vec<String>> {
+    let provider = &subject.provider;
+    let mut hosts = subject.integration.config.allowed_hosts.clone();
+    if provider.api.allowed_hosts.is_empty() {
+        return Ok(hosts);
+    }
+    let values = provider.values(&inputs(subject)).map_err(unfilled)?;
+    for host in &provider.api.allowed_hosts {
+        match template::expand_host(host, &values) {
+            Ok(host) => hosts.push(host),
+            Err(TemplateError::Missing(_)) => {}
+            Err(error) => return Err(unfilled(error)),
+        }
+    }
+    Ok(hosts)
 }
 
 /// The URL to send to: the base URL and the request's path and query.
@@ -65,10 +116,15 @@ pub(super) fn join<B>(api: &Api, request: &Request<B>) -> Result<Uri> {
     if absolute && request.version() < Version::HTTP_2 {
         return Err(refuse("Name the path only, not a whole URL"));
     }
-    under_base(api.base_url.as_deref().unwrap_or_default(), uri)
+    under_base(api, uri)
 }
 
-fn under_base(base: &str, asked: &Uri) -> Result<Uri> {
+/// The base URL, as it is written without a slash at its end, and parsed.
+///
+/// # Errors
+/// `TargetNotAllowed` when it is not one.
+pub(super) fn base(api: &Api) -> Result<(&str, Uri)> {
+    let base = api.base_url.as_deref().unwrap_or_default();
     let base = base.strip_suffix('/').unwrap_or(base);
     let unusable = || refuse("The connection's base URL is not usable");
     if base.contains(['?', '#', '{', '}', '\\', '@']) {
@@ -78,6 +134,15 @@ fn under_base(base: &str, asked: &Uri) -> Result<Uri> {
     if origin.host().is_none_or(str::is_empty) || check_path(origin.path()).is_err() {
         return Err(unusable());
     }
+    Ok((base, origin))
+}
+
+/// The base URL with a path and a query written behind it.
+///
+/// # Errors
+/// `TargetNotAllowed` for what could be read as leaving the base.
+pub(super) fn under_base(api: &Api, asked: &Uri) -> Result<Uri> {
+    let (base, origin) = base(api)?;
     let path = asked.path();
     if !path.starts_with('/') {
         return Err(refuse("The path must begin with a slash"));
@@ -85,7 +150,7 @@ fn under_base(base: &str, asked: &Uri) -> Result<Uri> {
     check_path(path)?;
     let path_and_query = asked.path_and_query().map_or(path, http::uri::PathAndQuery::as_str);
     let joined: Uri = format!("{base}{path_and_query}").parse().map_err(|_| refuse("The path is not one"))?;
-    let base_path = origin.path().strip_suffix('/').unwrap_or(origin.path());
+    let base_path = path_of(&origin);
     let below = joined.path().strip_prefix(base_path).is_some_and(|rest| rest.starts_with('/'));
     if joined.scheme() != origin.scheme() || joined.authority() != origin.authority() || !below {
         return Err(refuse("The path leaves the connection's base URL"));
@@ -98,9 +163,14 @@ fn under_base(base: &str, asked: &Uri) -> Result<Uri> {
     Ok(joined)
 }
 
+/// A base URL's path without a slash at its end; empty for an origin.
+pub(super) fn path_of(base: &Uri) -> &str {
+    base.path().strip_suffix('/').unwrap_or(base.path())
+}
+
 /// Refuses dot segments, backslashes and control bytes, also behind up to three layers of percent-encoding;
 /// an encoded slash that hides no dot segment is data.
-fn check_path(path: &str) -> Result<()> {
+pub(super) fn check_path(path: &str) -> Result<()> {
     if path.contains('\\') {
         return Err(refuse("The path must not hold a backslash"));
     }

@@ -1,5 +1,6 @@
 //! Calls from end to end: a broker, a database, a provider, and what each of them saw.
 
+mod member;
 mod stream;
 mod world;
 
@@ -84,7 +85,7 @@ async fn what_is_not_the_callers_to_use_is_refused_before_anything_is_sent() {
         let (mut key, mut connection) = (world.key.clone(), world.connection.id.clone());
         change(&mut key, &mut connection);
         let call = world.call(Request::get("/x").body(full("")).unwrap());
-        forward(&world.broker, Call { key: Arc::new(key), connection, ..call }).await.unwrap_err()
+        forward(&world.broker, Call { caller: Caller::Key { key: Arc::new(key), connection }, ..call }).await.unwrap_err()
     };
     let other = workspace("theirs");
     let mut conn = world.broker.store.begin(Actor::System, world::T0).await.unwrap();
@@ -149,7 +150,7 @@ async fn a_connections_own_inputs_win_over_its_integrations() {
         base_url = "https://{subdomain}.acme.test/api"
     "#;
     let world = world(|_, _| status(200)).await;
-    let mut subject = resolve::subject(&world.broker, &world.key, &world.connection.id).await.unwrap();
+    let mut subject = resolve::subject(&world.broker, &world.caller()).await.unwrap();
     subject.provider = Arc::new(claviger_catalog::Provider::parse("acme.toml", FILE).unwrap());
     let integration = Arc::make_mut(&mut subject.integration);
     integration.config.base_url = None;
@@ -307,7 +308,8 @@ async fn a_frozen_connection_is_not_used() {
     conn.create_connection(&frozen.workspace_id, &frozen).await.unwrap();
     conn.commit().await.unwrap();
     let call = world.call(Request::get("/x").body(full("")).unwrap());
-    let error = forward(&world.broker, Call { connection: frozen.id, ..call }).await.unwrap_err();
+    let caller = Caller::Key { key: Arc::new(world.key.clone()), connection: frozen.id };
+    let error = forward(&world.broker, Call { caller, ..call }).await.unwrap_err();
     assert!(matches!(error, Error::Denied { .. }), "{error}");
     assert!(world.provider.lines().is_empty());
 }

@@ -98,7 +98,7 @@ async fn a_full_queue_drops_rows_and_holds_nobody_up() {
     let world = world(|_, _| status(200)).await;
     let (recorder, _waiting) = record::Recorder::without_writer(1);
     let call = || world.call(Request::get("/x").body(crate::outbound::empty()).unwrap());
-    let subject = resolve::subject(&world.broker, &world.key, &world.connection.id).await.unwrap();
+    let subject = resolve::subject(&world.broker, &world.caller()).await.unwrap();
     for _ in 0..3 {
         drop(Entry::open(&world.broker, &call(), &subject).with(recorder.clone()));
     }

@@ -158,6 +158,7 @@ pub(super) async fn world_with(
         sessions: crate::access::Lifetimes { idle: long, life: long },
         flights: Default::default(),
         refused: Default::default(),
+        tries: Default::default(),
         discovery: Default::default(),
         metrics: Arc::default(),
         tasks: Default::default(),
@@ -267,10 +268,15 @@ pub(super) fn api_key(workspace: &WorkspaceId) -> ApiKey {
 }
 
 impl World {
+    /// The product's server, with its key and connection.
+    pub fn caller(&self) -> Caller {
+        Caller::Key { key: Arc::new(self.key.clone()), connection: self.connection.id.clone() }
+    }
+
     pub fn call(&self, request: Request<Body>) -> Call {
         Call {
-            key: Arc::new(self.key.clone()),
-            connection: self.connection.id.clone(),
+            caller: self.caller(),
+            target: Target::Path,
             max_retries: None,
             request,
             request_id: RequestId::new(),

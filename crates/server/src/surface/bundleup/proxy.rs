@@ -12,7 +12,7 @@ use claviger_engine::{
     error::Error,
     id::{ConnectionId, RequestId},
     outbound,
-    proxy::{self, Call},
+    proxy::{self, Call, Caller, Target},
 };
 use http_body_util::BodyExt as _;
 use std::sync::Arc;
@@ -57,8 +57,8 @@ async fn attempt(app: &App, request: Request, id: &RequestId) -> Result<Response
     let max_retries = wanted_retries(request.headers())?;
     let request = request.map(|body| outbound::Body::new(body.map_err(Into::into)));
     let call = Call {
-        key: Arc::new(key),
-        connection,
+        caller: Caller::Key { key: Arc::new(key), connection },
+        target: Target::Path,
         max_retries,
         request,
         request_id: id.clone(),
