@@ -10,7 +10,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::{
     access::{Lifetimes, SignIns},
-    connect::Discovery,
+    connect::{Discovery, Tries},
     domain::integration::Integration,
     error::{Error, Result},
     limit::Limiter,
@@ -47,6 +47,8 @@ pub struct Broker {
     pub sign_ins: SignIns,
     /// How long sessions last.
     pub sessions: Lifetimes,
+    /// How often credentials were tried on the connect page.
+    pub tries: Tries,
     /// Refreshes under way in this process.
     pub flights: Flights,
     /// Fresh tokens that a provider refused all the same.

@@ -9,7 +9,7 @@ use url::Url;
 
 use super::{
     FLOW_LIFE, PENDING_FLOWS,
-    handoff::{self, Outcome},
+    handoff::{self, Outcome, Refusal},
     start,
 };
 use crate::{
@@ -19,7 +19,7 @@ use crate::{
         connection::Owner,
         flow::{Flow, Handoff},
         integration::Integration,
-        workspace::{Completion, Workspace},
+        workspace::Completion,
     },
     error::{Error, Result},
     id::{FlowId, WorkspaceId},
@@ -74,62 +74,99 @@ pub async fn begin(broker: &Arc<Broker>, wish: Begin<'_>) -> Result<Next> {
         conn.integration_by_selector(&workspace.id, wish.integration).await?.ok_or_else(|| {
             Error::invalid("integration_id", "this application has no integration with this id or key")
         })?;
-    let pending = conn.pending_flows(&workspace.id, broker.clock.now()).await?;
+    admit(broker, &mut conn, &workspace.id, wish.address).await?;
     drop(conn);
 
-    broker
-        .flow_limit
-        .take(wish.address, broker.clock.now())
-        .map_err(|retry_after| Error::Limited { retry_after })?;
-    if pending >= PENDING_FLOWS {
-        return Err(Error::Limited { retry_after: FLOW_LIFE });
-    }
+    let refused = |error, text| Ok(Next::Back(handoff::not_begun(&wish.handoff, Refusal::of(error, text))));
     if integration.disabled_at.is_some() {
-        let outcome = handoff::refused(&wish.handoff, "invalid_request", "this integration is switched off");
-        return Ok(Next::Back(outcome));
+        return refused("invalid_request", "this integration is switched off");
     }
-    if workspace.settings.completion == Completion::Server && wish.owner.key.is_none() {
+    let completion = workspace.settings.completion;
+    if completion == Completion::Server && wish.owner.key.is_none() {
         let text = "external_id is required: it is compared when the code is exchanged";
-        return Ok(Next::Back(handoff::refused(&wish.handoff, "invalid_request", text)));
+        return refused("invalid_request", text);
     }
-    match create(broker, &workspace, &integration, &wish).await {
+    let fresh = Fresh {
+        integration: &integration,
+        owner: wish.owner.clone(),
+        completion,
+        handoff: wish.handoff.clone(),
+        browser: wish.browser,
+        session_hash: None,
+        origin: None,
+    };
+    match create(broker, fresh).await {
         Ok(next) => Ok(next),
         Err(Error::Provider { message, .. }) => {
             tracing::warn!(integration = %integration.id, %message, "a flow could not begin");
-            let text = "the service could not be reached; try again later";
-            Ok(Next::Back(handoff::refused(&wish.handoff, "temporarily_unavailable", text)))
+            refused("temporarily_unavailable", "the service could not be reached; try again later")
         }
         Err(error) => {
             tracing::error!(integration = %integration.id, ?error, "a flow could not begin");
             let text = "this integration is not set up completely, or something went wrong on our side";
-            Ok(Next::Back(handoff::refused(&wish.handoff, "server_error", text)))
+            refused("server_error", text)
         }
     }
 }
 
-/// Writes the flow: with its state when the browser goes straight to the provider, without when a page comes first.
-async fn create(
-    broker: &Arc<Broker>,
-    workspace: &Workspace,
-    integration: &Integration,
-    wish: &Begin<'_>,
-) -> Result<Next> {
+/// Counts a flow that is about to begin.
+///
+/// # Errors
+/// `Limited` when this address, or the workspace, has begun too many.
+pub(crate) async fn admit(
+    broker: &Broker,
+    conn: &mut Conn,
+    workspace: &WorkspaceId,
+    address: &str,
+) -> Result<()> {
+    let now = broker.clock.now();
+    let pending = conn.pending_flows(workspace, now).await?;
+    broker.flow_limit.take(address, now).map_err(|retry_after| Error::Limited { retry_after })?;
+    if pending >= PENDING_FLOWS {
+        return Err(Error::Limited { retry_after: FLOW_LIFE });
+    }
+    Ok(())
+}
+
+/// A flow to be, everything about it admitted.
+pub(crate) struct Fresh<'a> {
+    /// What is connected.
+    pub integration: &'a Integration,
+    /// For whom.
+    pub owner: Owner,
+    /// How it completes.
+    pub completion: Completion,
+    /// What to do with the browser at the end.
+    pub handoff: Handoff,
+    /// The browser's id.
+    pub browser: &'a Secret,
+    /// Hex SHA-256 of the session cookie that it is bound to.
+    pub session_hash: Option<String>,
+    /// The origin that the provider sends the browser back to, when that is not the public URL.
+    pub origin: Option<String>,
+}
+
+/// Writes a flow: with its state when the browser goes straight to the provider, without when a page of ours comes
+/// first.
+pub(crate) async fn create(broker: &Arc<Broker>, fresh: Fresh<'_>) -> Result<Next> {
+    let Fresh { integration, completion, .. } = fresh;
     let provider = broker.provider(integration)?;
     let inputs = integration.config.inputs.clone();
-    let asks =
-        workspace.settings.completion == Completion::Confirm || !provider.missing_inputs(&inputs).is_empty();
+    let asks = completion == Completion::Confirm
+        || provider.keys().is_some()
+        || !provider.missing_inputs(&inputs).is_empty();
     let now = broker.clock.now();
     let mut flow = Flow {
         id: FlowId::new(),
-        workspace_id: workspace.id.clone(),
+        workspace_id: integration.workspace_id.clone(),
         integration_id: integration.id.clone(),
         integration_version: integration.version,
-        browser_hash: hash::token(wish.browser.expose()),
+        browser_hash: hash::token(fresh.browser.expose()),
         state_hash: None,
         verifier: None,
-        owner: wish.owner.clone(),
-        completion: workspace.settings.completion,
-        handoff: wish.handoff.clone(),
+        owner: fresh.owner,
+        completion,
+        handoff: fresh.handoff,
         callback: integration.callback,
         inputs,
         endpoints: None,
@@ -141,8 +178,8 @@ async fn create(
         code_hash: None,
         code_expires_at: None,
         code_used_at: None,
-        session_hash: None,
-        origin: None,
+        session_hash: fresh.session_hash,
+        origin: fresh.origin,
         connection_id: None,
         created_at: now,
     };
@@ -156,21 +193,21 @@ async fn create(
         Next::Provider(started.url)
     };
     let mut conn = broker.store.begin(Actor::System, now).await?;
-    conn.create_flow(&workspace.id, &flow).await?;
+    conn.create_flow(&flow.workspace_id, &flow).await?;
     conn.commit().await?;
     broker.metrics.flow("begun");
     Ok(next)
 }
 
-/// Whether a flow may send the browser to its target: a registered one, or loopback in `dev`. Asked at the start
-/// and again at the end, for a target may be struck off meanwhile.
-pub(super) async fn may_end_at(
+/// Whether a flow may send the browser to its target: a registered one, loopback in `dev`, or our own page. Asked at
+/// the start and again at the end, for a target may be struck off meanwhile.
+pub(crate) async fn may_end_at(
     broker: &Broker,
     conn: &mut Conn,
     workspace: &WorkspaceId,
     handoff: &Handoff,
 ) -> Result<bool> {
-    let Handoff::Redirect { uri, .. } = handoff;
+    let Handoff::Redirect { uri, .. } = handoff else { return Ok(true) };
     Ok(conn.has_redirect_uri(workspace, uri).await? || broker.dev && is_loopback(uri))
 }
 

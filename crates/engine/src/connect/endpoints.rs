@@ -62,6 +62,11 @@ pub(crate) fn filled(provider: &Provider, values: &BTreeMap<String, String>) -> 
         .map_err(|e| Error::invalid("inputs", format!("the service's address can't be built: {e}")))
 }
 
+/// Where the provider sends browsers back to: what is registered there, and what the token request repeats.
+pub(crate) fn redirect_uri(origin: &str, integration: &Integration) -> String {
+    format!("{origin}{}", integration.callback.path(&integration.id))
+}
+
 /// Resolves everything a flow, a refresh or a revocation needs to know of the provider's addresses.
 ///
 /// # Errors
@@ -76,7 +81,7 @@ pub(crate) async fn resolve(
     let provider = filled(provider, inputs)?;
     let oauth2 = oauth2(&provider)?;
     let base = Endpoints {
-        redirect_uri: format!("{}{}", broker.urls.app, integration.callback.path(&integration.id)),
+        redirect_uri: redirect_uri(&broker.urls.app, integration),
         scopes: authorize::scopes(oauth2, &integration.scopes),
         iss_required: oauth2.callback.iss_required,
         ..Endpoints::default()

@@ -10,12 +10,13 @@ use claviger_protocol::oauth2::callback::{self, Answer};
 use super::{
     CODE_LIFE, REPEAT_LIFE,
     begin::may_end_at,
-    endpoints, exchange,
-    grant::Grant,
-    handoff::{self, Outcome},
+    bound, endpoints, exchange,
+    grant::{Grant, Kept},
+    handoff::{self, Outcome, Refusal},
     record::{self, Draft},
 };
 use crate::{
+    access::Member,
     broker::Broker,
     domain::{
         audit::Actor, flow::Flow, integration::CallbackKind, integration::Integration, workspace::Completion,
@@ -38,6 +39,8 @@ pub struct Callback {
     pub query: String,
     /// The browser's id, as its cookie says; absent is as wrong as another's.
     pub browser: Option<Secret>,
+    /// The session that the browser shows, for flows that a signed-in user began.
+    pub session: Option<Secret>,
 }
 
 /// How often, and how long at most, a repeated callback looks whether the first one is done.
@@ -112,14 +115,24 @@ fn state_of(broker: &Broker, query: &str) -> Result<Secret> {
 
 /// What a flow's end adds to its row besides the outcome.
 #[derive(Default)]
-struct End {
-    provider_code: Option<Sealed>,
-    code_hash: Option<String>,
-    connection_id: Option<ConnectionId>,
+pub(super) struct End {
+    /// Completion `server`: what came, to be redeemed later.
+    pub provider_code: Option<Sealed>,
+    /// Hex SHA-256 of the one-time code that goes to the product.
+    pub code_hash: Option<String>,
+    /// The connection that came of it.
+    pub connection_id: Option<ConnectionId>,
 }
 
 impl End {
-    async fn write(&self, broker: &Broker, conn: &mut Conn, flow: &Flow, outcome: &Outcome) -> Result<()> {
+    /// Writes it, with the outcome sealed.
+    pub(super) async fn write(
+        &self,
+        broker: &Broker,
+        conn: &mut Conn,
+        flow: &Flow,
+        outcome: &Outcome,
+    ) -> Result<()> {
         let sealed = broker.vault.seal(&outcome_aad(flow), &outcome.to_secret()?)?;
         let row = FlowEnd {
             outcome: &sealed,
@@ -130,6 +143,11 @@ impl End {
         };
         conn.finish_flow(&flow.workspace_id, &flow.id, &row).await
     }
+}
+
+/// How a flow ended, as [`End::write`] sealed it.
+pub(super) fn outcome(broker: &Broker, flow: &Flow, sealed: &Sealed) -> Result<Outcome> {
+    Outcome::from_secret(&broker.vault.open(&outcome_aad(flow), sealed)?)
 }
 
 /// What a flow's outcome is bound to.
@@ -149,7 +167,8 @@ enum Concluded {
 
 /// All checks in order, then the exchange. An `Err` here has made no token request unless it says so.
 async fn conclude(broker: &Arc<Broker>, callback: &Callback, flow: &Flow) -> Result<Concluded> {
-    let integration = check(broker, callback, flow).await?;
+    let (integration, member) = check(broker, callback, flow).await?;
+    let actor = member.as_ref().map_or(Actor::System, Member::actor);
     let provider = broker.provider(&integration)?;
     let oauth2 = endpoints::oauth2(&provider)?;
     let answer =
@@ -161,27 +180,28 @@ async fn conclude(broker: &Arc<Broker>, callback: &Callback, flow: &Flow) -> Res
     let grant = match answer {
         Answer::Error { error, description, .. } => {
             let error = if is_oauth_error(&error) { error.as_str() } else { "server_error" };
-            let text = description.as_deref().unwrap_or("the service did not grant access");
-            return Ok(Concluded::Refused(handoff::refused(&flow.handoff, error, text)));
+            let text = "the service did not grant access";
+            let refusal = Refusal { error, text, said: description.as_deref() };
+            return Ok(Concluded::Refused(handoff::refused(flow, refusal)));
         }
         Answer::Code { code, saved, .. } => Grant { code, saved, state: state_of(broker, &callback.query)? },
     };
     let mut conn = broker.store.read().await?;
     let workspace = conn.workspace(&flow.workspace_id).await?.ok_or(Error::NotFound { what: "workspace" })?;
     drop(conn);
-    let ours = token()?;
-    let code_hash = Some(hash::token(ours.expose()));
+    let ours = handoff::carries_code(&flow.handoff).then(token).transpose()?;
+    let code_hash = ours.as_ref().map(|code| hash::token(code.expose()));
 
     if flow.completion == Completion::Server {
-        let provider_code = Some(grant.seal(broker, flow)?);
-        let outcome = handoff::connected(flow, &workspace.settings, None, &ours);
+        let provider_code = Some(Kept::Code(grant).seal(broker, flow)?);
+        let outcome = handoff::connected(flow, &workspace.settings, None, ours.as_ref());
         return Ok(Concluded::Deferred(outcome, End { provider_code, code_hash, connection_id: None }));
     }
     let exchanged = exchange::exchange(broker, flow, &integration, &provider, grant).await?;
     let draft = Draft::of(flow, exchanged, broker.clock.now());
-    let outcome = |id: &ConnectionId| handoff::connected(flow, &workspace.settings, Some(id), &ours);
+    let outcome = |id: &ConnectionId| handoff::connected(flow, &workspace.settings, Some(id), ours.as_ref());
     let connection = record::keep(broker, &integration, &draft, || async {
-        let mut conn = broker.store.begin(Actor::System, broker.clock.now()).await?;
+        let mut conn = broker.store.begin(actor.clone(), broker.clock.now()).await?;
         let written = record::write(broker, &mut conn, &draft).await?;
         if written.now {
             let id = &written.connection.id;
@@ -195,8 +215,13 @@ async fn conclude(broker: &Arc<Broker>, callback: &Callback, flow: &Flow) -> Res
     Ok(Concluded::Connected(outcome(&connection.id)))
 }
 
-/// Browser, path, integration and its version: whether this callback is this flow's.
-async fn check(broker: &Broker, callback: &Callback, flow: &Flow) -> Result<Integration> {
+/// Browser, path, target, session, integration and its version: whether this callback is this flow's, and whether the
+/// flow may still end. Gives the user who began it, where a user did.
+async fn check(
+    broker: &Arc<Broker>,
+    callback: &Callback,
+    flow: &Flow,
+) -> Result<(Integration, Option<Member>)> {
     let browser = callback.browser.as_ref().map(|b| hash::token(b.expose()));
     if !browser.is_some_and(|b| hash::same(&b, &flow.browser_hash)) {
         return Err(Error::invalid(
@@ -214,7 +239,8 @@ async fn check(broker: &Broker, callback: &Callback, flow: &Flow) -> Result<Inte
         return Err(Error::invalid("redirect_uri", STRUCK_OFF));
     }
     drop(conn);
-    current(broker, flow).await
+    let member = bound::hold(broker, flow, callback.session.as_ref()).await?;
+    Ok((current(broker, flow).await?, member))
 }
 
 /// The flow's integration, if it is still as it was when the flow began.
@@ -229,9 +255,10 @@ pub(super) async fn current(broker: &Broker, flow: &Flow) -> Result<Integration>
 /// What the browser gets for an error: a page where it can't be trusted with a redirect, else the product's
 /// redirect with an error of OAuth's names.
 fn explain(flow: &Flow, error: &Error) -> Outcome {
-    let back = |name: &str, text: &str| handoff::refused(&flow.handoff, name, text);
+    let back = |name: &str, text: &str| handoff::refused(flow, Refusal::of(name, text));
     match error {
         Error::Invalid { message, .. } => Outcome::Page { message: message.clone() },
+        Error::Denied { message } => back("access_denied", message),
         Error::Conflict { message } => back("server_error", message),
         Error::Provider { message, .. } => {
             tracing::warn!(flow = %flow.id, integration = %flow.integration_id, %message, "an exchange failed");
@@ -264,7 +291,7 @@ fn is_oauth_error(name: &str) -> bool {
 
 /// The state was no flow's to take: unknown, expired, spent, or this very callback again.
 async fn repeat(
-    broker: &Broker,
+    broker: &Arc<Broker>,
     callback: &Callback,
     state_hash: &str,
     callback_hash: &str,
@@ -287,7 +314,9 @@ async fn repeat(
             if !may_end_at(broker, &mut conn, &flow.workspace_id, &flow.handoff).await? {
                 return Err(Error::invalid("redirect_uri", STRUCK_OFF));
             }
-            return Outcome::from_secret(&broker.vault.open(&outcome_aad(&flow), sealed)?);
+            drop(conn);
+            bound::hold(broker, &flow, callback.session.as_ref()).await?;
+            return outcome(broker, &flow, sealed);
         }
         tokio::time::sleep(WAIT_STEP).await;
     }

@@ -29,11 +29,26 @@ pub enum Outcome {
         /// The registered redirect URI with parameters appended.
         url: String,
     },
+    /// To our own page that says how it ended.
+    Landing(Landing),
     /// To an error page of ours: the browser or the callback can't be trusted with a redirect.
     Page {
         /// What went wrong and what to do, for the person in front of the browser.
         message: String,
     },
+}
+
+/// What our own page says at the end of a flow.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Landing {
+    /// The flow's id, which the page's URL names.
+    pub flow: String,
+    /// The integration's name.
+    pub integration: String,
+    /// What went wrong, in our words; `None` when it is connected.
+    pub failure: Option<String>,
+    /// The provider's own words for that, where it gave any: plain text.
+    pub said: Option<String>,
 }
 
 impl Outcome {
@@ -48,37 +63,95 @@ impl Outcome {
     }
 }
 
+/// Why a flow did not end well.
+#[derive(Clone, Copy)]
+pub(super) struct Refusal<'a> {
+    /// An error name of OAuth's (RFC 6749 §4.1.2.1).
+    pub error: &'a str,
+    /// What happened, in our words.
+    pub text: &'a str,
+    /// The provider's words, which a redirect carries in place of ours.
+    pub said: Option<&'a str>,
+}
+
+impl<'a> Refusal<'a> {
+    /// One in our words only.
+    pub(super) fn of(error: &'a str, text: &'a str) -> Self {
+        Self { error, text, said: None }
+    }
+}
+
+/// Whether the browser is to carry a one-time code, which the product's server exchanges.
+pub(super) fn carries_code(handoff: &Handoff) -> bool {
+    matches!(handoff, Handoff::Redirect { style: Style::BundleUp, .. })
+}
+
 /// The flow ended well: back to the product with what its settings let the redirect carry.
 ///
-/// `connection` is absent with completion `server`, where the redirect carries `code` and `state` only.
+/// `connection` is absent with completion `server`, where the redirect carries `code` and `state` only; `code` is
+/// there where the handoff [carries one](carries_code).
 pub(super) fn connected(
     flow: &Flow,
     settings: &Settings,
     connection: Option<&ConnectionId>,
-    code: &Secret,
+    code: Option<&Secret>,
 ) -> Outcome {
-    let Handoff::Redirect { uri, style: Style::BundleUp, integration, state } = &flow.handoff;
+    let (uri, style, integration, state) = match &flow.handoff {
+        Handoff::Redirect { uri, style, integration, state } => (uri, *style, integration, state.as_deref()),
+        Handoff::Landing { integration } => return landing(flow, integration, None),
+    };
     let mut pairs = Vec::new();
-    if let Some(connection) = connection {
-        if settings.include_connection_id {
-            pairs.push(("connection_id", connection.as_str()));
+    match (style, connection) {
+        (Style::BundleUp, Some(connection)) => {
+            if settings.include_connection_id {
+                pairs.push(("connection_id", connection.as_str()));
+            }
+            pairs.push(("integration_id", integration.as_str()));
+            if let (true, OwnerKind::External, Some(key)) =
+                (settings.include_external_id, flow.owner.kind, flow.owner.key.as_deref())
+            {
+                pairs.push(("external_id", key));
+            }
         }
-        pairs.push(("integration_id", integration.as_str()));
-        if let (true, OwnerKind::External, Some(key)) =
-            (settings.include_external_id, flow.owner.kind, flow.owner.key.as_deref())
-        {
-            pairs.push(("external_id", key));
+        (Style::BundleUp, None) => {}
+        (Style::Informer, connection) => {
+            pairs.push(("integrationId", integration.as_str()));
+            pairs.extend(connection.map(|connection| ("connectionId", connection.as_str())));
         }
     }
-    pairs.push(("code", code.expose()));
+    pairs.extend(code.map(|code| ("code", code.expose())));
+    Outcome::Redirect { url: append(uri, &pairs, state) }
+}
+
+/// The flow did not end well: back to the product with an OAuth error, or to our page with our words.
+pub(super) fn refused(flow: &Flow, refusal: Refusal<'_>) -> Outcome {
+    match &flow.handoff {
+        Handoff::Redirect { .. } => not_begun(&flow.handoff, refusal),
+        Handoff::Landing { integration } => landing(flow, integration, Some(refusal)),
+    }
+}
+
+/// A flow that is not there yet does not begin: back to the product with an OAuth error (RFC 6749 §4.1.2.1).
+pub(super) fn not_begun(handoff: &Handoff, refusal: Refusal<'_>) -> Outcome {
+    let Refusal { error, text, said } = refusal;
+    let Handoff::Redirect { uri, style, integration, state } = handoff else {
+        return Outcome::Page { message: text.to_owned() };
+    };
+    let mut pairs = vec![("error", error), ("error_description", said.unwrap_or(text))];
+    match style {
+        Style::BundleUp => {}
+        Style::Informer => pairs.push(("integrationId", integration.as_str())),
+    }
     Outcome::Redirect { url: append(uri, &pairs, state.as_deref()) }
 }
 
-/// The flow did not end well, or did not begin: back to the product with an OAuth error (RFC 6749 §4.1.2.1).
-pub(super) fn refused(handoff: &Handoff, error: &str, description: &str) -> Outcome {
-    let Handoff::Redirect { uri, style: Style::BundleUp, state, .. } = handoff;
-    let pairs = [("error", error), ("error_description", description)];
-    Outcome::Redirect { url: append(uri, &pairs, state.as_deref()) }
+fn landing(flow: &Flow, integration: &str, refusal: Option<Refusal<'_>>) -> Outcome {
+    Outcome::Landing(Landing {
+        flow: flow.id.to_string(),
+        integration: integration.to_owned(),
+        failure: refusal.map(|refusal| refusal.text.to_owned()),
+        said: refusal.and_then(|refusal| refusal.said).map(str::to_owned),
+    })
 }
 
 /// Appends parameters to a URI's text; `state` is percent-encoded already and goes last, as it came.
@@ -126,8 +199,19 @@ mod tests {
 
     #[test]
     fn an_outcome_reads_back_from_its_sealed_form() {
-        let outcome = Outcome::Redirect { url: "https://a.test/?code=1".into() };
-        let Ok(text) = outcome.to_secret() else { panic!("an outcome is written") };
-        assert!(Outcome::from_secret(&text).is_ok_and(|back| back == outcome));
+        let landing = Landing {
+            flow: "flow_1".into(),
+            integration: "GitHub".into(),
+            failure: Some("no".into()),
+            said: None,
+        };
+        for outcome in [
+            Outcome::Redirect { url: "https://a.test/?code=1".into() },
+            Outcome::Landing(landing),
+            Outcome::Page { message: "no".into() },
+        ] {
+            let Ok(text) = outcome.to_secret() else { panic!("an outcome is written") };
+            assert!(Outcome::from_secret(&text).is_ok_and(|back| back == outcome));
+        }
     }
 }

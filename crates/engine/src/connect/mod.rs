@@ -4,7 +4,8 @@
 //! [`redeem`]) … [`end`]. Read the files in that order. Nothing here knows which door a flow came through:
 //! the door chose a [`Handoff`](crate::domain::flow::Handoff) at the start, and the callback performs it.
 
-mod begin;
+pub(crate) mod begin;
+pub(crate) mod bound;
 mod discovery;
 pub(crate) mod end;
 pub(crate) mod endpoints;
@@ -21,6 +22,7 @@ mod redeem;
 pub(crate) mod renew;
 mod start;
 pub mod tokens;
+mod typed;
 mod verify;
 mod who;
 
@@ -28,10 +30,11 @@ pub use begin::{Begin, Next, begin};
 pub use discovery::Discovery;
 pub use end::end;
 pub use finish::{Callback, finish};
-pub use handoff::Outcome;
+pub use handoff::{Landing, Outcome};
 pub use import::{Import, Imported, LONGEST_LIFE, import};
-pub use page::{Ask, Form, cancel, open, submit};
+pub use page::{Ask, Form, Given, Visitor, Wrong, cancel, landed, open, submit};
 pub use redeem::{Redeem, Redeemed, redeem};
+pub use typed::Tries;
 
 use std::time::Duration;
 

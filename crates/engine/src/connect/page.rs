@@ -1,22 +1,28 @@
-//! The page before the provider: what it shows, and what its buttons do.
+//! The page before the provider, or in its place: what it shows, and what its buttons do.
 //!
 //! It opens only in the browser that began the flow, and its link works once: a flow that has left for the
-//! provider has no page any more.
+//! provider has no page any more. [`landed`] is the page at the end, for flows that return to no product.
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use claviger_catalog::{Input, Provider, pattern};
+use claviger_catalog::{Input, KeyField, Provider, pattern};
 
 use super::{
+    FLOW_LIFE,
     begin::may_end_at,
-    finish::{STRUCK_OFF, current, outcome_aad},
-    handoff::{self, Outcome},
-    start,
+    bound,
+    finish::{End, STRUCK_OFF, current, outcome},
+    handoff::{self, Landing, Outcome, Refusal},
+    keys,
+    start::{self, Started},
+    typed,
 };
 use crate::{
+    access::Member,
     broker::Broker,
     domain::{
         audit::Actor,
+        connection::OwnerKind,
         flow::{Endpoints, Flow},
         integration::Integration,
         workspace::{Completion, Workspace},
@@ -24,9 +30,19 @@ use crate::{
     error::{Error, Result},
     id::FlowId,
     secret::{Secret, token},
-    store::FlowEnd,
+    store::Conn,
+    time::Millis,
     vault::hash,
 };
+
+/// Who looks at a page, as far as its cookies say.
+#[derive(Clone, Copy)]
+pub struct Visitor<'a> {
+    /// The browser's id.
+    pub browser: Option<&'a Secret>,
+    /// The session, for flows that a signed-in user began.
+    pub session: Option<&'a Secret>,
+}
 
 /// What the page shows.
 pub struct Ask {
@@ -38,46 +54,109 @@ pub struct Ask {
     pub owner: Option<String>,
     /// Whether the page is there to confirm whose connection it will be.
     pub confirm: bool,
+    /// Whether a signed-in user of the product began it, rather than a link of the product's.
+    pub member: bool,
+    /// Whether the connection is going to serve all users.
+    pub shared: bool,
     /// The inputs still open.
     pub inputs: Vec<Input>,
+    /// The fields of the credential, where it is typed in.
+    pub keys: Vec<KeyField>,
     /// Origins that may frame the page: the workspace's, and none where the page is to confirm.
     pub framed_by: Vec<String>,
+}
+
+/// What was filled in.
+#[derive(Default)]
+pub struct Given {
+    /// The provider's inputs, by key.
+    pub inputs: BTreeMap<String, String>,
+    /// The credential's fields, by key.
+    pub typed: BTreeMap<String, Secret>,
+}
+
+/// What is wrong with what was filled in, by key.
+#[derive(Default)]
+pub struct Wrong {
+    /// The provider's inputs.
+    pub inputs: BTreeMap<String, String>,
+    /// The credential's fields.
+    pub keys: BTreeMap<&'static str, String>,
+}
+
+impl Wrong {
+    /// One field of the credential is.
+    pub(super) fn key(field: &'static str, message: String) -> Self {
+        Self { keys: BTreeMap::from([(field, message)]), ..Self::default() }
+    }
+
+    fn is_nothing(&self) -> bool {
+        self.inputs.is_empty() && self.keys.is_empty()
+    }
 }
 
 /// What came of a submitted form.
 pub enum Form {
     /// Off to the provider; the URL carries the state.
     Provider(String),
-    /// Wrong inputs, by key; the page is shown again with them.
-    Wrong(Ask, BTreeMap<String, String>),
-    /// Back to the product with an error.
+    /// Wrong values; the page is shown again with what is wrong.
+    Wrong(Ask, Wrong),
+    /// The flow has ended: with a connection, where a credential was typed in, or with an error.
     Back(Outcome),
 }
 
-struct Opened {
-    flow: Flow,
-    workspace: Workspace,
-    integration: Integration,
-    provider: Arc<Provider>,
+pub(super) struct Opened {
+    pub flow: Flow,
+    pub workspace: Workspace,
+    pub integration: Integration,
+    pub provider: Arc<Provider>,
+    /// The user of ours who began it, where one did.
+    pub member: Option<Member>,
 }
 
 /// Opens the page of a flow.
 ///
 /// # Errors
-/// `Invalid` when the flow is unknown, another browser's, used or expired: all the same to the caller.
-pub async fn open(broker: &Broker, flow: &FlowId, browser: Option<&Secret>) -> Result<Ask> {
-    Ok(load(broker, flow, browser).await?.ask())
+/// `Invalid` when the flow is unknown, another browser's, used or expired: all the same to the caller. `Invalid` naming
+/// `session`, and `Denied`, as at the end of a flow.
+pub async fn open(broker: &Arc<Broker>, flow: &FlowId, visitor: Visitor<'_>) -> Result<Ask> {
+    Ok(load(broker, flow, visitor).await?.ask())
 }
 
-/// Takes the page's form: checks the inputs, mints state and verifier, and sends the browser to the provider.
+/// Takes the page's form: checks what was filled in. Then it mints state and verifier and sends the browser to the
+/// provider, or, where a credential was typed in, has the provider say whether it takes it, and ends the flow.
+///
+/// # Errors
+/// As [`open`].
 pub async fn submit(
     broker: &Arc<Broker>,
     flow: &FlowId,
-    browser: Option<&Secret>,
-    given: &BTreeMap<String, String>,
+    visitor: Visitor<'_>,
+    given: &Given,
 ) -> Result<Form> {
-    let mut opened = load(broker, flow, browser).await?;
-    let mut wrong = BTreeMap::new();
+    if let Some(outcome) = sent_before(broker, flow, visitor).await? {
+        return Ok(Form::Back(outcome));
+    }
+    let mut opened = load(broker, flow, visitor).await?;
+    let (inputs, mut wrong) = check(&opened, &given.inputs);
+    let typed = trimmed(&given.typed);
+    if let Some(keys) = opened.provider.keys() {
+        wrong.keys = keys::wrong(keys, &typed);
+    }
+    if !wrong.is_nothing() {
+        return Ok(Form::Wrong(opened.ask(), wrong));
+    }
+    opened.flow.inputs = inputs;
+    if opened.provider.keys().is_some() {
+        let broker = broker.clone();
+        return broker.to_its_end(typed::finish(broker.clone(), opened, typed)).await;
+    }
+    leave(broker, &opened).await
+}
+
+/// The inputs with what was filled in, and what is wrong with that.
+fn check(opened: &Opened, given: &BTreeMap<String, String>) -> (BTreeMap<String, String>, Wrong) {
+    let mut wrong = Wrong::default();
     let mut inputs = opened.flow.inputs.clone();
     for input in opened.provider.page_inputs(&opened.flow.inputs) {
         let value = given.get(&input.key).map(|v| v.trim()).unwrap_or_default();
@@ -89,68 +168,110 @@ pub async fn submit(
         } else {
             let example = input.placeholder.as_deref().map(|p| format!(", such as {p}")).unwrap_or_default();
             let what = if value.is_empty() { "This is needed" } else { "This does not look right" };
-            wrong.insert(input.key.clone(), format!("{what}{example}."));
+            wrong.inputs.insert(input.key.clone(), format!("{what}{example}."));
         }
     }
-    if wrong.is_empty() {
-        opened.flow.inputs = inputs;
-    } else {
-        return Ok(Form::Wrong(opened.ask(), wrong));
-    }
-    let started = match start::mint(broker, &opened.flow, &opened.integration, &opened.provider).await {
+    (inputs, wrong)
+}
+
+/// A key that was pasted comes with the white space around it; a password may begin or end with some.
+fn trimmed(typed: &BTreeMap<String, Secret>) -> BTreeMap<String, Secret> {
+    let one = |(key, value): (&String, &Secret)| match key.as_str() {
+        "password" => (key.clone(), value.clone()),
+        _ => (key.clone(), Secret::new(value.expose().trim())),
+    };
+    typed.iter().map(one).collect()
+}
+
+/// Sends the browser to the provider.
+async fn leave(broker: &Arc<Broker>, opened: &Opened) -> Result<Form> {
+    let Opened { flow, integration, provider, .. } = opened;
+    let started = match start::mint(broker, flow, integration, provider).await {
         Ok(started) => started,
         Err(Error::Provider { message, .. } | Error::TargetNotAllowed { message }) => {
-            tracing::warn!(%flow, %message, "a flow could not start");
+            tracing::warn!(flow = %flow.id, %message, "a flow could not start");
             let text = "the service could not be reached; try again later";
-            return Ok(Form::Back(handoff::refused(&opened.flow.handoff, "temporarily_unavailable", text)));
+            let refusal = Refusal::of("temporarily_unavailable", text);
+            return Ok(Form::Back(handoff::refused(flow, refusal)));
         }
         Err(error) => return Err(error),
     };
-    let now = broker.clock.now();
-    let mut conn = broker.store.begin(Actor::System, now).await?;
+    let Started { url, state_hash, verifier, endpoints } = started;
+    let mut conn = broker.store.begin(Actor::System, broker.clock.now()).await?;
+    let workspace = &flow.workspace_id;
     let first = conn
-        .start_flow(
-            &opened.flow.workspace_id,
-            flow,
-            &started.state_hash,
-            started.verifier.as_ref(),
-            &started.endpoints,
-            &opened.flow.inputs,
-        )
+        .start_flow(workspace, &flow.id, &state_hash, verifier.as_ref(), &endpoints, &flow.inputs)
         .await?;
     conn.commit().await?;
-    if first { Ok(Form::Provider(started.url)) } else { Err(used()) }
+    if first { Ok(Form::Provider(url)) } else { Err(used()) }
 }
 
 /// The person said no: the flow ends and the product hears `access_denied`.
-pub async fn cancel(broker: &Broker, flow: &FlowId, browser: Option<&Secret>) -> Result<Outcome> {
-    let opened = load(broker, flow, browser).await?;
-    let flow = opened.flow;
-    let outcome = handoff::refused(&flow.handoff, "access_denied", "the connection was declined");
-    let sealed = broker.vault.seal(&outcome_aad(&flow), &outcome.to_secret()?)?;
-    let none = Endpoints::default();
-    let (unused, now) = (hash::token(token()?.expose()), broker.clock.now());
+///
+/// # Errors
+/// As [`open`].
+pub async fn cancel(broker: &Arc<Broker>, flow: &FlowId, visitor: Visitor<'_>) -> Result<Outcome> {
+    let flow = load(broker, flow, visitor).await?.flow;
+    let outcome = handoff::refused(&flow, Refusal::of("access_denied", "the connection was declined"));
+    let now = broker.clock.now();
     let mut conn = broker.store.begin(Actor::System, now).await?;
-    if !conn.start_flow(&flow.workspace_id, &flow.id, &unused, None, &none, &flow.inputs).await? {
+    if !take(&mut conn, &flow, "", now).await? {
         return Err(used());
     }
-    conn.any_take_flow(&unused, "", now).await?;
-    let end = FlowEnd {
-        outcome: &sealed,
-        provider_code: None,
-        code_hash: None,
-        code_expires_at: None,
-        connection_id: None,
-    };
-    conn.finish_flow(&flow.workspace_id, &flow.id, &end).await?;
+    End::default().write(broker, &mut conn, &flow, &outcome).await?;
     conn.commit().await?;
     Ok(outcome)
 }
 
-async fn load(broker: &Broker, id: &FlowId, browser: Option<&Secret>) -> Result<Opened> {
+/// Takes a flow that never left for its provider; `false` when it was taken before, or is too old. Nobody learns the
+/// state that it is taken by.
+pub(super) async fn take(conn: &mut Conn, flow: &Flow, callback_hash: &str, now: Millis) -> Result<bool> {
+    let (unused, none) = (hash::token(token()?.expose()), Endpoints::default());
+    if !conn.start_flow(&flow.workspace_id, &flow.id, &unused, None, &none, &flow.inputs).await? {
+        return Ok(false);
+    }
+    Ok(conn.any_take_flow(&unused, callback_hash, now).await?.is_some())
+}
+
+/// What the page at the end of a flow says.
+///
+/// # Errors
+/// `Invalid` when the flow is unknown, another browser's, not ended, ended elsewhere, or long over.
+pub async fn landed(broker: &Broker, flow: &FlowId, browser: Option<&Secret>) -> Result<Landing> {
+    let over = || Error::invalid("flow", "there is nothing to show here any more");
+    let flow = broker.store.read().await?.any_flow(flow).await?.ok_or_else(over)?;
+    let seen_lately = flow.taken_at.is_some_and(|at| broker.clock.now().since(at) <= FLOW_LIFE);
+    let sealed = flow.outcome.as_ref().filter(|_| seen_lately && same_browser(&flow, browser));
+    match outcome(broker, &flow, sealed.ok_or_else(over)?)? {
+        Outcome::Landing(landing) => Ok(landing),
+        Outcome::Redirect { .. } | Outcome::Page { .. } => Err(over()),
+    }
+}
+
+/// How this form ended when it was sent a moment ago: whoever clicks twice sees what came of the first click.
+async fn sent_before(broker: &Arc<Broker>, id: &FlowId, visitor: Visitor<'_>) -> Result<Option<Outcome>> {
+    let mut conn = broker.store.read().await?;
+    let Some(flow) = conn.any_flow(id).await? else { return Ok(None) };
+    if !same_browser(&flow, visitor.browser) {
+        return Ok(None);
+    }
+    let Some(outcome) = typed::again(broker, &flow)? else { return Ok(None) };
+    if !may_end_at(broker, &mut conn, &flow.workspace_id, &flow.handoff).await? {
+        return Err(Error::invalid("flow", STRUCK_OFF));
+    }
+    drop(conn);
+    bound::hold(broker, &flow, visitor.session).await?;
+    Ok(Some(outcome))
+}
+
+fn same_browser(flow: &Flow, browser: Option<&Secret>) -> bool {
+    browser.is_some_and(|b| hash::same(&hash::token(b.expose()), &flow.browser_hash))
+}
+
+async fn load(broker: &Arc<Broker>, id: &FlowId, visitor: Visitor<'_>) -> Result<Opened> {
     let mut conn = broker.store.read().await?;
     let flow = conn.any_flow(id).await?.ok_or_else(used)?;
-    let same = browser.is_some_and(|b| hash::same(&hash::token(b.expose()), &flow.browser_hash));
+    let same = same_browser(&flow, visitor.browser);
     if !same || flow.state_hash.is_some() || flow.expires_at <= broker.clock.now() {
         return Err(used());
     }
@@ -159,27 +280,35 @@ async fn load(broker: &Broker, id: &FlowId, browser: Option<&Secret>) -> Result<
     }
     let workspace = conn.workspace(&flow.workspace_id).await?.ok_or_else(used)?;
     drop(conn);
+    let member = bound::hold(broker, &flow, visitor.session).await?;
     let integration = current(broker, &flow).await?;
     let provider = broker.provider(&integration)?;
-    Ok(Opened { flow, workspace, integration, provider })
+    Ok(Opened { flow, workspace, integration, provider, member })
 }
 
 impl Opened {
-    fn ask(&self) -> Ask {
-        let confirm = self.workspace.settings.completion == Completion::Confirm
-            || self.flow.completion == Completion::Confirm;
+    pub(super) fn ask(&self) -> Ask {
+        let settings = &self.workspace.settings;
+        let member = self.member.is_some();
+        // What the workspace wants of its product's links is no matter of a user who is signed in.
+        let strict = !member && settings.completion == Completion::Confirm;
+        let confirm = strict || self.flow.completion == Completion::Confirm;
+        let keys = self.provider.keys().map(|keys| keys.fields.clone()).unwrap_or_default();
         Ask {
             product: self.workspace.name.clone(),
             integration: self.integration.name.clone(),
             owner: self.flow.owner.key.clone().filter(|_| confirm),
             confirm,
+            member,
+            shared: self.flow.owner.kind == OwnerKind::Shared,
             inputs: self.provider.page_inputs(&self.flow.inputs).into_iter().cloned().collect(),
-            framed_by: if confirm { Vec::new() } else { self.workspace.settings.allowed_origins.clone() },
+            keys,
+            framed_by: if confirm || member { Vec::new() } else { settings.allowed_origins.clone() },
         }
     }
 }
 
-fn used() -> Error {
+pub(super) fn used() -> Error {
     Error::invalid(
         "flow",
         "this link was used already, has expired, or belongs to another browser; begin again",

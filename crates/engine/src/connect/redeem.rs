@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::{
     exchange, finish,
-    grant::Grant,
+    grant::Kept,
     record::{self, Draft},
 };
 use crate::{
@@ -67,7 +67,7 @@ async fn spend(broker: Arc<Broker>, workspace: WorkspaceId, ask: Redeem) -> Resu
     if ask.only.as_ref().is_some_and(|only| *only != flow.integration_id) {
         return Err(spent());
     }
-    let Handoff::Redirect { uri, integration, .. } = &flow.handoff;
+    let Handoff::Redirect { uri, integration, .. } = &flow.handoff else { return Err(spent()) };
     if *uri != ask.redirect_uri {
         return Err(Error::invalid(
             "redirect_uri",
@@ -93,12 +93,15 @@ async fn spend(broker: Arc<Broker>, workspace: WorkspaceId, ask: Redeem) -> Resu
     Ok(Redeemed { connection_id, external_id: flow.owner.key.clone(), integration: integration.clone() })
 }
 
-/// The late half of completion `server`: redeem at the provider, write the connection.
+/// The late half of completion `server`: redeem at the provider what is to be redeemed, write the connection.
 async fn complete(broker: &Arc<Broker>, flow: &Flow, sealed: &Sealed) -> Result<ConnectionId> {
-    let grant = Grant::open(broker, flow, sealed)?;
+    let kept = Kept::open(broker, flow, sealed)?;
     let integration = finish::current(broker, flow).await?;
     let provider = broker.provider(&integration)?;
-    let exchanged = exchange::exchange(broker, flow, &integration, &provider, grant).await?;
+    let exchanged = match kept {
+        Kept::Code(grant) => exchange::exchange(broker, flow, &integration, &provider, grant).await?,
+        Kept::Keys(accepted) => accepted,
+    };
     let draft = Draft::of(flow, exchanged, broker.clock.now());
     let connection = record::keep(broker, &integration, &draft, || async {
         let mut conn = broker.store.begin(Actor::System, broker.clock.now()).await?;

@@ -39,7 +39,10 @@ pub(super) async fn mint(
     integration: &Integration,
     provider: &Provider,
 ) -> Result<Started> {
-    let resolved = endpoints::resolve(broker, integration, provider, &flow.inputs).await?;
+    let mut resolved = endpoints::resolve(broker, integration, provider, &flow.inputs).await?;
+    if let Some(origin) = &flow.origin {
+        resolved.redirect_uri = endpoints::redirect_uri(origin, integration);
+    }
     let provider = endpoints::filled(provider, &flow.inputs)?;
     let oauth2 = endpoints::oauth2(&provider)?;
     let client_id = integration.client_id.as_deref().ok_or_else(|| Error::Conflict {

@@ -106,6 +106,11 @@ pub enum Handoff {
         /// The product's state as it goes on the wire, percent-encoded, returned byte for byte.
         state: Option<String>,
     },
+    /// To our own page, which says how it ended.
+    Landing {
+        /// The integration's name, for that page.
+        integration: String,
+    },
 }
 
 /// Whose words the redirect's parameters are in.
@@ -114,4 +119,6 @@ pub enum Handoff {
 pub enum Style {
     /// `connection_id`, `integration_id`, `external_id`, `code`, `state` · `error`, `error_description`, `state`.
     BundleUp,
+    /// `integrationId`, `connectionId` · `error`, `error_description`, `integrationId`.
+    Informer,
 }

@@ -15,7 +15,10 @@ use claviger_engine::{
 };
 
 use super::{done, page::redirect};
-use crate::{app::App, http::browser};
+use crate::{
+    app::App,
+    http::{browser, session},
+};
 
 /// `GET /oauth2/callback/{integration_id}`.
 pub async fn own(
@@ -64,8 +67,8 @@ async fn finish(
     query: Option<String>,
     headers: &HeaderMap,
 ) -> Response {
-    let browser = browser::read(headers, app.https);
-    let callback = Callback { kind, integration, query: query.unwrap_or_default(), browser };
+    let (browser, session) = (browser::read(headers, app.https), session::read(headers));
+    let callback = Callback { kind, integration, query: query.unwrap_or_default(), browser, session };
     match connect::finish(&app.broker, callback).await {
         Ok(outcome) => done::perform(&app.pages, StatusCode::FOUND, &outcome),
         Err(error) => app.pages.engine_error(&error),

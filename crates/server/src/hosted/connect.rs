@@ -1,6 +1,5 @@
-//! The page before the provider: asks for what the provider needs to know, or for a confirming click, or both.
-
-use std::collections::BTreeMap;
+//! The page before the provider, or in its place: asks for what the provider needs to know, for a credential, or for a
+//! confirming click.
 
 use axum::{
     body::Bytes,
@@ -8,24 +7,29 @@ use axum::{
         Path, State,
         rejection::{BytesRejection, PathRejection},
     },
-    http::{HeaderMap, StatusCode},
+    http::{HeaderMap, StatusCode, request::Parts},
     response::Response,
 };
+use claviger_catalog::{Input, KeyField};
 use claviger_engine::{
-    connect::{self, Ask, Form},
+    connect::{self, Ask, Form, Given, Visitor, Wrong},
     error::Error,
     id::FlowId,
+    secret::Secret,
 };
 use minijinja::{Value, context};
 
 use super::{
     done,
-    page::{Kind, redirect},
+    page::{Kind, redirect, sentence},
 };
 use crate::{
     app::App,
-    http::{browser, csrf, params::Params},
+    http::{browser, csrf, params::Params, session, site},
 };
+
+/// What the names of a credential's fields begin with in the form: an input's key has no `-`.
+const TYPED: &str = "credential-";
 
 /// `GET /connect/{flow}`.
 pub async fn show(
@@ -34,13 +38,13 @@ pub async fn show(
     headers: HeaderMap,
 ) -> Response {
     let flow = flow.map(|Path(flow)| flow).unwrap_or_default();
-    let browser = browser::read(&headers, app.https);
+    let cookies = Cookies::of(&app, &headers);
     let asked = match FlowId::parse(&flow) {
-        Some(flow) => connect::open(&app.broker, &flow, browser.as_ref()).await,
+        Some(flow) => connect::open(&app.broker, &flow, cookies.visitor()).await,
         None => Err(unknown()),
     };
     match asked {
-        Ok(ask) => page(&app, StatusCode::OK, &ask, &BTreeMap::new(), &BTreeMap::new()),
+        Ok(ask) => page(&app, StatusCode::OK, &ask, &Given::default(), &Wrong::default()),
         Err(error) => app.pages.engine_error(&error),
     }
 }
@@ -49,76 +53,115 @@ pub async fn show(
 pub async fn submit(
     State(app): State<App>,
     flow: Result<Path<String>, PathRejection>,
-    headers: HeaderMap,
+    parts: Parts,
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
-    if !csrf::same_origin(&headers, &app.broker.urls.app) {
+    let origin = site::find(&app, &parts).await.map_or(app.broker.urls.app.clone(), |site| site.origin);
+    if !csrf::same_origin(&parts.headers, &origin) {
         let message = "This form was not sent from our page. Open the link again.";
         return app.pages.error(StatusCode::FORBIDDEN, "This can't be connected", message);
     }
     let body = match body.map_err(|unread| unread.status()) {
-        Ok(body) if std::str::from_utf8(&body).is_ok() => String::from_utf8_lossy(&body).into_owned(),
+        Ok(body) if std::str::from_utf8(&body).is_ok() => body,
         Ok(_) => return app.pages.unreadable(StatusCode::BAD_REQUEST),
         Err(status) => return app.pages.unreadable(status),
     };
     let flow = flow.map(|Path(flow)| flow).unwrap_or_default();
-    match take(&app, &flow, &headers, &body).await {
+    match take(&app, &flow, &parts.headers, &String::from_utf8_lossy(&body)).await {
         Ok(response) => response,
         Err(error) => app.pages.engine_error(&error),
     }
 }
 
 async fn take(app: &App, flow: &str, headers: &HeaderMap, body: &str) -> Result<Response, Error> {
-    let browser = browser::read(headers, app.https);
+    let cookies = Cookies::of(app, headers);
     let flow = FlowId::parse(flow).ok_or_else(unknown)?;
-    let params = Params::parse(body);
-    let mut given = BTreeMap::new();
-    for name in params.names() {
-        let value = params.get(name).map_err(|e| Error::invalid("form", format!("{name} is {e}")))?;
-        given.insert(name.to_owned(), value.unwrap_or_default());
-    }
-    if given.get("decision").is_some_and(|d| d == "cancel") {
-        let outcome = connect::cancel(&app.broker, &flow, browser.as_ref()).await?;
+    let mut given = read(body)?;
+    if given.inputs.remove("decision").is_some_and(|decision| decision == "cancel") {
+        let outcome = connect::cancel(&app.broker, &flow, cookies.visitor()).await?;
         return Ok(done::perform(&app.pages, StatusCode::SEE_OTHER, &outcome));
     }
-    Ok(match connect::submit(&app.broker, &flow, browser.as_ref(), &given).await? {
+    Ok(match connect::submit(&app.broker, &flow, cookies.visitor(), &given).await? {
         Form::Provider(url) => redirect(StatusCode::SEE_OTHER, &url),
         Form::Back(outcome) => done::perform(&app.pages, StatusCode::SEE_OTHER, &outcome),
         Form::Wrong(ask, wrong) => page(app, StatusCode::UNPROCESSABLE_ENTITY, &ask, &given, &wrong),
     })
 }
 
+/// The form's values: a credential's are secrets from here on.
+fn read(body: &str) -> Result<Given, Error> {
+    let params = Params::parse(body);
+    let mut given = Given::default();
+    for name in params.names() {
+        let value = params.get(name).map_err(|e| Error::invalid("form", format!("{name} is {e}")))?;
+        let value = value.unwrap_or_default();
+        match name.strip_prefix(TYPED) {
+            Some(key) => given.typed.insert(key.to_owned(), Secret::new(value)).map(drop),
+            None => given.inputs.insert(name.to_owned(), value).map(drop),
+        };
+    }
+    Ok(given)
+}
+
+/// What a browser's cookies say.
+struct Cookies {
+    browser: Option<Secret>,
+    session: Option<Secret>,
+}
+
+impl Cookies {
+    fn of(app: &App, headers: &HeaderMap) -> Self {
+        Self { browser: browser::read(headers, app.https), session: session::read(headers) }
+    }
+
+    fn visitor(&self) -> Visitor<'_> {
+        Visitor { browser: self.browser.as_ref(), session: self.session.as_ref() }
+    }
+}
+
 fn unknown() -> Error {
     Error::invalid("flow", "this link is not one of ours; begin again")
 }
 
-fn page(
-    app: &App,
-    status: StatusCode,
-    ask: &Ask,
-    given: &BTreeMap<String, String>,
-    wrong: &BTreeMap<String, String>,
-) -> Response {
-    let inputs: Vec<Value> = ask
-        .inputs
-        .iter()
-        .map(|input| {
-            context! {
-                key => &input.key,
-                title => &input.title,
-                description => &input.description,
-                placeholder => input.placeholder.as_deref().unwrap_or_default(),
-                required => input.is_needed(),
-                value => given.get(&input.key).or(input.default.as_ref()).map(String::as_str).unwrap_or_default(),
-                error => wrong.get(&input.key),
-            }
-        })
-        .collect();
-    let Ask { product, integration, owner, confirm, framed_by, .. } = ask;
+fn page(app: &App, status: StatusCode, ask: &Ask, given: &Given, wrong: &Wrong) -> Response {
+    let inputs: Vec<Value> = ask.inputs.iter().map(|input| field(input, given, wrong)).collect();
+    let keys: Vec<Value> = ask.keys.iter().map(|key| key_field(key, given, wrong)).collect();
+    let Ask { product, integration, owner, confirm, member, shared, framed_by, .. } = ask;
     app.pages.render(
         status,
         Kind::Form { framed_by },
         "connect.html",
-        context! { product, integration, owner, confirm, inputs },
+        context! { product, integration, owner, confirm, member, shared, inputs, keys },
     )
+}
+
+fn field(input: &Input, given: &Given, wrong: &Wrong) -> Value {
+    let value = given.inputs.get(&input.key).or(input.default.as_ref());
+    context! {
+        name => &input.key,
+        title => &input.title,
+        description => &input.description,
+        help => (),
+        placeholder => input.placeholder.as_deref().unwrap_or_default(),
+        required => input.is_needed(),
+        secret => false,
+        value => value.map(String::as_str).unwrap_or_default(),
+        error => wrong.inputs.get(&input.key),
+    }
+}
+
+/// A field of a credential. A secret's value never goes back into a page.
+fn key_field(key: &KeyField, given: &Given, wrong: &Wrong) -> Value {
+    let value = given.typed.get(key.key).filter(|_| !key.secret);
+    context! {
+        name => format!("{TYPED}{}", key.key),
+        title => &key.label.title,
+        description => &key.label.description,
+        help => &key.label.help,
+        placeholder => key.label.placeholder.as_deref().unwrap_or_default(),
+        required => !key.label.optional,
+        secret => key.secret,
+        value => value.map(Secret::expose).unwrap_or_default(),
+        error => wrong.keys.get(key.key).map(|text| sentence(text)),
+    }
 }

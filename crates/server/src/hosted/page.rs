@@ -14,10 +14,11 @@ use claviger_engine::{
 };
 use minijinja::{Environment, UndefinedBehavior, Value, context};
 
-const TEMPLATES: [(&str, &str); 4] = [
+const TEMPLATES: [(&str, &str); 5] = [
     ("base.html", include_str!("../../templates/base.html")),
     ("error.html", include_str!("../../templates/error.html")),
     ("connect.html", include_str!("../../templates/connect.html")),
+    ("done.html", include_str!("../../templates/done.html")),
     ("landing.html", include_str!("../../templates/landing.html")),
 ];
 
@@ -85,6 +86,7 @@ impl Pages {
             }
             Error::Invalid { message, .. } => (StatusCode::BAD_REQUEST, sentence(message)),
             Error::Conflict { message } => (StatusCode::CONFLICT, sentence(message)),
+            Error::Denied { message } => (StatusCode::FORBIDDEN, sentence(message)),
             Error::NotFound { what } => (StatusCode::NOT_FOUND, format!("There is no such {what}.")),
             Error::Limited { .. } => {
                 (StatusCode::TOO_MANY_REQUESTS, "Too many attempts; wait a minute and try again.".to_owned())
@@ -167,18 +169,24 @@ mod tests {
     fn every_page_renders_strictly_and_escapes() {
         let pages = Pages::load().expect("templates compile");
         let bad = "<script>alert(1)</script>";
-        let input = context! { key => bad, title => bad, description => bad, placeholder => bad, value => bad, error => bad, required => true };
+        let input = context! { name => bad, title => bad, description => bad, help => bad, placeholder => bad, value => bad, error => bad, required => true, secret => true };
+        let (one, none) = (vec![input.clone()], Vec::<Value>::new());
+        let asked = |keys: &Vec<Value>,
+                     inputs: &Vec<Value>,
+                     owner: Option<&str>,
+                     confirm: bool,
+                     member: bool| {
+            context! { integration => bad, product => bad, owner, confirm, member, shared => true, inputs, keys }
+        };
         let connection = context! { id => bad, integration => bad, account => bad, owner => bad, scopes => bad, curl => bad };
         for (name, values) in [
             ("error.html", context! { title => bad, message => bad }),
-            (
-                "connect.html",
-                context! { integration => bad, product => bad, owner => bad, confirm => true, inputs => vec![input] },
-            ),
-            (
-                "connect.html",
-                context! { integration => bad, product => bad, owner => (), confirm => false, inputs => Vec::<Value>::new() },
-            ),
+            ("connect.html", asked(&none, &one, Some(bad), true, false)),
+            ("connect.html", asked(&one, &one, Some(bad), true, true)),
+            ("connect.html", asked(&one, &none, None, false, true)),
+            ("connect.html", asked(&none, &none, None, false, false)),
+            ("done.html", context! { integration => bad, failure => (), said => () }),
+            ("done.html", context! { integration => bad, failure => bad, said => bad }),
             ("landing.html", context! { connection, error => () }),
             ("landing.html", context! { connection => (), error => bad }),
         ] {

@@ -149,6 +149,7 @@ impl TestApp {
             sessions: options.sessions,
             flights: Flights::default(),
             refused: Default::default(),
+            tries: Default::default(),
             discovery: Discovery::default(),
         });
         let acme = tenant(&broker, &sandbox, "Acme", Settings::default()).await;

@@ -1,0 +1,100 @@
+//! Bound: a flow that a user of ours began ends only for that user, and only while it still may.
+//!
+//! Whoever began it in a signed-in browser must be signed in there still, with the same session: else a link that was
+//! sent to somebody, or left behind on a shared machine, would connect an account for another (connection hijack). What
+//! a user may do is looked up again too, for a share can be taken away meanwhile. A flow of a product's customer is not
+//! bound: completion is what guards that.
+
+use std::sync::Arc;
+
+use crate::{
+    access::{self, By, Member, rights},
+    broker::Broker,
+    domain::{
+        connection::{Owner, OwnerKind},
+        flow::Flow,
+        integration::Integration,
+    },
+    error::{Error, Result},
+    secret::Secret,
+    store::Conn,
+    vault::hash,
+};
+
+/// The flow's user, who still may connect; `None` for a flow that is no user's. Asked before the provider is.
+///
+/// # Errors
+/// `Invalid` naming `session` when this is not the session that the flow was begun with, or that is over; `Denied` when
+/// the integration is not to be connected by this user any more.
+pub(super) async fn hold(
+    broker: &Arc<Broker>,
+    flow: &Flow,
+    session: Option<&Secret>,
+) -> Result<Option<Member>> {
+    if !matches!(flow.owner.kind, OwnerKind::User | OwnerKind::Shared) {
+        return Ok(None);
+    }
+    let member = match &flow.session_hash {
+        Some(begun_with) => signed_in(broker, flow, begun_with, session).await?,
+        None => named(broker, flow).await?,
+    };
+    let mut conn = broker.store.read().await?;
+    let integration = conn.integration(&flow.workspace_id, &flow.integration_id).await?;
+    let integration = integration.ok_or(Error::NotFound { what: "integration" })?;
+    let Some(seen) = rights::seen(&mut conn, &member, integration).await? else {
+        return Err(Error::Denied { message: "it is not shared with you any more".to_owned() });
+    };
+    may_connect(&mut conn, &member, &seen.integration).await?;
+    Ok(Some(member))
+}
+
+/// Fails where the integration is connected already, for everybody, by another user: only that one, or a superuser,
+/// may put another account in its place.
+///
+/// # Errors
+/// `Denied`
+pub(crate) async fn may_connect(conn: &mut Conn, member: &Member, integration: &Integration) -> Result<()> {
+    let owner = Owner::member(integration.mode, &member.user.username);
+    if owner.kind != OwnerKind::Shared || member.user.superuser {
+        return Ok(());
+    }
+    let found = conn.connection_of(&member.workspace_id, &integration.id, &owner).await?;
+    if found.is_none_or(|connection| connection.owner.key == owner.key) {
+        return Ok(());
+    }
+    let message =
+        "It is connected already, for everybody: only who connected it, or a superuser, may do so anew";
+    Err(Error::Denied { message: message.to_owned() })
+}
+
+/// The user of the session that the flow was begun with, if the browser still shows that and it still holds.
+async fn signed_in(
+    broker: &Arc<Broker>,
+    flow: &Flow,
+    begun_with: &str,
+    session: Option<&Secret>,
+) -> Result<Member> {
+    let over = || {
+        let message = "you are not signed in any more as who began this; sign in and begin again";
+        Error::invalid("session", message)
+    };
+    let shown = session.ok_or_else(over)?;
+    if !hash::same(&hash::token(shown.expose()), begun_with) {
+        return Err(over());
+    }
+    match access::session(broker, &flow.workspace_id, shown).await {
+        Err(Error::Unauthenticated { .. }) => Err(over()),
+        found => found,
+    }
+}
+
+/// The user that the flow is for, where a program of its began it.
+async fn named(broker: &Broker, flow: &Flow) -> Result<Member> {
+    let (mut conn, workspace) = (broker.store.read().await?, &flow.workspace_id);
+    let name = flow.owner.key.as_deref().unwrap_or_default();
+    let found = conn.user_by_name(workspace, name).await?.filter(|user| user.disabled_at.is_none());
+    let denied = || Error::Denied { message: "its user can't sign in any more".to_owned() };
+    let user = found.ok_or_else(denied)?;
+    let teams = conn.teams_of(workspace, &user.id).await?;
+    Ok(Member { workspace_id: workspace.clone(), user, teams, by: By::Password })
+}

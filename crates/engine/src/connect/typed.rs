@@ -1,0 +1,178 @@
+//! Typed: a flow at a provider whose credential is typed in ends on our own page, not at a callback.
+//!
+//! The provider is asked before the flow is taken, so that a wrong key leaves the page as it was. Flow, connection and
+//! outcome are one transaction; the same form sent twice makes one connection, and its sender gets to the same place.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use super::{
+    FLOW_LIFE, REPEAT_LIFE,
+    finish::{End, outcome},
+    grant::Kept,
+    handoff::{self, Outcome, Refusal},
+    keys::{self, Accepted},
+    page::{Form, Opened, Wrong, take, used},
+    record::{self, Draft},
+};
+use crate::{
+    access::Member,
+    broker::Broker,
+    domain::{audit::Actor, connection::Connection, flow::Flow, workspace::Completion},
+    error::{Error, Result},
+    id::ConnectionId,
+    limit::{Limiter, Rate},
+    secret::{Secret, token},
+    store::Conn,
+    vault::{Sealed, hash},
+};
+
+/// How often the provider is asked on behalf of one flow: whoever guesses begins anew, and beginning is limited too.
+const TRIES: u32 = 20;
+
+/// What stands in place of a callback's hash in a flow that ended here. No hash of what was typed: that could be
+/// guessed from it.
+const SUBMITTED: &str = "submitted";
+
+/// How often credentials were tried, by flow.
+#[derive(Debug)]
+pub struct Tries(Limiter);
+
+impl Default for Tries {
+    fn default() -> Self {
+        Self(Limiter::new(Rate::Per { count: TRIES, window: FLOW_LIFE }))
+    }
+}
+
+/// Has the provider say whether it takes what was typed, and ends the flow if it does.
+pub(super) async fn finish(
+    broker: Arc<Broker>,
+    opened: Opened,
+    typed: BTreeMap<String, Secret>,
+) -> Result<Form> {
+    let broker = &broker;
+    let Opened { flow, integration, provider, .. } = &opened;
+    if broker.tries.0.take(flow.id.as_str(), broker.clock.now()).is_err() {
+        return give_up(broker, flow).await.map(Form::Back);
+    }
+    let accepted = keys::accept(broker, integration, provider, flow.inputs.clone(), &typed).await;
+    match accepted {
+        Ok(accepted) => conclude(broker, &opened, accepted).await.map(Form::Back),
+        Err(Error::Invalid { field, message }) if is_ours(&opened, field) => {
+            Ok(Form::Wrong(opened.ask(), Wrong::key(field, message)))
+        }
+        Err(Error::Provider { message, .. } | Error::TargetNotAllowed { message }) => {
+            tracing::warn!(flow = %flow.id, integration = %integration.id, %message, "a key could not be tried");
+            let text = "The service could not be reached to try it; try again later";
+            let field = keys::of(provider)?.fields.first().map_or("api_key", |field| field.key);
+            Ok(Form::Wrong(opened.ask(), Wrong::key(field, text.to_owned())))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether it is one of the fields that are typed in.
+fn is_ours(opened: &Opened, field: &str) -> bool {
+    opened.provider.keys().is_some_and(|keys| keys.fields.iter().any(|one| one.key == field))
+}
+
+/// How this very form ended when it was sent before, a moment ago and by the same browser; `None` when it was not.
+pub(super) fn again(broker: &Broker, flow: &Flow) -> Result<Option<Outcome>> {
+    let (Some(SUBMITTED), Some(taken_at)) = (flow.callback_hash.as_deref(), flow.taken_at) else {
+        return Ok(None);
+    };
+    if broker.clock.now().since(taken_at) > REPEAT_LIFE {
+        return Ok(None);
+    }
+    flow.outcome.as_ref().map(|sealed| outcome(broker, flow, sealed)).transpose()
+}
+
+/// Takes the flow and writes what came of it, at once.
+async fn conclude(broker: &Arc<Broker>, opened: &Opened, accepted: Accepted) -> Result<Outcome> {
+    let Opened { flow, workspace, integration, member, .. } = opened;
+    let ours = handoff::carries_code(&flow.handoff).then(token).transpose()?;
+    let end = Ending { broker, opened, code_hash: ours.as_ref().map(|code| hash::token(code.expose())) };
+    let connected =
+        |id: Option<&ConnectionId>| handoff::connected(flow, &workspace.settings, id, ours.as_ref());
+    let done = if flow.completion == Completion::Server {
+        let kept = Kept::Keys(accepted).seal(broker, flow)?;
+        let outcome = connected(None);
+        end.defer(kept, &outcome).await.map(|()| ("deferred", outcome))
+    } else {
+        let draft = Draft::of(flow, accepted, broker.clock.now());
+        let actor = member.as_ref().map_or(Actor::System, Member::actor);
+        let transaction = || end.record(&draft, actor.clone(), |id| connected(Some(id)));
+        let written = record::put(broker, integration, &draft, transaction).await;
+        written.map(|connection| ("connected", connected(Some(&connection.id))))
+    };
+    match done {
+        Ok((counted, outcome)) => {
+            broker.metrics.flow(counted);
+            Ok(outcome)
+        }
+        // Taken by another at the same time: the same form, sent twice.
+        Err(error) => match current(broker, flow).await? {
+            Some(outcome) => Ok(outcome),
+            None => Err(error),
+        },
+    }
+}
+
+async fn current(broker: &Broker, flow: &Flow) -> Result<Option<Outcome>> {
+    let found = broker.store.read().await?.any_flow(&flow.id).await?;
+    found.map_or(Ok(None), |flow| again(broker, &flow))
+}
+
+/// The end of a flow on our own page.
+struct Ending<'a> {
+    broker: &'a Arc<Broker>,
+    opened: &'a Opened,
+    code_hash: Option<String>,
+}
+
+impl Ending<'_> {
+    /// With a connection.
+    async fn record(
+        &self,
+        draft: &Draft,
+        actor: Actor,
+        outcome: impl Fn(&ConnectionId) -> Outcome,
+    ) -> Result<Connection> {
+        let mut conn = self.taken(actor).await?;
+        let written = record::write(self.broker, &mut conn, draft).await?;
+        let id = &written.connection.id;
+        let (code_hash, connection_id) = (self.code_hash.clone(), Some(id.clone()));
+        let end = End { provider_code: None, code_hash, connection_id };
+        end.write(self.broker, &mut conn, &self.opened.flow, &outcome(id)).await?;
+        conn.commit().await.map(|()| written.connection)
+    }
+
+    /// With what is to be recorded once the product's server vouches for the owner.
+    async fn defer(&self, kept: Sealed, outcome: &Outcome) -> Result<()> {
+        let mut conn = self.taken(Actor::System).await?;
+        let code_hash = self.code_hash.clone();
+        let end = End { provider_code: Some(kept), code_hash, connection_id: None };
+        end.write(self.broker, &mut conn, &self.opened.flow, outcome).await?;
+        conn.commit().await
+    }
+
+    async fn taken(&self, actor: Actor) -> Result<Conn> {
+        let now = self.broker.clock.now();
+        let mut conn = self.broker.store.begin(actor, now).await?;
+        if take(&mut conn, &self.opened.flow, SUBMITTED, now).await? { Ok(conn) } else { Err(used()) }
+    }
+}
+
+/// Too many tries: the flow is over.
+async fn give_up(broker: &Broker, flow: &Flow) -> Result<Outcome> {
+    let refusal = Refusal::of("access_denied", "the credentials were tried too often; begin again");
+    let outcome = handoff::refused(flow, refusal);
+    let now = broker.clock.now();
+    let mut conn = broker.store.begin(Actor::System, now).await?;
+    if !take(&mut conn, flow, "", now).await? {
+        return Err(used());
+    }
+    End::default().write(broker, &mut conn, flow, &outcome).await?;
+    conn.commit().await?;
+    broker.metrics.flow("refused");
+    Ok(outcome)
+}
