@@ -33,6 +33,14 @@ impl Known {
         }
     }
 
+    /// What it is: `user` or `team`.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::User(_) => "user",
+            Self::Team(_) => "team",
+        }
+    }
+
     /// What people call it.
     pub fn name(&self) -> &str {
         match self {
