@@ -51,10 +51,25 @@
 //! url = "https://…/x"
 //! headers = { authorization = "Bearer …" }          # every header that is set
 //!
+//! [[verify]]                                        # each call that verifies it, in order; needed where it is typed in
+//! [[verify_answers]]                                # optional: what such an answer says
+//! name = "a revoked key"
+//! status = 401
+//! body = '''{}'''
+//! verdict = "refused"                               # or works, ask_next, unknown
+//!
 //! [[limited]]                                       # optional: an answer that says "too often"
 //! status = 403
 //! headers = { x-ratelimit-remaining = "0", x-ratelimit-reset = "1800000060" }
 //! wait_ms = 60000
+//! ```
+//!
+//! Where a person types the credential in, there is no `authorize` and nothing of the token endpoint, but:
+//!
+//! ```toml
+//! [given]
+//! keys = { api_key = "…" }                          # what is typed, by the catalog's field names
+//! wrong = { api_key = ["pk_…"] }                    # what must not be taken, each in place of the one in `keys`
 //! ```
 
 use std::collections::BTreeMap;
@@ -74,8 +89,9 @@ pub(crate) struct Table {
     pub sources: Vec<String>,
     #[serde(default)]
     pub given: Given,
-    pub authorize: Authorize,
-    pub exchange: Sent,
+    pub authorize: Option<Authorize>,
+    pub exchange: Option<Sent>,
+    #[serde(default)]
     pub answers: Vec<Answer>,
     pub upgrade: Option<Sent>,
     #[serde(default)]
@@ -86,6 +102,10 @@ pub(crate) struct Table {
     pub identity: Option<Identity>,
     #[serde(default)]
     pub revoke: Vec<Sent>,
+    #[serde(default)]
+    pub verify: Vec<Sent>,
+    #[serde(default)]
+    pub verify_answers: Vec<VerifyAnswer>,
     pub call: Option<Call>,
     #[serde(default)]
     pub limited: Vec<Limited>,
@@ -98,6 +118,8 @@ pub(crate) struct Given {
     pub scopes: Vec<String>,
     pub callback: Texts,
     pub refused: BTreeMap<String, Vec<String>>,
+    pub keys: Texts,
+    pub wrong: BTreeMap<String, Vec<String>>,
 }
 
 #[derive(Deserialize)]
@@ -182,6 +204,16 @@ pub(crate) struct Call {
     pub path: String,
     pub url: String,
     pub headers: Texts,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct VerifyAnswer {
+    pub name: String,
+    #[serde(default = "ok")]
+    pub status: u16,
+    pub body: String,
+    pub verdict: String,
 }
 
 #[derive(Deserialize)]

@@ -1,4 +1,8 @@
-//! One connection, from the authorization URL to its end, as the engine makes its steps.
+//! One connection, from the authorization URL to its end, as the engine makes its steps. Where the credential is typed
+//! in: [`typed`].
+
+#[path = "typed.rs"]
+mod typed;
 
 use std::collections::BTreeMap;
 
@@ -54,6 +58,9 @@ impl Walk<'_> {
         }
         self.check_given();
         self.check_refused();
+        if let Some(keys) = self.provider.keys() {
+            return self.typed(keys);
+        }
         self.step("authorize", Self::authorize);
         self.step("callback", Self::callback);
         self.step("exchange", Self::exchange);
@@ -73,6 +80,9 @@ impl Walk<'_> {
         };
         self.values.extend(tokens.saved.clone());
         self.step("identity", |walk| walk.identity(&tokens));
+        if !self.table.verify.is_empty() {
+            self.step("verify", |walk| walk.verify(&tokens));
+        }
         self.step("call", |walk| walk.call(&tokens));
         self.step("refresh", |walk| walk.refresh(tokens.clone()));
         self.step("revoke", |walk| walk.revoke(&tokens));
@@ -135,7 +145,8 @@ impl Walk<'_> {
             extra: &Texts::new(),
         };
         let url = authorize::url(oauth2, &request).map_err(|e| e.to_string())?;
-        self.out.text("authorize.url", &self.table.authorize.url, &url);
+        let expected = self.table.authorize.as_ref().ok_or("[authorize] is missing")?;
+        self.out.text("authorize.url", &expected.url, &url);
         Ok(())
     }
 
@@ -174,7 +185,8 @@ impl Walk<'_> {
         let client = self.client(oauth2);
         let request = token::exchange(oauth2, url, &client, &code, REDIRECT_URI, Some(&verifier), &extra)
             .map_err(|e| e.to_string())?;
-        self.out.request("exchange", &self.table.exchange, &request);
+        let expected = self.table.exchange.as_ref().ok_or("[exchange] is missing")?;
+        self.out.request("exchange", expected, &request);
         for answer in &self.table.answers {
             let read = self.read(answer, None);
             self.out.answer(&format!("answers, {}", answer.name), answer, &read);
