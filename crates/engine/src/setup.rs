@@ -123,6 +123,15 @@ pub async fn redirect_uri(to: &mut Change<'_>, workspace: &WorkspaceId, uri: &st
     Ok(true)
 }
 
+/// Gives a workspace exactly these origins, at which its own users reach us. `false` when it had them already.
+///
+/// # Errors
+/// `Invalid` unless each is an origin as [`check::host_origin`] describes; `Conflict` when another workspace has one.
+pub async fn hosts(to: &mut Change<'_>, workspace: &WorkspaceId, origins: &[String]) -> Result<bool> {
+    origins.iter().try_for_each(|origin| check::host_origin(origin))?;
+    to.conn.set_workspace_hosts(workspace, origins).await
+}
+
 /// An API key to be.
 pub struct NewApiKey {
     /// What the operator calls it.

@@ -130,21 +130,26 @@ pub fn url(field: &'static str, text: &str) -> Result<Url> {
 
 /// A workspace's settings: allowed origins are origins.
 pub fn settings(settings: &Settings) -> Result<()> {
-    for origin in &settings.allowed_origins {
-        let same = Url::parse(origin).is_ok_and(|url| {
-            matches!(url.scheme(), "http" | "https") && url.origin().ascii_serialization() == *origin
-        });
-        if !same {
-            return Err(Error::invalid(
-                "settings.allowed_origins",
-                format!(
-                    "must be origins such as https://app.example, without a slash at the end: {}",
-                    shown(origin)
-                ),
-            ));
-        }
+    settings.allowed_origins.iter().try_for_each(|it| origin("settings.allowed_origins", it))
+}
+
+/// The origin of a host of ours: https, or http on loopback.
+pub fn host_origin(text: &str) -> Result<()> {
+    url("hosts", text)?;
+    origin("hosts", text)
+}
+
+/// An origin, spelled as browsers spell it.
+fn origin(field: &'static str, text: &str) -> Result<()> {
+    let same = Url::parse(text).is_ok_and(|url| {
+        matches!(url.scheme(), "http" | "https") && url.origin().ascii_serialization() == *text
+    });
+    if same {
+        return Ok(());
     }
-    Ok(())
+    let message =
+        format!("must be origins such as https://app.example, without a slash at the end: {}", shown(text));
+    Err(Error::invalid(field, message))
 }
 
 /// A user name: one line without spaces.

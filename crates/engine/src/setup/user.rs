@@ -1,7 +1,7 @@
 //! Users: made, changed, let in and shut out.
 //!
 //! Only permissions that there are can be given; one that was stored before it went out of use is kept until it is
-//! taken away. What a change ends (the user's sessions and tokens) ends in the same unit of work.
+//! taken away. What a change ends (the user's sessions) ends in the same unit of work.
 
 use super::{Change, check};
 use crate::{
@@ -66,7 +66,7 @@ pub struct UserEdit {
     pub superuser: Option<bool>,
     /// Everything else that it may do.
     pub permissions: Option<Vec<String>>,
-    /// Whether it is shut out. Ends its sessions and tokens.
+    /// Whether it is shut out. Ends its sessions; its tokens stop for as long.
     pub disabled: Option<bool>,
 }
 

@@ -9,7 +9,6 @@ use claviger_engine::{
     id::ApiKeyId,
     setup::{self, Change, NewApiKey},
     time::system_now,
-    vault::{KeyRing, Vault},
 };
 
 use super::open;
@@ -71,9 +70,7 @@ pub(super) async fn run(command: Command, settings: &Settings) -> anyhow::Result
             };
             let expires_at =
                 expires_in_days.map(|days| now.plus(Duration::from_secs(u64::from(days) * 86_400)));
-            // A key is hashed, not sealed: any vault will do.
-            let vault = Vault::new(KeyRing::parse(KeyRing::generate()?.expose())?);
-            let catalog = open::catalog()?;
+            let (vault, catalog) = (open::idle_vault()?, open::catalog()?);
             let mut to = Change { conn: &mut conn, vault: &vault, catalog: &catalog, now };
             let new = NewApiKey { name, scopes: read_scopes(&scopes)?, integration_id, expires_at };
             let (key, text) = setup::api_key(&mut to, &workspace, new).await?;

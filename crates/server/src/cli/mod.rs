@@ -24,6 +24,8 @@ pub mod open;
 mod openapi;
 mod sandbox;
 mod serve;
+mod team;
+mod token;
 mod user;
 mod workspace;
 
@@ -65,6 +67,12 @@ enum Command {
     /// Users, who sign in at the Informer-style door
     #[command(subcommand)]
     User(user::Command),
+    /// Teams of users
+    #[command(subcommand)]
+    Team(team::Command),
+    /// Users' API tokens
+    #[command(subcommand)]
+    Token(token::Command),
     /// Root keys
     #[command(subcommand)]
     Key(key::Command),
@@ -113,6 +121,8 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Workspace(command) => workspace::run(command, &settings).await,
         Command::ApiKey(command) => api_key::run(command, &settings).await,
         Command::User(command) => user::run(command, &settings).await,
+        Command::Team(command) => team::run(command, &settings).await,
+        Command::Token(command) => token::run(command, &settings).await,
         Command::Sandbox(args) => sandbox::run(args, &settings).await,
         Command::Key(command) => key::run(command, &settings).await,
         Command::Catalog(_) | Command::Openapi(_) => Ok(ExitCode::SUCCESS),

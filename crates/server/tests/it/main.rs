@@ -22,6 +22,7 @@ mod management;
 mod metrics;
 mod openapi;
 mod pages;
+mod people_commands;
 mod provider_faults;
 mod proxy;
 mod quirks;

@@ -8,6 +8,7 @@ use anyhow::{Context as _, anyhow};
 use claviger_engine::{
     domain::{
         integration::{CallbackKind, Config, Mode},
+        share,
         workspace::Completion,
     },
     secret::Secret,
@@ -34,12 +35,17 @@ pub(super) struct Workspace {
     pub(super) settings: Settings,
     #[serde(default)]
     pub(super) redirect_uris: Vec<String>,
+    /// The origins at which its own users reach us.
+    #[serde(default)]
+    pub(super) hosts: Vec<String>,
     #[serde(default)]
     pub(super) api_keys: Vec<ApiKey>,
     #[serde(default)]
     pub(super) integrations: Vec<Integration>,
     #[serde(default)]
     pub(super) users: Vec<User>,
+    #[serde(default)]
+    pub(super) teams: Vec<Team>,
     #[serde(default)]
     pub(super) webhooks: Vec<Webhook>,
 }
@@ -72,6 +78,12 @@ pub(super) struct Integration {
     pub(super) key: String,
     pub(super) provider: String,
     pub(super) name: Option<String>,
+    /// Absent: left as it is, here and for what follows until `mode`.
+    pub(super) description: Option<String>,
+    pub(super) tags: Option<Vec<String>>,
+    /// A user's name or `team:` and a team's slug.
+    pub(super) owner: Option<String>,
+    pub(super) shares: Option<Vec<Share>>,
     pub(super) mode: Option<Mode>,
     pub(super) client_id: Option<Secret>,
     pub(super) client_secret: Option<Secret>,
@@ -84,11 +96,41 @@ pub(super) struct Integration {
     pub(super) config: Config,
 }
 
+/// With whom an integration is shared, and how far.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Share {
+    /// A user's name or `team:` and a team's slug.
+    pub(super) principal: String,
+    pub(super) level: Level,
+}
+
+/// As the file spells [`share::Level`].
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Level {
+    Use,
+    Edit,
+    Manage,
+}
+
+impl From<Level> for share::Level {
+    fn from(level: Level) -> Self {
+        match level {
+            Level::Use => Self::Use,
+            Level::Edit => Self::Edit,
+            Level::Manage => Self::Manage,
+        }
+    }
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct User {
     /// By which it is found again.
     pub(super) username: String,
+    /// Absent: left as it is, as the address and the password.
+    pub(super) display_name: Option<String>,
     pub(super) email: Option<String>,
     pub(super) password: Option<Secret>,
     #[serde(default)]
@@ -97,6 +139,17 @@ pub(super) struct User {
     pub(super) permissions: Vec<String>,
     #[serde(default)]
     pub(super) disabled: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Team {
+    /// Its slug, by which it is found again.
+    pub(super) id: String,
+    /// Absent: left as it is; of a new team the slug.
+    pub(super) name: Option<String>,
+    /// Users' names. Absent: left as they are.
+    pub(super) members: Option<Vec<String>>,
 }
 
 #[derive(Deserialize)]
@@ -187,9 +240,11 @@ fn unique(wanted: &Wanted) -> anyhow::Result<()> {
     for w in &wanted.workspaces {
         let at = format!("workspace {}", w.client_id);
         once(&format!("{at}: redirect_uris"), w.redirect_uris.clone())?;
+        once(&format!("{at}: hosts"), w.hosts.clone())?;
         once(&format!("{at}: api_keys"), w.api_keys.iter().map(|k| k.name.clone()).collect())?;
         once(&format!("{at}: integrations"), w.integrations.iter().map(|i| i.key.clone()).collect())?;
         once(&format!("{at}: users"), w.users.iter().map(|u| u.username.to_lowercase()).collect())?;
+        once(&format!("{at}: teams"), w.teams.iter().map(|t| t.id.clone()).collect())?;
         once(&format!("{at}: webhooks"), w.webhooks.iter().map(|h| h.name.clone()).collect())?;
     }
     Ok(())
@@ -197,6 +252,10 @@ fn unique(wanted: &Wanted) -> anyhow::Result<()> {
 
 /// The reader's message quotes a value of the wrong type, which may be a secret in the wrong place.
 fn without_values(message: &str) -> String {
+    if message.starts_with("unknown variant") {
+        let expected = message.rsplit_once("expected ").map_or("something else", |(_, expected)| expected);
+        return format!("must be {expected}");
+    }
     for kind in ["string", "integer", "floating point", "boolean"] {
         let begin = format!("invalid type: {kind}");
         if let Some(rest) = message.strip_prefix(&begin) {

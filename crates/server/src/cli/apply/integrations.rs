@@ -74,9 +74,11 @@ async fn update(
         (None, _) => false,
     };
     let asked = asked(wish);
-    // What the file leaves open stays as it is: the name, the mode, the callback.
+    // What the file leaves open stays as it is: the name, what describes it, the mode, the callback.
     let asked = NewIntegration {
         name: Some(asked.name.unwrap_or_else(|| was.name.clone())),
+        description: if wish.description.is_some() { asked.description } else { was.description.clone() },
+        tags: if wish.tags.is_some() { asked.tags } else { was.tags.clone() },
         mode: wish.mode.unwrap_or(was.mode),
         callback: Some(asked.callback.unwrap_or(was.callback)),
         ..asked
@@ -85,6 +87,8 @@ async fn update(
     for (field, differs) in [
         ("provider", asked.provider != was.provider),
         ("name", asked.name.as_deref() != Some(was.name.as_str())),
+        ("description", asked.description != was.description),
+        ("tags", asked.tags != was.tags),
         ("mode", asked.mode != was.mode),
         ("client_id", asked.client_id != was.client_id),
         ("client_secret", secret_differs),
@@ -114,8 +118,8 @@ fn asked(wish: &file::Integration) -> NewIntegration {
         key: wish.key.clone(),
         provider: wish.provider.clone(),
         name: wish.name.clone(),
-        description: None,
-        tags: Vec::new(),
+        description: wish.description.clone().filter(|text| !text.is_empty()),
+        tags: wish.tags.clone().unwrap_or_default(),
         mode: wish.mode.unwrap_or(Mode::PerUser),
         client_id: wish.client_id.as_ref().map(Secret::expose).map(str::to_owned),
         client_secret: wish.client_secret.clone(),

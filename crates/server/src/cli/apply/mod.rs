@@ -15,10 +15,14 @@ mod file;
 mod integrations;
 mod keys;
 mod people;
+#[cfg(test)]
+mod people_tests;
 mod plan;
+mod sharing;
 #[cfg(test)]
 mod tests;
 mod told;
+mod webhooks;
 
 #[derive(clap::Args)]
 pub(super) struct Args {

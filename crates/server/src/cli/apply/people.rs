@@ -1,16 +1,16 @@
-//! The users and webhook endpoints of one workspace, made what the file says.
+//! The users and teams of one workspace, made what the file says.
 
-use anyhow::{Context as _, anyhow};
+use anyhow::Context as _;
 use claviger_engine::{
-    domain::{event::EventKind, user::User, webhook::Endpoint, workspace::Workspace},
-    setup::{self, Change, NewUser, NewWebhook, WebhookEdit, check},
+    domain::{user::User, workspace::Workspace},
+    setup::{self, Change, NewUser, UserEdit},
     store::Page,
     vault::hash,
 };
 
 use super::{file, plan::Steps};
 
-/// More users or endpoints than a file is for.
+/// More users or teams than a file is for.
 const ALL: Page = Page { offset: 0, limit: 1_000_000 };
 
 /// Users. One that the file no longer names is disabled, not removed: what it did stays signed by it.
@@ -32,7 +32,8 @@ pub(super) async fn users(
     if prune {
         for was in to.conn.users(&workspace.id, &ALL).await?.iter().filter(|was| was.disabled_at.is_none()) {
             if !wishes.iter().any(|w| w.username.to_lowercase() == was.username.to_lowercase()) {
-                to.conn.disable_user(&workspace.id, &was.id, Some(to.now)).await?;
+                let disable = UserEdit { disabled: Some(true), ..UserEdit::default() };
+                setup::update_user(to, was, disable).await?;
                 steps.removed(format_args!(
                     "workspace {}: user {} (disabled)",
                     workspace.client_id, was.username
@@ -46,16 +47,15 @@ pub(super) async fn users(
 async fn create_user(to: &mut Change<'_>, workspace: &Workspace, wish: &file::User) -> anyhow::Result<()> {
     let new = NewUser {
         username: wish.username.clone(),
-        display_name: None,
+        display_name: wish.display_name.clone(),
         email: wish.email.clone(),
         password: wish.password.clone(),
         superuser: wish.superuser,
         permissions: wish.permissions.clone(),
     };
     let made = setup::user(to, &workspace.id, new).await?;
-    if wish.disabled {
-        to.conn.disable_user(&workspace.id, &made.id, Some(to.now)).await?;
-    }
+    let edit = UserEdit { disabled: Some(wish.disabled), ..UserEdit::default() };
+    setup::update_user(to, &made, edit).await?;
     Ok(())
 }
 
@@ -64,125 +64,103 @@ async fn update_user(
     was: &User,
     wish: &file::User,
 ) -> anyhow::Result<Vec<&'static str>> {
-    let now = User {
-        email: wish.email.as_deref().map(check::email).transpose()?,
-        superuser: wish.superuser,
-        permissions: wish.permissions.clone(),
-        disabled_at: if wish.disabled { was.disabled_at.or(Some(to.now)) } else { None },
-        ..was.clone()
+    let matches =
+        |plain| was.password_hash.as_deref().is_some_and(|hash| hash::password_matches(plain, hash));
+    let edit = UserEdit {
+        display_name: wish.display_name.clone(),
+        email: wish.email.clone(),
+        password_hash: match &wish.password {
+            Some(plain) if !matches(plain) => Some(setup::password_hash(plain.clone()).await?),
+            _ => None,
+        },
+        superuser: Some(wish.superuser),
+        permissions: Some(wish.permissions.clone()),
+        disabled: Some(wish.disabled),
     };
+    let now = setup::update_user(to, was, edit).await?;
     let mut fields = Vec::new();
     for (field, differs) in [
+        ("display_name", now.display_name != was.display_name),
         ("email", now.email != was.email),
         ("superuser", now.superuser != was.superuser),
-        ("permissions", now.permissions != was.permissions),
+        ("permissions", sorted(&now.permissions) != sorted(&was.permissions)),
         ("disabled", now.disabled_at.is_some() != was.disabled_at.is_some()),
+        ("password", now.password_hash != was.password_hash),
     ] {
         if differs {
             fields.push(field);
         }
     }
-    if !fields.is_empty() {
-        to.conn.update_user(&was.workspace_id, &now).await?;
-    }
-    if let Some(password) = &wish.password {
-        let matches = was.password_hash.as_deref().is_some_and(|hash| hash::password_matches(password, hash));
-        if !matches {
-            let hash = setup::password_hash(password.clone()).await?;
-            to.conn.set_user_password(&was.workspace_id, &was.id, &hash).await?;
-            fields.push("password");
-        }
-    }
     Ok(fields)
 }
 
-/// Webhook endpoints.
-pub(super) async fn webhooks(
+fn sorted(names: &[String]) -> Vec<String> {
+    let mut sorted = names.to_vec();
+    sorted.sort();
+    sorted
+}
+
+/// Teams, with who is in them. One that is removed takes its shares with it.
+pub(super) async fn teams(
     to: &mut Change<'_>,
     workspace: &Workspace,
-    wishes: &[file::Webhook],
+    wishes: &[file::Team],
     prune: bool,
     steps: &mut Steps,
 ) -> anyhow::Result<()> {
-    let there = to.conn.endpoints(&workspace.id, &ALL).await?;
     for wish in wishes {
-        let name = format!("workspace {}: webhook {}", workspace.client_id, wish.name);
-        let same: Vec<_> = there.iter().filter(|e| e.name == wish.name).collect();
-        anyhow::ensure!(same.len() < 2, "{name}: several have this name: rename all but one first");
-        match same.first() {
+        let name = format!("workspace {}: team {}", workspace.client_id, wish.id);
+        match to.conn.team(&workspace.id, &wish.id).await? {
             None => {
-                create_webhook(to, workspace, wish).await.with_context(|| name.clone())?;
+                let called = wish.name.as_deref().unwrap_or(&wish.id);
+                setup::team(to, &workspace.id, &wish.id, called).await.with_context(|| name.clone())?;
                 steps.made(&name);
             }
-            Some(was) => {
-                let fields = update_webhook(to, was, wish).await.with_context(|| name.clone())?;
-                steps.changed(&name, &fields);
+            Some(_) => {
+                if let Some(called) = &wish.name {
+                    let renamed = setup::rename_team(to, &workspace.id, &wish.id, called).await;
+                    let field: &[&str] = if renamed.with_context(|| name.clone())? { &["name"] } else { &[] };
+                    steps.changed(&name, field);
+                }
+            }
+        }
+        if let Some(wanted) = &wish.members {
+            members(to, workspace, &wish.id, wanted, prune, steps).await.with_context(|| name.clone())?;
+        }
+    }
+    if prune {
+        for was in to.conn.teams(&workspace.id, &ALL).await? {
+            if !wishes.iter().any(|wish| wish.id == was.id) {
+                to.conn.delete_team(&workspace.id, &was.id).await?;
+                steps.removed(format_args!("workspace {}: team {}", workspace.client_id, was.id));
             }
         }
     }
-    for was in there.iter().filter(|was| prune && !wishes.iter().any(|w| w.name == was.name)) {
-        to.conn.delete_endpoint(&workspace.id, &was.id).await?;
-        steps.removed(format_args!("workspace {}: webhook {}", workspace.client_id, was.name));
-    }
     Ok(())
 }
 
-async fn create_webhook(
+async fn members(
     to: &mut Change<'_>,
     workspace: &Workspace,
-    wish: &file::Webhook,
+    team: &str,
+    wanted: &[String],
+    prune: bool,
+    steps: &mut Steps,
 ) -> anyhow::Result<()> {
-    let new = NewWebhook {
-        name: wish.name.clone(),
-        url: wish.url.clone(),
-        events: events(wish)?,
-        secret: wish.secret.clone(),
-    };
-    let (made, _) = setup::webhook(to, &workspace.id, new).await?;
-    if wish.disabled {
-        let edit = WebhookEdit { active: Some(false), ..WebhookEdit::default() };
-        setup::update_webhook(to, &made, edit).await?;
-    }
-    Ok(())
-}
-
-async fn update_webhook(
-    to: &mut Change<'_>,
-    was: &Endpoint,
-    wish: &file::Webhook,
-) -> anyhow::Result<Vec<&'static str>> {
-    let mut wanted = events(wish)?;
-    let mut stored = was.events.clone();
-    for kinds in [&mut wanted, &mut stored] {
-        kinds.sort_by_key(|kind| kind.as_str());
-        kinds.dedup();
-    }
-    let edit = WebhookEdit {
-        url: Some(wish.url.clone()),
-        events: (stored != wanted).then_some(wanted),
-        secret: wish.secret.clone(),
-        active: Some(!wish.disabled),
-        ..WebhookEdit::default()
-    };
-    let now = setup::update_webhook(to, was, edit).await?;
-    let mut fields = Vec::new();
-    for (field, differs) in [
-        ("url", now.url != was.url),
-        ("events", now.events != was.events),
-        ("disabled", now.disabled_at.is_some() != was.disabled_at.is_some()),
-        ("secret", now.secret != was.secret),
-    ] {
-        if differs {
-            fields.push(field);
+    let name = format!("workspace {}: team {team}", workspace.client_id);
+    for username in wanted {
+        let joined = setup::join_team(to, &workspace.id, team, username).await;
+        if joined.with_context(|| format!("members: {username}"))? {
+            steps.made(format_args!("{name}: member {username}"));
         }
     }
-    Ok(fields)
-}
-
-fn events(wish: &file::Webhook) -> anyhow::Result<Vec<EventKind>> {
-    let known = || EventKind::ALL.map(EventKind::as_str).join(", ");
-    wish.events
-        .iter()
-        .map(|text| EventKind::parse(text).ok_or_else(|| anyhow!("events: {text:?} is none of {}", known())))
-        .collect()
+    if prune {
+        for was in to.conn.team_members(&workspace.id, team, &ALL).await? {
+            if !wanted.iter().any(|username| username.trim().to_lowercase() == was.username.to_lowercase()) {
+                to.conn.remove_team_member(&workspace.id, team, &was.id).await?;
+                steps.removed(format_args!("{name}: member {}", was.username));
+            }
+        }
+    }
+    Ok(())
 }

@@ -1,7 +1,8 @@
 //! Compares what is with what is wanted, and makes it so, step by step.
 //!
 //! Each step is a line for the operator: `+` made, `~` changed, `-` removed, and never a secret. Workspaces,
-//! their settings and redirect URIs are here; the rest is in `integrations` and `people`.
+//! their settings, redirect URIs and hosts are here; the rest is in files of its own. Users and teams come before
+//! what is shared with them.
 
 use std::fmt::Display;
 
@@ -12,7 +13,7 @@ use claviger_engine::{
     vault::hash,
 };
 
-use super::{file, integrations, keys, people};
+use super::{file, integrations, keys, people, sharing, webhooks};
 
 /// What was done, in order.
 #[derive(Default)]
@@ -81,10 +82,13 @@ async fn one(
         }
     };
     redirect_uris(to, &workspace, wish, prune, steps).await?;
+    hosts(to, &workspace, wish, prune, steps).await?;
     integrations::apply(to, &workspace, &wish.integrations, prune, steps).await?;
     keys::apply(to, &workspace, &wish.api_keys, prune, steps).await?;
     people::users(to, &workspace, &wish.users, prune, steps).await?;
-    people::webhooks(to, &workspace, &wish.webhooks, prune, steps).await
+    people::teams(to, &workspace, &wish.teams, prune, steps).await?;
+    sharing::apply(to, &workspace, &wish.integrations, prune, steps).await?;
+    webhooks::apply(to, &workspace, &wish.webhooks, prune, steps).await
 }
 
 async fn update(
@@ -149,6 +153,27 @@ async fn redirect_uris(
                 steps.removed(format_args!("workspace {}: redirect URI {uri}", workspace.client_id));
             }
         }
+    }
+    Ok(())
+}
+
+/// The origins at which its own users reach us.
+async fn hosts(
+    to: &mut Change<'_>,
+    workspace: &Workspace,
+    wish: &file::Workspace,
+    prune: bool,
+    steps: &mut Steps,
+) -> anyhow::Result<()> {
+    let there = to.conn.workspace_hosts(&workspace.id).await?;
+    let (stay, go): (Vec<_>, Vec<_>) = there.into_iter().partition(|it| !prune || wish.hosts.contains(it));
+    let new: Vec<_> = wish.hosts.iter().filter(|it| !stay.contains(it)).cloned().collect();
+    setup::hosts(to, &workspace.id, &[stay, new.clone()].concat()).await.context("hosts")?;
+    for origin in new {
+        steps.made(format_args!("workspace {}: host {origin}", workspace.client_id));
+    }
+    for origin in go {
+        steps.removed(format_args!("workspace {}: host {origin}", workspace.client_id));
     }
     Ok(())
 }

@@ -48,15 +48,15 @@ workspaces:
         secret: canary-webhook-secret-0001
 "#;
 
-struct Room {
-    store: Store,
+pub(super) struct Room {
+    pub(super) store: Store,
     vault: Vault,
     catalog: Catalog,
     dir: tempfile::TempDir,
 }
 
 impl Room {
-    async fn new() -> Self {
+    pub(super) async fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("github.secret"), "canary-secret-2\n").unwrap();
         let store = Store::open(&format!("sqlite://{}", dir.path().join("a.db").display())).await.unwrap();
@@ -65,7 +65,7 @@ impl Room {
         Self { store, vault, catalog: Catalog::builtin().unwrap(), dir }
     }
 
-    async fn apply(&self, text: &str, prune: bool, commit: bool) -> anyhow::Result<Vec<String>> {
+    pub(super) async fn apply(&self, text: &str, prune: bool, commit: bool) -> anyhow::Result<Vec<String>> {
         let wanted = file::parse(text, self.dir.path())?;
         let now = Millis(1_767_323_045_678);
         let mut conn = self.store.begin(Actor::Cli, now).await?;
@@ -77,7 +77,7 @@ impl Room {
         Ok(steps)
     }
 
-    async fn refusal(&self, text: &str) -> String {
+    pub(super) async fn refusal(&self, text: &str) -> String {
         format!("{:#}", self.apply(text, false, true).await.unwrap_err())
     }
 }

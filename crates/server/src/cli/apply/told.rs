@@ -1,5 +1,7 @@
 //! What `apply` tells when it is done: its steps, and the callback URLs to register at the providers.
 
+use std::iter;
+
 use claviger_engine::{
     id::{IntegrationId, WorkspaceId},
     setup::Change,
@@ -29,7 +31,9 @@ pub(super) struct Workspace {
 struct Integration {
     id: IntegrationId,
     key: String,
-    callback_url: String,
+    /// What to register at the provider: at the public URL and at each host of the workspace. None where nobody is
+    /// sent back, for the credential is typed in.
+    callback_urls: Vec<String>,
 }
 
 /// The file's workspaces with their integrations.
@@ -41,16 +45,18 @@ pub(super) async fn gather(
     let mut all = Vec::new();
     for wish in &wanted.workspaces {
         let Some(there) = to.conn.any_workspace_by_client_id(&wish.client_id).await? else { continue };
-        let integrations = to.conn.integrations(&there.id, &ALL).await?.into_iter().map(|i| Integration {
-            callback_url: format!("{public_url}{}", i.callback.path(&i.id)),
-            id: i.id,
-            key: i.key,
-        });
-        all.push(Workspace {
-            integrations: integrations.collect(),
-            id: there.id,
-            client_id: there.client_id,
-        });
+        let hosts = to.conn.workspace_hosts(&there.id).await?;
+        let origins =
+            || iter::once(public_url).chain(hosts.iter().map(String::as_str).filter(|it| *it != public_url));
+        let mut integrations = Vec::new();
+        for found in to.conn.integrations(&there.id, &ALL).await? {
+            let typed = to.catalog.get(&found.provider).is_some_and(|provider| provider.oauth2().is_none());
+            let path = found.callback.path(&found.id);
+            let callback_urls =
+                origins().filter(|_| !typed).map(|origin| format!("{origin}{path}")).collect();
+            integrations.push(Integration { id: found.id, key: found.key, callback_urls });
+        }
+        all.push(Workspace { integrations, id: there.id, client_id: there.client_id });
     }
     Ok(all)
 }
@@ -67,9 +73,14 @@ impl Told {
             (n, false) => format!("{n} done"),
         })?;
         for workspace in &self.workspaces {
-            for Integration { id, key, callback_url } in &workspace.integrations {
+            for Integration { id, key, callback_urls } in &workspace.integrations {
+                let register = match callback_urls.as_slice() {
+                    [] => String::new(),
+                    [one] => format!("; register this callback URL at the provider: {one}"),
+                    all => format!("; register these callback URLs at the provider: {}", all.join(" ")),
+                };
                 out::line(format_args!(
-                    "workspace {}: integration {key} is {id}; register this callback URL at the provider: {callback_url}",
+                    "workspace {}: integration {key} is {id}{register}",
                     workspace.client_id
                 ))?;
             }
@@ -79,8 +90,10 @@ impl Told {
 
     /// For a program.
     pub(super) fn json(&self, dry_run: bool) -> anyhow::Result<()> {
-        let integration =
-            |i: &Integration| json!({ "key": i.key, "id": i.id.as_str(), "callback_url": i.callback_url });
+        let integration = |i: &Integration| {
+            let first = i.callback_urls.first();
+            json!({ "key": i.key, "id": i.id.as_str(), "callback_url": first, "callback_urls": i.callback_urls })
+        };
         let workspace = |w: &Workspace| {
             let integrations: Vec<_> = w.integrations.iter().map(integration).collect();
             json!({ "client_id": w.client_id, "id": w.id.as_str(), "integrations": integrations })

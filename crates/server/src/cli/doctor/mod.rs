@@ -9,6 +9,7 @@ use crate::{config::Settings, out};
 
 mod keys;
 mod network;
+mod people;
 mod state;
 #[cfg(test)]
 mod tests;

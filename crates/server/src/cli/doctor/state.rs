@@ -1,4 +1,4 @@
-//! Database and clock; the keys are [`super::keys`]'s.
+//! Database and clock; the keys are [`super::keys`]'s, sign-in is [`super::people`]'s.
 
 use std::{path::Path, time::Duration};
 
@@ -7,7 +7,7 @@ use claviger_engine::{
     time::{Millis, system_now},
 };
 
-use super::{Finding, keys};
+use super::{Finding, keys, people};
 use crate::{cli::open, config::Settings};
 
 /// Clocks that differ by more than this are worth a word, and by more than the other, a failure.
@@ -25,6 +25,7 @@ pub(super) async fn check(settings: &Settings) -> Vec<Finding> {
     }
     findings.extend(keys::check(settings, store.as_ref()).await);
     if let Some(store) = store {
+        findings.extend(people::check(settings, &store).await);
         store.close().await;
     }
     findings

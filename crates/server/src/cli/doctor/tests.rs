@@ -2,7 +2,7 @@
 
 use claviger_engine::{
     domain::audit::Actor,
-    setup::{self, Change, NewWorkspace},
+    setup::{self, Change, NewUser, NewWorkspace},
     store::Store,
     time::Millis,
     vault::KeyRing,
@@ -65,6 +65,58 @@ async fn the_right_key_is_told_from_a_wrong_one() {
             "{findings:?}"
         );
     }
+}
+
+#[tokio::test]
+async fn users_whom_no_host_leads_to_are_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let url = format!("sqlite://{}", dir.path().join("a.db").display());
+    let store = Store::open(&url).await.unwrap();
+    store.migrate().await.unwrap();
+    let (vault, catalog) = (open::idle_vault().unwrap(), open::catalog().unwrap());
+    let mut conn = store.begin(Actor::Cli, Millis(1)).await.unwrap();
+    let mut to = Change { conn: &mut conn, vault: &vault, catalog: &catalog, now: Millis(1) };
+    let mut made = Vec::new();
+    for client_id in ["acme", "bolt"] {
+        let new =
+            NewWorkspace { name: "A".into(), client_id: Some(client_id.into()), ..NewWorkspace::default() };
+        made.push(setup::workspace(&mut to, new).await.unwrap().0.id);
+    }
+    conn.commit().await.unwrap();
+    let look = async |default: &str| {
+        let pairs = [("CLAVIGER_DATABASE_URL", url.as_str()), ("CLAVIGER_DEFAULT_WORKSPACE", default)];
+        people::check(&settings(&pairs), &store).await
+    };
+    assert_eq!(look("").await, [], "there are no users");
+
+    let mut conn = store.begin(Actor::Cli, Millis(2)).await.unwrap();
+    let mut to = Change { conn: &mut conn, vault: &vault, catalog: &catalog, now: Millis(2) };
+    for workspace in &made {
+        let user = NewUser {
+            username: "ada".into(),
+            display_name: None,
+            email: None,
+            password: None,
+            superuser: false,
+            permissions: Vec::new(),
+        };
+        setup::user(&mut to, workspace, user).await.unwrap();
+    }
+    conn.commit().await.unwrap();
+    let both = look("").await;
+    assert_eq!(verdicts(&both, "sign-in"), [Verdict::Warning]);
+    assert!(both[0].says.contains("acme, bolt"), "{both:?}");
+    let other = look("acme").await;
+    assert_eq!(verdicts(&other, "sign-in"), [Verdict::Warning]);
+    assert!(other[0].says.contains("bolt") && !other[0].says.contains("acme"), "{other:?}");
+    assert_eq!(verdicts(&look("none").await, "sign-in"), [Verdict::Failure, Verdict::Warning]);
+
+    let mut conn = store.begin(Actor::Cli, Millis(3)).await.unwrap();
+    conn.set_workspace_hosts(&made[1], &["https://bolt.example".to_owned()]).await.unwrap();
+    conn.commit().await.unwrap();
+    assert_eq!(verdicts(&look("acme").await, "sign-in"), [Verdict::Fine]);
+    assert_eq!(verdicts(&look("").await, "sign-in"), [Verdict::Warning], "acme has none yet");
+    store.close().await;
 }
 
 #[cfg(unix)]
