@@ -13,11 +13,11 @@ use tower_http::catch_panic::CatchPanicLayer;
 use crate::{
     app::App,
     health,
-    hosted::{callback, connect, landing},
+    hosted::{callback, connect, done, landing},
     http::{count, request_id},
     surface::{
         bundleup::{self, connections, deliveries, error, integrations, not_yet, webhooks},
-        informer,
+        informer::{self, icons, owner, shares},
     },
 };
 
@@ -37,11 +37,13 @@ pub fn app(app: App) -> Router {
         .route("/v1/mcp", any(not_yet::mcp))
         .route("/mcp", any(not_yet::mcp))
         .merge(informer())
+        .merge(pictures())
         // Pages of ours, for every door.
         .route("/oauth2/callback", get(callback::shared).post(callback::posted))
         .route("/oauth2/callback/{integration_id}", get(callback::own).post(callback::posted))
         .route("/oauth-callback", get(callback::oauth_callback).post(callback::posted))
-        .route("/connect/{flow}", get(connect::show).post(connect::submit));
+        .route("/connect/{flow}", get(connect::show).post(connect::submit))
+        .route("/connect/{flow}/done", get(done::show));
     for noun in not_yet::UNIFIED {
         router = below_v1(router, noun, || any(not_yet::unified));
     }
@@ -82,12 +84,31 @@ fn management() -> Router<App> {
 /// The Informer-style door. Whatever else is asked below `/api` is refused in its shape. A route that takes more or
 /// less than [`BODY`] says so itself: `post(handler).layer(DefaultBodyLimit::max(bytes))`.
 fn informer() -> Router<App> {
-    let routes: [(&str, MethodRouter<App>); 0] = [];
+    let routes = [
+        ("/api/integrations/{id}/connect", get(informer::connect::start)),
+        ("/api/integrations/{id}/owner", get(owner::show).put(owner::set)),
+        ("/api/integrations/{id}/shares", get(shares::list)),
+        (
+            "/api/integrations/{id}/shares/{principal}",
+            get(shares::show).put(shares::set).delete(shares::remove),
+        ),
+        ("/api/integration-icon-registry", get(icons::registry)),
+    ];
     with_and_without_slash(routes)
         .route("/api", any(informer::missing))
         .route("/api/{*rest}", any(informer::missing))
         .method_not_allowed_fallback(informer::wrong_method)
         .layer(middleware::map_response(not_for_keeping))
+}
+
+/// Icons, which a browser may keep for a while; everything else about them it may not.
+fn pictures() -> Router<App> {
+    let icon = get(icons::show).put(icons::set).post(icons::set).delete(icons::remove);
+    let icon = icon.layer(DefaultBodyLimit::max(icons::UPLOAD));
+    with_and_without_slash([("/api/integrations/{id}/icon", icon)])
+        .route("/images/icons/integrations/{file}", get(icons::initial))
+        .method_not_allowed_fallback(informer::wrong_method)
+        .layer(middleware::map_response(not_for_keeping_unless_said))
 }
 
 fn with_and_without_slash<const N: usize>(routes: [(&str, MethodRouter<App>); N]) -> Router<App> {
@@ -116,6 +137,13 @@ fn below_v1(router: Router<App>, noun: &str, handler: impl Fn() -> MethodRouter<
 async fn not_for_keeping(mut response: Response) -> Response {
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
+}
+
+async fn not_for_keeping_unless_said(response: Response) -> Response {
+    if response.headers().contains_key(header::CACHE_CONTROL) {
+        return response;
+    }
+    not_for_keeping(response).await
 }
 
 async fn missing() -> Response {

@@ -5,9 +5,13 @@
 
 mod asked;
 mod caller;
+pub mod connect;
 pub mod error;
 mod hal;
+pub mod icons;
 pub mod openapi;
+pub mod owner;
+pub mod shares;
 
 use axum::{http::StatusCode, response::Response};
 

@@ -8,7 +8,7 @@ use utoipa::{
     },
 };
 
-use super::{error, hal};
+use super::{connect, error, hal, icons, owner, shares};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -16,12 +16,27 @@ use super::{error, hal};
         title = "Claviger, Informer-style door",
         description = "Integrations, connections and requests under `/api`, for a workspace's own users. Collections are HAL: members under `_embedded`, the stretch they are in `start`, `count` and `total`, the rest behind `_links.next`. The answer calls itself `application/hal+json` where `Accept` names that, else `application/json`; where `Accept` names `application/json` and not HAL, the members are under `items` too. What goes wrong is answered as `{statusCode, error, message}`."
     ),
-    paths(),
+    paths(
+        connect::start,
+        icons::registry,
+        icons::remove,
+        icons::set,
+        icons::show,
+        owner::set,
+        owner::show,
+        shares::list,
+        shares::remove,
+        shares::set,
+        shares::show
+    ),
     components(schemas(error::Problem, hal::Link)),
     security(("session" = []), ("token" = []), ("password" = [])),
     modifiers(&Ways),
     tags(
-        (name = "integrations", description = "Which services users can connect, and how")
+        (name = "integrations", description = "Which services users can connect, and how"),
+        (name = "connections", description = "Users' accounts at those services"),
+        (name = "sharing", description = "Who may do what with an integration, and whom it belongs to"),
+        (name = "icons", description = "Pictures of integrations")
     )
 )]
 struct Door;
