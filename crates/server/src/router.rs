@@ -84,9 +84,12 @@ fn management() -> Router<App> {
 /// The Informer-style door. Whatever else is asked below `/api` is refused in its shape. A route that takes more or
 /// less than [`BODY`] says so itself: `post(handler).layer(DefaultBodyLimit::max(bytes))`.
 fn informer() -> Router<App> {
+    let requests = get(informer::request::path).post(informer::request::named);
+    let requests = requests.layer(DefaultBodyLimit::max(informer::request::BODY));
     let routes = [
         ("/api/integrations/{id}/connect", get(informer::connect::start)),
         ("/api/integrations/{id}/owner", get(owner::show).put(owner::set)),
+        ("/api/integrations/{id}/request", requests),
         ("/api/integrations/{id}/shares", get(shares::list)),
         (
             "/api/integrations/{id}/shares/{principal}",
@@ -95,6 +98,7 @@ fn informer() -> Router<App> {
         ("/api/integration-icon-registry", get(icons::registry)),
     ];
     with_and_without_slash(routes)
+        .route("/api/integrations/{id}/request/{*path}", get(informer::request::path))
         .route("/api", any(informer::missing))
         .route("/api/{*rest}", any(informer::missing))
         .method_not_allowed_fallback(informer::wrong_method)

@@ -8,5 +8,6 @@ pub mod csrf;
 pub mod paging;
 pub mod params;
 pub mod request_id;
+pub mod sandboxed;
 pub mod session;
 pub mod site;

@@ -11,6 +11,7 @@ mod hal;
 pub mod icons;
 pub mod openapi;
 pub mod owner;
+pub mod request;
 pub mod shares;
 
 use axum::{http::StatusCode, response::Response};

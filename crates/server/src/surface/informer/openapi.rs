@@ -8,7 +8,7 @@ use utoipa::{
     },
 };
 
-use super::{connect, error, hal, icons, owner, shares};
+use super::{connect, error, hal, icons, owner, request, shares};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -24,6 +24,8 @@ use super::{connect, error, hal, icons, owner, shares};
         icons::show,
         owner::set,
         owner::show,
+        request::named,
+        request::path,
         shares::list,
         shares::remove,
         shares::set,
@@ -35,6 +37,7 @@ use super::{connect, error, hal, icons, owner, shares};
     tags(
         (name = "integrations", description = "Which services users can connect, and how"),
         (name = "connections", description = "Users' accounts at those services"),
+        (name = "requests", description = "Calls of those services, with the caller's account"),
         (name = "sharing", description = "Who may do what with an integration, and whom it belongs to"),
         (name = "icons", description = "Pictures of integrations")
     )
