@@ -6,6 +6,7 @@ use super::{
 };
 use crate::{
     domain::{
+        connection::OwnerKind,
         integration::{CallbackKind, Integration, Mode},
         share::Principal,
     },
@@ -107,6 +108,18 @@ impl Conn {
         row.int("version")
     }
 
+    /// How many connections an integration has of each kind of owner that it has any of.
+    pub async fn integration_connections(
+        &mut self,
+        ws: &WorkspaceId,
+        id: &IntegrationId,
+    ) -> Result<Vec<(OwnerKind, i64)>> {
+        let query = sql("select owner_kind, count(*) as connections from connection \
+                         where workspace_id = $1 and integration_id = $2 group by owner_kind order by owner_kind");
+        let rows = self.rows(query.text(ws.as_str()).text(id.as_str())).await?;
+        rows.iter().map(|row| Ok((row.word("owner_kind", OwnerKind::parse)?, row.int("connections")?))).collect()
+    }
+
     /// Removes an integration with its flows and the API keys limited to it; `false` when there was none.
     /// [`Error::Conflict`] when it still has connections.
     pub async fn delete_integration(&mut self, ws: &WorkspaceId, id: &IntegrationId) -> Result<bool> {
@@ -133,7 +146,7 @@ fn searched(integration: &Integration) -> String {
     format!("{}\n{}\n{description}", integration.name, integration.key).to_lowercase()
 }
 
-fn read(row: &Row) -> Result<Integration> {
+pub(super) fn read(row: &Row) -> Result<Integration> {
     Ok(Integration {
         id: row.id("id", IntegrationId::from_row)?,
         workspace_id: row.id("workspace_id", WorkspaceId::from_row)?,

@@ -26,6 +26,7 @@ mod bystanders;
 mod connections;
 mod deliveries;
 mod flows;
+mod integrations;
 mod lines;
 mod members;
 mod opening;
