@@ -1,6 +1,7 @@
 //! What signed-in users do, each verb asked by a member who sees only what is its own or shared with it.
 
 pub mod connect;
+pub mod connection;
 pub mod icon;
 pub mod owner;
 mod picture;

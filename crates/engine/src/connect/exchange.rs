@@ -10,7 +10,11 @@ use claviger_protocol::oauth2::{Client, TokenError, TokenErrorKind, Tokens, read
 use super::{ANSWER_CAP, endpoints, grant::Grant, start, tokens, who};
 use crate::{
     broker::Broker,
-    domain::{connection::Account, flow::Flow, integration::Integration},
+    domain::{
+        connection::Account,
+        flow::{Endpoints, Flow},
+        integration::Integration,
+    },
     error::{Error, ProviderFault, Result},
     secret::Secret,
 };
@@ -25,7 +29,33 @@ pub(super) struct Exchanged {
     pub inputs: BTreeMap<String, String>,
 }
 
-/// Redeems the provider's code, once.
+/// A code, and what goes to the token endpoint with it.
+pub(super) struct Code<'a> {
+    /// The provider's addresses, and the redirect URI that the code was asked for with.
+    pub at: &'a Endpoints,
+    /// The code.
+    pub code: &'a Secret,
+    /// The state that came with it, for providers that want it again.
+    pub state: Option<&'a Secret>,
+    /// The PKCE verifier of the challenge that it was asked for with (RFC 7636).
+    pub verifier: Option<&'a Secret>,
+}
+
+/// What stood in the way.
+pub(super) enum Failed {
+    /// The token endpoint answered with an error; what was sent is not in it.
+    Told(TokenError),
+    /// Anything else.
+    Ours(Error),
+}
+
+impl<E: Into<Error>> From<E> for Failed {
+    fn from(error: E) -> Self {
+        Self::Ours(error.into())
+    }
+}
+
+/// Redeems the code that a flow's callback brought, once.
 ///
 /// # Errors
 /// `Provider` with what went wrong, in the provider's words where it has any.
@@ -38,16 +68,33 @@ pub(super) async fn exchange(
 ) -> Result<Exchanged> {
     let mut inputs = flow.inputs.clone();
     inputs.extend(grant.saved.clone());
+    let at = flow.endpoints.as_ref().ok_or_else(|| Error::internal("a taken flow has no endpoints"))?;
+    let aad = start::verifier_aad(flow);
+    let verifier = flow.verifier.as_ref().map(|sealed| broker.vault.open(&aad, sealed)).transpose()?;
+    let code = Code { at, code: &grant.code, state: Some(&grant.state), verifier: verifier.as_ref() };
+    redeem(broker, integration, provider, inputs, code).await.map_err(|failed| match failed {
+        Failed::Told(error) => refusal(error, &[]),
+        Failed::Ours(error) => error,
+    })
+}
+
+/// Redeems a code, once, and asks whose account it opens. `inputs` are what is known so far.
+pub(super) async fn redeem(
+    broker: &Broker,
+    integration: &Integration,
+    provider: &Provider,
+    mut inputs: BTreeMap<String, String>,
+    code: Code<'_>,
+) -> std::result::Result<Exchanged, Failed> {
     let filled = endpoints::filled(provider, &inputs)?;
     let secret = tokens::client_secret(broker, integration)?;
     let client = endpoints::client(&filled, integration, secret.as_ref())?;
-    let got = redeem(broker, flow, &filled, &client, &grant).await?;
+    let got = ask(broker, integration, &filled, &client, &code).await?;
     let got = upgrade(broker, &filled, &client, got).await?;
     inputs.extend(got.saved.clone());
 
     let filled = endpoints::filled(provider, &inputs)?;
-    let userinfo = flow.endpoints.as_ref().and_then(|at| at.userinfo_url.as_deref());
-    let found = who::ask(broker, integration, &filled, &inputs, userinfo, &got).await;
+    let found = who::ask(broker, integration, &filled, &inputs, code.at.userinfo_url.as_deref(), &got).await;
     let found = who::or_unknown(&filled, found);
     inputs.extend(found.saved);
     let account = Account { id: found.id, name: found.name, email: found.email };
@@ -55,36 +102,36 @@ pub(super) async fn exchange(
 }
 
 /// The token request.
-async fn redeem(
+async fn ask(
     broker: &Broker,
-    flow: &Flow,
+    integration: &Integration,
     provider: &Provider,
     client: &Client<'_>,
-    grant: &Grant,
-) -> Result<Tokens> {
+    with: &Code<'_>,
+) -> std::result::Result<Tokens, Failed> {
     let oauth2 = endpoints::oauth2(provider)?;
-    let at = flow.endpoints.as_ref().ok_or_else(|| Error::internal("a taken flow has no endpoints"))?;
-    let aad = start::verifier_aad(flow);
-    let verifier = flow.verifier.as_ref().map(|sealed| broker.vault.open(&aad, sealed)).transpose()?;
     let mut extra = BTreeMap::new();
-    if oauth2.token.resend_state {
-        extra.insert("state".to_owned(), grant.state.expose().to_owned());
+    if let Some(state) = with.state.filter(|_| oauth2.token.resend_state) {
+        extra.insert("state".to_owned(), state.expose().to_owned());
     }
     // A file's token URL may name what only the callback told.
-    let url = oauth2.endpoints.token_url.as_deref().unwrap_or(&at.token_url);
+    let url = oauth2.endpoints.token_url.as_deref().unwrap_or(&with.at.token_url);
     let request =
-        token::exchange(oauth2, url, client, &grant.code, &at.redirect_uri, verifier.as_ref(), &extra)
-            .map_err(|e| Error::internal(format!("token request of {}: {e}", flow.integration_id)))?;
+        token::exchange(oauth2, url, client, with.code, &with.at.redirect_uri, with.verifier, &extra)
+            .map_err(|e| Error::internal(format!("token request of {}: {e}", integration.id)))?;
     let answer = broker.outbound.fetch(request, ANSWER_CAP).await?;
     let now = broker.clock.now().0;
-    read::tokens(oauth2, answer.status(), answer.headers(), answer.body(), now).map_err(|error| {
-        let sent = [Some(&grant.code), Some(&grant.state), verifier.as_ref(), client.secret];
-        refusal(error, &sent)
-    })
+    let sent = [Some(with.code), with.state, with.verifier, client.secret];
+    read::tokens(oauth2, answer.status(), answer.headers(), answer.body(), now).map_err(|e| told(e, &sent))
 }
 
 /// Trades a token for a long-lived one, where the provider's file says so.
-async fn upgrade(broker: &Broker, provider: &Provider, client: &Client<'_>, got: Tokens) -> Result<Tokens> {
+async fn upgrade(
+    broker: &Broker,
+    provider: &Provider,
+    client: &Client<'_>,
+    got: Tokens,
+) -> std::result::Result<Tokens, Failed> {
     let oauth2 = endpoints::oauth2(provider)?;
     let request = token::upgrade(oauth2, client, &got)
         .map_err(|e| Error::internal(format!("upgrade request of {}: {e}", provider.key)))?;
@@ -93,9 +140,26 @@ async fn upgrade(broker: &Broker, provider: &Provider, client: &Client<'_>, got:
     let now = broker.clock.now().0;
     match read::tokens(oauth2, answer.status(), answer.headers(), answer.body(), now) {
         Ok(newer) => Ok(got.renewed(newer)),
-        Err(error) => {
-            Err(refusal(error, &[Some(&got.access_token), got.refresh_token.as_ref(), client.secret]))
-        }
+        Err(error) => Err(told(error, &[Some(&got.access_token), got.refresh_token.as_ref(), client.secret])),
+    }
+}
+
+fn told(error: TokenError, sent: &[Option<&Secret>]) -> Failed {
+    Failed::Told(error.hiding(&sent.iter().copied().flatten().collect::<Vec<_>>()))
+}
+
+/// A token endpoint's refusal of what a caller brought, said at that field in the provider's words. The caller can't
+/// help it when our client is refused, nor when the provider can't say now.
+pub(super) fn blame(error: TokenError, integration: &Integration, field: &'static str) -> Error {
+    if error.kind != TokenErrorKind::Oauth {
+        return refusal(error, &[]);
+    }
+    let words = error.words();
+    match error.code.as_deref() {
+        Some("invalid_client" | "unauthorized_client") => Error::Conflict {
+            message: format!("{words}: check the client id and secret of `{}`", integration.key),
+        },
+        _ => Error::invalid(field, words),
     }
 }
 

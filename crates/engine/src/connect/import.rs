@@ -4,19 +4,20 @@
 //! where there is a refresh token, which spends a rotating one, or else by a call that the provider's file
 //! names. A refusal stores nothing. Tokens that a refresh gave are kept as carefully as any refresh's.
 
-mod check;
+pub(super) mod check;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use claviger_catalog::{Provider, RefreshWith};
 use claviger_protocol::{
     identity,
-    oauth2::{TokenErrorKind, Tokens, authorize, read},
+    oauth2::{Tokens, authorize, read},
 };
 use http::StatusCode;
 
 use super::{
-    endpoints, exchange,
+    endpoints,
+    exchange::{self, Exchanged},
     record::{self, Draft},
     renew, verify,
     who::{self, Told},
@@ -70,18 +71,24 @@ pub struct Imported {
     pub integration: String,
 }
 
-/// An import under way.
-struct Candidate {
-    integration: Integration,
-    provider: Arc<Provider>,
-    owner: Owner,
-    inputs: BTreeMap<String, String>,
-    tokens: Tokens,
-    account: identity::Account,
+/// A connection that is being made of what a caller brought.
+pub(super) struct Candidate {
+    /// Through which integration.
+    pub integration: Integration,
+    /// Its provider.
+    pub provider: Arc<Provider>,
+    /// For whom.
+    pub owner: Owner,
+    /// The values known so far.
+    pub inputs: BTreeMap<String, String>,
+    /// The tokens, as they were brought or as the provider gave them since.
+    pub tokens: Tokens,
+    /// Whose account it is, as far as that is known.
+    pub account: Account,
     /// When a refresh gave these tokens.
-    refreshed_at: Option<Millis>,
-    /// Whether the caller's refresh token was spent for them: nobody else holds the new one.
-    spent: bool,
+    pub refreshed_at: Option<Millis>,
+    /// Whether what the caller brought was spent for them: nobody else holds the new ones.
+    pub spent: bool,
 }
 
 /// Makes a connection of existing tokens.
@@ -106,22 +113,19 @@ pub async fn import(
         .filter(|found| given.only.as_ref().is_none_or(|only| *only == found.id))
         .ok_or(Error::NotFound { what: "integration" })?;
     drop(conn);
-    if integration.disabled_at.is_some() {
-        let message = format!("integration `{}` is switched off; switch it on to connect", integration.key);
-        return Err(Error::Conflict { message });
-    }
+    require_on(&integration)?;
     let provider = broker.provider(&integration)?;
     let inputs = check::inputs(&provider, &integration, &given.inputs)?;
     let tokens = tokens(&provider, &given, broker.clock.now())?;
     let refresh = given.verify && refresh_tells(&provider, &tokens)?;
-    check::complete(&provider, &integration, &inputs, &told_later(&provider, given.verify, refresh)?)?;
+    check::complete(&provider, &integration, &inputs, &told_later(&provider, given.verify, refresh))?;
     let candidate = Candidate {
         integration,
         provider,
         owner: given.owner,
         inputs,
         tokens,
-        account: identity::Account::default(),
+        account: Account::default(),
         refreshed_at: None,
         spent: false,
     };
@@ -174,30 +178,29 @@ fn refresh_tells(provider: &Provider, tokens: &Tokens) -> Result<bool> {
     Ok(oauth2.refresh.with != RefreshWith::Client && endpoints::refreshable(oauth2, tokens))
 }
 
-/// The names of the values that verifying is going to tell.
-fn told_later(provider: &Provider, verify: bool, refresh: bool) -> Result<Vec<&str>> {
-    let answer = endpoints::oauth2(provider)?.answer.save.keys().filter(|_| refresh);
-    let identity = provider.identity.iter().flat_map(|identity| identity.save.keys()).filter(|_| verify);
-    Ok(answer.chain(identity).map(String::as_str).collect())
+/// The names of the values that verifying is going to tell: a token endpoint that answers, and the identity.
+pub(super) fn told_later(provider: &Provider, verify: bool, answered: bool) -> Vec<&str> {
+    let answer = provider.oauth2().into_iter().flat_map(|oauth2| oauth2.answer.save.keys());
+    let identity = provider.identity.iter().flat_map(|identity| identity.save.keys());
+    let told = answer.filter(|_| answered).chain(identity.filter(|_| verify));
+    told.map(String::as_str).collect()
+}
+
+/// Fails for an integration that takes no new connections.
+pub(super) fn require_on(integration: &Integration) -> Result<()> {
+    if integration.disabled_at.is_none() {
+        return Ok(());
+    }
+    let message = format!("integration `{}` is switched off; switch it on to connect", integration.key);
+    Err(Error::Conflict { message })
 }
 
 /// One refresh, exactly as any other; its tokens take the place of those brought.
-async fn by_refresh(broker: &Broker, candidate: &mut Candidate) -> Result<()> {
+pub(super) async fn by_refresh(broker: &Broker, candidate: &mut Candidate) -> Result<()> {
     let Candidate { integration, provider, inputs, tokens, .. } = &*candidate;
-    let newer = match renew::ask(broker, integration, provider, inputs, tokens).await? {
-        Ok(newer) => newer,
-        Err(error) if error.kind == TokenErrorKind::Oauth => {
-            let words = error.words();
-            return Err(match error.code.as_deref() {
-                Some("invalid_client" | "unauthorized_client") => Error::Conflict {
-                    message: format!("{words}: check the client id and secret of `{}`", integration.key),
-                },
-                _ if tokens.refresh_token.is_some() => Error::invalid("refresh_token", words),
-                _ => Error::invalid("access_token", words),
-            });
-        }
-        Err(error) => return Err(exchange::refusal(error, &[])),
-    };
+    let field = if tokens.refresh_token.is_some() { "refresh_token" } else { "access_token" };
+    let newer = renew::ask(broker, integration, provider, inputs, tokens).await?;
+    let newer = newer.map_err(|error| exchange::blame(error, integration, field))?;
     let shown = tokens.refresh_token.as_ref().map(Secret::expose);
     candidate.spent = newer.refresh_token.as_ref().is_some_and(|newer| shown != Some(newer.expose()));
     candidate.refreshed_at = Some(broker.clock.now());
@@ -247,14 +250,20 @@ async fn ask_who(broker: &Broker, candidate: &Candidate) -> Result<Told> {
 }
 
 impl Candidate {
-    fn known(&mut self, mut account: identity::Account) {
-        self.inputs.append(&mut account.saved);
-        self.account = account;
+    /// Takes over what came of a code, or of a credential that was typed in.
+    pub(super) fn take(&mut self, got: Exchanged) {
+        let Exchanged { tokens, account, inputs } = got;
+        (self.tokens, self.account, self.inputs) = (tokens, account, inputs);
     }
 
-    fn draft(self, now: Millis) -> Result<(Integration, Draft, bool)> {
-        let oauth2 = endpoints::oauth2(&self.provider)?;
-        let identity::Account { id, name, email, .. } = self.account;
+    fn known(&mut self, found: identity::Account) {
+        let identity::Account { id, name, email, mut saved } = found;
+        self.inputs.append(&mut saved);
+        self.account = Account { id, name, email };
+    }
+
+    fn draft(self, now: Millis) -> (Integration, Draft, bool) {
+        let asked = self.provider.oauth2().map(|oauth2| authorize::scopes(oauth2, &self.integration.scopes));
         let connection = Connection {
             id: ConnectionId::new(),
             workspace_id: self.integration.workspace_id.clone(),
@@ -262,10 +271,10 @@ impl Candidate {
             owner: self.owner,
             status: Status::Active,
             status_reason: None,
-            scopes_asked: authorize::scopes(oauth2, &self.integration.scopes),
+            scopes_asked: asked.unwrap_or_default(),
             // Nobody knows what was granted unless the caller or the provider said it.
             scopes_granted: self.tokens.scopes.clone().unwrap_or_default(),
-            account: Account { id, name, email },
+            account: self.account,
             inputs: self.inputs,
             frozen_at: None,
             refreshed_at: self.refreshed_at,
@@ -275,14 +284,14 @@ impl Candidate {
             updated_at: now,
         };
         let version = self.integration.version;
-        Ok((self.integration, Draft::new(connection, self.tokens, version), self.spent))
+        (self.integration, Draft::new(connection, self.tokens, version), self.spent)
     }
 }
 
 /// Writes it. Tokens that only we hold are written as a first exchange's are; others the caller still has, and
 /// can bring again.
-async fn keep(broker: &Arc<Broker>, candidate: Candidate, actor: Actor) -> Result<Imported> {
-    let (integration, draft, spent) = candidate.draft(broker.clock.now())?;
+pub(super) async fn keep(broker: &Arc<Broker>, candidate: Candidate, actor: Actor) -> Result<Imported> {
+    let (integration, draft, spent) = candidate.draft(broker.clock.now());
     let transaction = || async {
         let mut conn = broker.store.begin(actor.clone(), broker.clock.now()).await?;
         let written = record::write(broker, &mut conn, &draft).await?;

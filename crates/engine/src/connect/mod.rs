@@ -6,6 +6,7 @@
 
 pub(crate) mod begin;
 pub(crate) mod bound;
+mod bring;
 mod discovery;
 pub(crate) mod end;
 pub(crate) mod endpoints;
@@ -27,6 +28,7 @@ mod verify;
 mod who;
 
 pub use begin::{Begin, Next, begin};
+pub use bring::{Bring, bring};
 pub use discovery::Discovery;
 pub use end::end;
 pub use finish::{Callback, finish};

@@ -174,7 +174,9 @@ async fn kept(conn: &mut Conn, draft: &Draft) -> Result<Option<Connection>> {
         over.as_ref().map(|over| over.new.clone())
     };
     let Some(tried) = tried else { return Ok(None) };
-    let Some(found) = conn.connection(&made.workspace_id, &tried.connection_id).await? else { return Ok(None) };
+    let Some(found) = conn.connection(&made.workspace_id, &tried.connection_id).await? else {
+        return Ok(None);
+    };
     let Some(there) = conn.credential(&made.workspace_id, &found.id).await? else { return Ok(None) };
     // Versions only go up: what is newer than ours came over ours, unless it was authorized at another time.
     let ours = match there.version.cmp(&tried.version) {

@@ -37,6 +37,11 @@ use crate::{
     refresh::Subject,
 };
 
+/// Where calls with a connection go, filled; `None` while that can't be told.
+pub(crate) fn base_url(subject: &Subject) -> Option<String> {
+    target::api(subject).ok()?.base_url
+}
+
 /// One call to make.
 pub struct Call {
     /// Who calls, with which connection.

@@ -244,7 +244,7 @@ impl Conn {
     }
 }
 
-fn read(row: &Row) -> Result<Connection> {
+pub(super) fn read(row: &Row) -> Result<Connection> {
     Ok(Connection {
         id: row.id("id", ConnectionId::from_row)?,
         workspace_id: row.id("workspace_id", WorkspaceId::from_row)?,

@@ -52,7 +52,7 @@ pub(super) fn plain(given: &Import<'_>) -> Result<()> {
 }
 
 /// A token has to stand in a header and in a form as it is.
-fn token(field: &'static str, token: &Secret) -> Result<()> {
+pub(in crate::connect) fn token(field: &'static str, token: &Secret) -> Result<()> {
     let text = token.expose();
     if text.trim().is_empty() {
         return Err(Error::invalid(field, "Is empty"));
@@ -68,7 +68,7 @@ fn token(field: &'static str, token: &Secret) -> Result<()> {
 
 /// The values that the connection starts with: those given, then what the integration fixes over them. Besides
 /// the provider's inputs these may be values that it saves from a callback or a token answer, which here is none.
-pub(super) fn inputs(
+pub(in crate::connect) fn inputs(
     provider: &Provider,
     integration: &Integration,
     given: &BTreeMap<String, String>,
@@ -105,7 +105,7 @@ pub(super) fn inputs(
 
 /// Fails when a value is missing without which no call can be made. `later` are names whose values the provider
 /// is still going to tell.
-pub(super) fn complete(
+pub(in crate::connect) fn complete(
     provider: &Provider,
     integration: &Integration,
     inputs: &BTreeMap<String, String>,
