@@ -129,6 +129,10 @@ async fn try_revoke(
     held: &Tokens,
 ) -> Result<Revocation> {
     let provider = endpoints::filled(&*broker.provider(integration)?, &connection.inputs)?;
+    if provider.keys().is_some() {
+        let detail = "a key that was typed in is taken back at the provider itself".to_owned();
+        return Ok(Revocation { outcome: "unsupported", detail });
+    }
     let oauth2 = endpoints::oauth2(&provider)?;
     let at = endpoints::resolve(broker, integration, &provider, &connection.inputs).await?;
     let secret = tokens::client_secret(broker, integration)?;
