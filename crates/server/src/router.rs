@@ -17,7 +17,7 @@ use crate::{
     http::{count, request_id},
     surface::{
         bundleup::{self, connections, deliveries, error, integrations, not_yet, webhooks},
-        informer::{self, icons, owner, shares},
+        informer::{self, connection, icons, owner, shares},
     },
 };
 
@@ -87,7 +87,8 @@ fn informer() -> Router<App> {
     let requests = get(informer::request::path).post(informer::request::named);
     let requests = requests.layer(DefaultBodyLimit::max(informer::request::BODY));
     let routes = [
-        ("/api/integrations/{id}/connect", get(informer::connect::start)),
+        ("/api/integrations/{id}/connect", get(informer::connect::start).post(informer::bring::bring)),
+        ("/api/integrations/{id}/connection", get(connection::show).delete(connection::end)),
         ("/api/integrations/{id}/owner", get(owner::show).put(owner::set)),
         ("/api/integrations/{id}/request", requests),
         ("/api/integrations/{id}/shares", get(shares::list)),
@@ -95,6 +96,7 @@ fn informer() -> Router<App> {
             "/api/integrations/{id}/shares/{principal}",
             get(shares::show).put(shares::set).delete(shares::remove),
         ),
+        ("/api/integration-connections", get(connection::list)),
         ("/api/integration-icon-registry", get(icons::registry)),
     ];
     with_and_without_slash(routes)

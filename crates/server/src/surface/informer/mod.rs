@@ -4,8 +4,10 @@
 //! What a caller reads here is that contract's; every rule is the engine's.
 
 mod asked;
+pub mod bring;
 mod caller;
 pub mod connect;
+pub mod connection;
 pub mod error;
 mod hal;
 pub mod icons;

@@ -8,7 +8,7 @@ use utoipa::{
     },
 };
 
-use super::{connect, error, hal, icons, owner, request, shares};
+use super::{bring, connect, connection, error, hal, icons, owner, request, shares};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -17,7 +17,11 @@ use super::{connect, error, hal, icons, owner, request, shares};
         description = "Integrations, connections and requests under `/api`, for a workspace's own users. Collections are HAL: members under `_embedded`, the stretch they are in `start`, `count` and `total`, the rest behind `_links.next`. The answer calls itself `application/hal+json` where `Accept` names that, else `application/json`; where `Accept` names `application/json` and not HAL, the members are under `items` too. What goes wrong is answered as `{statusCode, error, message}`."
     ),
     paths(
+        bring::bring,
         connect::start,
+        connection::end,
+        connection::list,
+        connection::show,
         icons::registry,
         icons::remove,
         icons::set,
