@@ -7,3 +7,5 @@ pub mod owner;
 mod picture;
 pub mod principal;
 pub mod share;
+pub mod token;
+pub mod user;

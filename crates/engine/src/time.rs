@@ -38,6 +38,12 @@ impl Millis {
         let at = jiff::Timestamp::from_millisecond(self.0).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
         at.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string()
     }
+
+    /// Reads an instant as RFC 3339 writes it, in whatever zone; what is finer than a millisecond is cut off.
+    pub fn parse_rfc3339(text: &str) -> Option<Self> {
+        let at: jiff::Timestamp = text.parse().ok()?;
+        Some(Self(at.as_millisecond()))
+    }
 }
 
 /// Where the time comes from.
@@ -112,6 +118,19 @@ pub fn system_now() -> Millis {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_instant_is_read_in_any_zone_or_not_at_all() {
+        let at = Some(Millis(1_767_323_045_678));
+        for text in
+            ["2026-01-02T03:04:05.678Z", "2026-01-02T04:04:05.678+01:00", "2026-01-02T03:04:05.678999Z"]
+        {
+            assert_eq!(Millis::parse_rfc3339(text), at, "{text}");
+        }
+        for wrong in ["", "tomorrow", "2026-01-02", "2026-01-02T03:04:05", "2026-13-02T03:04:05Z", "0"] {
+            assert_eq!(Millis::parse_rfc3339(wrong), None, "{wrong}");
+        }
+    }
 
     #[test]
     fn a_fixed_clock_moves_only_when_told() {

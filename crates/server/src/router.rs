@@ -17,7 +17,7 @@ use crate::{
     http::{count, request_id},
     surface::{
         bundleup::{self, connections, deliveries, error, integrations, not_yet, webhooks},
-        informer::{self, connection, icons, owner, shares},
+        informer::{self, connection, icons, owner, shares, sign_in, tokens, users},
     },
 };
 
@@ -98,6 +98,14 @@ fn informer() -> Router<App> {
         ),
         ("/api/integration-connections", get(connection::list)),
         ("/api/integration-icon-registry", get(icons::registry)),
+        ("/api/login/{domain}", post(sign_in::by_domain)),
+        ("/api/auth/login", post(sign_in::sign_in)),
+        ("/api/logout", post(sign_in::sign_out)),
+        ("/api/auth/logout", post(sign_in::sign_out)),
+        ("/api/session", get(sign_in::show)),
+        ("/api/users/{username}", get(users::show)),
+        ("/api/tokens", get(tokens::list).post(tokens::create)),
+        ("/api/tokens/{id}", get(tokens::show).delete(tokens::delete)),
     ];
     with_and_without_slash(routes)
         .route("/api/integrations/{id}/request/{*path}", get(informer::request::path))

@@ -1,8 +1,11 @@
 //! The Informer-style door: a workspace's own users, and what each may see and do.
 
+pub mod desk;
 mod icons;
 mod rights;
 mod shares;
+mod sign_in;
+mod tokens;
 
 use bytes::Bytes;
 use claviger_engine::{

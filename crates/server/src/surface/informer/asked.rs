@@ -3,7 +3,7 @@
 use axum::{
     body::Bytes,
     extract::{FromRequest, FromRequestParts, Path, Request},
-    http::request::Parts,
+    http::{StatusCode, header::CONTENT_TYPE, request::Parts},
     response::Response,
 };
 use claviger_engine::error::{Error, Result};
@@ -73,6 +73,24 @@ impl FromRequest<App> for Body {
     async fn from_request(request: Request, app: &App) -> std::result::Result<Self, Response> {
         let read = Bytes::from_request(request, app).await;
         read.map(Self).map_err(|unread| error::body(unread.status()))
+    }
+}
+
+/// The body of a request that says it is JSON: no other site's form can send one.
+pub struct Json(pub Body);
+
+impl FromRequest<App> for Json {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, app: &App) -> std::result::Result<Self, Response> {
+        let kind =
+            request.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+        let kind = kind.split(';').next().unwrap_or_default().trim();
+        if !kind.eq_ignore_ascii_case("application/json") {
+            let message = "The body must be JSON: send it with Content-Type: application/json";
+            return Err(error::problem(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
+        }
+        Body::from_request(request, app).await.map(Self)
     }
 }
 

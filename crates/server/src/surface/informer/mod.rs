@@ -15,6 +15,9 @@ pub mod openapi;
 pub mod owner;
 pub mod request;
 pub mod shares;
+pub mod sign_in;
+pub mod tokens;
+pub mod users;
 
 use axum::{http::StatusCode, response::Response};
 

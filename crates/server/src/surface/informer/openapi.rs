@@ -8,7 +8,9 @@ use utoipa::{
     },
 };
 
-use super::{bring, connect, connection, error, hal, icons, owner, request, shares};
+use super::{
+    bring, connect, connection, error, hal, icons, owner, request, shares, sign_in, tokens, users,
+};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -33,12 +35,24 @@ use super::{bring, connect, connection, error, hal, icons, owner, request, share
         shares::list,
         shares::remove,
         shares::set,
-        shares::show
+        shares::show,
+        sign_in::by_domain,
+        sign_in::sign_in,
+        sign_in::sign_out,
+        sign_in::show,
+        users::show,
+        tokens::list,
+        tokens::create,
+        tokens::show,
+        tokens::delete
     ),
     components(schemas(error::Problem, hal::Link)),
     security(("session" = []), ("token" = []), ("password" = [])),
     modifiers(&Ways),
     tags(
+        (name = "sessions", description = "Signing in and out, and who is signed in"),
+        (name = "users", description = "Who somebody is"),
+        (name = "tokens", description = "What a user's programs call with"),
         (name = "integrations", description = "Which services users can connect, and how"),
         (name = "connections", description = "Users' accounts at those services"),
         (name = "requests", description = "Calls of those services, with the caller's account"),

@@ -1,0 +1,1 @@
+//! API tokens, and name and password with each call.
