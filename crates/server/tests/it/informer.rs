@@ -1,7 +1,9 @@
 //! The Informer-style door: a workspace's own users, and what each may see and do.
 
+mod connect;
 pub mod desk;
 mod icons;
+mod request;
 mod rights;
 mod shares;
 mod sign_in;

@@ -14,11 +14,12 @@ use axum::{body::Body, response::Response};
 use bytes::Bytes;
 use claviger_engine::{
     domain::{
+        audit::Actor,
         integration::{Config, Mode},
-        share::{Level, Principal, Share},
+        share::{Level, Principal},
     },
     id::IntegrationId,
-    setup::NewIntegration,
+    setup::{self, NewIntegration},
 };
 use http::Method;
 use http_body_util::BodyExt as _;
@@ -82,22 +83,26 @@ async fn integrate(app: &TestApp, up: &Upstream, edit: impl FnOnce(&mut NewInteg
     app.integrate_as(&app.acme, input).await
 }
 
-/// One that everybody has to authorize in person, and that is configured a little otherwise.
+/// Makes an integration if it may be made.
+async fn try_integrate(
+    app: &TestApp,
+    input: NewIntegration,
+) -> claviger_engine::error::Result<IntegrationId> {
+    let mut conn = app.broker.store.begin(Actor::Cli, app.broker.clock.now()).await?;
+    let mut change = setup::Change::of(&app.broker, &mut conn);
+    let id = setup::integration(&mut change, &app.acme.workspace, input).await?.id;
+    conn.commit().await?;
+    Ok(id)
+}
+
+/// The same, configured a little otherwise.
 async fn configured(app: &TestApp, up: &Upstream, edit: impl FnOnce(&mut Config)) -> IntegrationId {
     integrate(app, up, |input| edit(&mut input.config)).await
 }
 
 async fn share(app: &TestApp, integration: &IntegrationId, with: &Someone) {
-    let now = app.broker.clock.now();
-    let share = Share {
-        workspace_id: app.acme.workspace.clone(),
-        integration_id: integration.clone(),
-        principal: Principal::User(with.user.id.clone()),
-        level: Level::Use,
-        created_at: now,
-        updated_at: now,
-    };
-    app.change(async |to| to.conn.set_share(&app.acme.workspace, &share).await).await;
+    let (ws, principal) = (&app.acme.workspace, Principal::User(with.user.id.clone()));
+    app.change(async |to| to.conn.set_share(ws, integration, &principal, Level::Use).await).await;
 }
 
 /// A user who uses an integration and has connected an account there; its token is `canary_` and its name.
