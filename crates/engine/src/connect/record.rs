@@ -178,11 +178,12 @@ async fn kept(conn: &mut Conn, draft: &Draft) -> Result<Option<Connection>> {
         return Ok(None);
     };
     let Some(there) = conn.credential(&made.workspace_id, &found.id).await? else { return Ok(None) };
-    // Versions only go up: what is newer than ours came over ours, unless it was authorized at another time.
+    // Versions only go up. What is newer than ours was refreshed from it or authorized after it, unless it was authorized
+    // before.
     let ours = match there.version.cmp(&tried.version) {
         std::cmp::Ordering::Less => false,
         std::cmp::Ordering::Equal => there.sealed.body() == tried.sealed.body(),
-        std::cmp::Ordering::Greater => found.authorized_at == made.authorized_at,
+        std::cmp::Ordering::Greater => found.authorized_at >= made.authorized_at,
     };
     Ok(Some(found).filter(|_| ours))
 }
@@ -257,3 +258,7 @@ fn same(one: &Tokens, other: &Tokens) -> bool {
     one.access_token.expose() == other.access_token.expose()
         || refresh(one).is_some_and(|token| refresh(other) == Some(token))
 }
+
+#[cfg(test)]
+#[path = "record_tests.rs"]
+mod tests;
