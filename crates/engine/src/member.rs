@@ -3,6 +3,7 @@
 pub mod connect;
 pub mod connection;
 pub mod icon;
+pub mod integration;
 pub mod owner;
 mod picture;
 pub mod principal;

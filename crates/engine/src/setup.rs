@@ -21,6 +21,7 @@ use crate::{
 use claviger_catalog::Catalog;
 
 pub mod check;
+mod fit;
 pub mod integration;
 pub mod team;
 #[cfg(test)]

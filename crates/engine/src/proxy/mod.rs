@@ -24,7 +24,7 @@ use std::sync::Arc;
 
 use http::{Request, Response, StatusCode};
 
-pub(crate) use self::headers::not_addable;
+pub(crate) use self::headers::{not_a_place, not_addable};
 pub use self::{credential::Refused, record::Recorder};
 use self::{react::Verdict, record::Entry, replay::Replay};
 use crate::{

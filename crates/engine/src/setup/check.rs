@@ -10,6 +10,10 @@ use crate::{
 
 /// Characters of the longest name.
 const NAME_MAX: usize = 200;
+/// Characters of the longest description.
+const DESCRIPTION_MAX: usize = 2000;
+/// The most tags, and the characters of the longest.
+const TAGS_MAX: (usize, usize) = (50, 64);
 /// Bytes of the longest URI.
 const URI_MAX: usize = 2048;
 /// Characters of the shortest password.
@@ -29,6 +33,32 @@ pub fn name(field: &'static str, text: &str) -> Result<String> {
         return Err(Error::invalid(field, format!("must be one line of 1 to {NAME_MAX} characters")));
     }
     Ok(text.to_owned())
+}
+
+/// What something is for: a sentence or two, on as many lines as it takes.
+pub fn description(text: Option<&str>) -> Result<()> {
+    let odd = |c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t');
+    if text.is_some_and(|text| text.chars().count() > DESCRIPTION_MAX || text.contains(odd)) {
+        let message = format!("must have at most {DESCRIPTION_MAX} characters, and no control characters");
+        return Err(Error::invalid("description", message));
+    }
+    Ok(())
+}
+
+/// Words to sort by: each on one line, none twice.
+pub fn tags(tags: &[String]) -> Result<()> {
+    let (most, longest) = TAGS_MAX;
+    let well = |tag: &String| {
+        (1..=longest).contains(&tag.chars().count())
+            && !tag.chars().any(char::is_control)
+            && tag.trim() == tag
+    };
+    let twice = tags.iter().enumerate().any(|(n, tag)| tags[..n].contains(tag));
+    if tags.len() > most || twice || !tags.iter().all(well) {
+        let message = format!("must be at most {most} different words of 1 to {longest} characters");
+        return Err(Error::invalid("tags", message));
+    }
+    Ok(())
 }
 
 /// A public client id: `[A-Za-z0-9_-]{1,64}`.

@@ -6,36 +6,22 @@
 //! change of where secrets are sent drops the stored client secret, unless it is given anew, and ends the
 //! trust in connections made before.
 
-use claviger_catalog::{ClientAuth, EndpointSource, Provider, pattern};
+use claviger_catalog::{EndpointSource, Provider};
 
-use super::{Change, check};
+use super::{Change, check, fit};
 use crate::{
     connect::tokens::client_secret_aad,
     domain::{
-        connection::Status,
+        connection::{OwnerKind, Status},
         event::EventKind,
         integration::{CallbackKind, Config, Integration, Mode},
     },
     error::{Error, Result},
     id::{IntegrationId, WorkspaceId},
-    proxy,
     secret::Secret,
     store::{ConnectionFilter, Page},
     webhook::emit,
 };
-
-/// Parameters of the authorization request that Claviger sets itself.
-const OURS: [&str; 9] = [
-    "client_id",
-    "client_secret",
-    "redirect_uri",
-    "response_type",
-    "state",
-    "code_challenge",
-    "code_challenge_method",
-    "request",
-    "request_uri",
-];
 
 /// An integration to be, or what an existing one shall become.
 pub struct NewIntegration {
@@ -72,7 +58,7 @@ pub async fn integration(
     workspace: &WorkspaceId,
     input: NewIntegration,
 ) -> Result<Integration> {
-    let provider = validate(to, &input)?;
+    let provider = fit::fitting(to, workspace, &input).await?;
     let mut integration = Integration {
         id: IntegrationId::new(),
         workspace_id: workspace.clone(),
@@ -100,16 +86,38 @@ pub async fn integration(
     Ok(integration)
 }
 
-/// Changes an integration to what is given. Its key and provider stay.
+/// What became of an integration that was changed.
+pub struct Changed {
+    /// The integration now.
+    pub integration: Integration,
+    /// Whether its client secret was dropped, and has to be given again.
+    pub secret_dropped: bool,
+    /// How many connections need their owners' consent again.
+    pub connections_ended: usize,
+}
+
+/// Changes an integration to what is given. Its provider stays.
 ///
 /// # Errors
-/// As [`integration`]; `Conflict` when another provider is named.
+/// As [`integration`]; `Conflict` when another provider is named, or another mode while users are connected.
 pub async fn update_integration(
     to: &mut Change<'_>,
     was: &Integration,
     input: NewIntegration,
 ) -> Result<Integration> {
-    let provider = validate(to, &input)?;
+    Ok(change_integration(to, was, input).await?.integration)
+}
+
+/// The same, and tells what else that did.
+///
+/// # Errors
+/// As [`update_integration`].
+pub async fn change_integration(
+    to: &mut Change<'_>,
+    was: &Integration,
+    input: NewIntegration,
+) -> Result<Changed> {
+    let provider = fit::fitting(to, &was.workspace_id, &input).await?;
     if input.provider != was.provider {
         return Err(Error::Conflict {
             message: format!(
@@ -120,6 +128,7 @@ pub async fn update_integration(
     }
     let moved = moves_secrets(&was.config, &input.config) || was.client_id != input.client_id;
     let mut now = Integration {
+        key: input.key,
         name: check::name("name", input.name.as_deref().unwrap_or(&provider.name))?,
         description: input.description,
         tags: input.tags,
@@ -131,16 +140,38 @@ pub async fn update_integration(
         updated_at: to.now,
         ..was.clone()
     };
+    let mut secret_dropped = false;
     if let Some(secret) = &input.client_secret {
         now.client_secret = Some(to.vault.seal(&client_secret_aad(&now), secret)?);
     } else if moved {
-        now.client_secret = None;
+        secret_dropped = now.client_secret.take().is_some();
     }
     now.version = to.conn.update_integration(&was.workspace_id, &now).await?;
-    if moved {
-        end_trust(to, &now).await?;
+    if now.mode != was.mode {
+        // Now that nobody connects under the old mode any more.
+        keep_mode(to, &now).await?;
     }
-    Ok(now)
+    let connections_ended = if moved { end_trust(to, &now).await? } else { 0 };
+    Ok(Changed { integration: now, secret_dropped, connections_ended })
+}
+
+/// Fails while users are connected: whose a connection is depends on the mode it was made under.
+async fn keep_mode(to: &mut Change<'_>, integration: &Integration) -> Result<()> {
+    let kinds = to.conn.integration_connections(&integration.workspace_id, &integration.id).await?;
+    let users = |(kind, _): &&(OwnerKind, i64)| matches!(kind, OwnerKind::User | OwnerKind::Shared);
+    match kinds.iter().filter(users).map(|(_, many)| many).sum() {
+        0 => Ok(()),
+        many => Err(Error::Conflict {
+            message: format!(
+                "the mode can't be changed while users are connected: disconnect the {many} first"
+            ),
+        }),
+    }
+}
+
+/// Whether an integration of this provider may have a callback path that others have too.
+pub fn may_share_callback(provider: &Provider) -> bool {
+    callback(provider, Some(CallbackKind::Shared)).is_ok()
 }
 
 /// Whether the two send a secret or a token to different places.
@@ -163,7 +194,8 @@ pub fn moves_secrets(was: &Config, now: &Config) -> bool {
 }
 
 /// Connections made before the endpoints moved need their owner's consent to the new ones.
-async fn end_trust(to: &mut Change<'_>, integration: &Integration) -> Result<()> {
+/// Gives how many there were.
+async fn end_trust(to: &mut Change<'_>, integration: &Integration) -> Result<usize> {
     let workspace = &integration.workspace_id;
     let reason = "the integration's endpoints changed";
     let filter = ConnectionFilter {
@@ -171,12 +203,14 @@ async fn end_trust(to: &mut Change<'_>, integration: &Integration) -> Result<()>
         status: Some(Status::Active),
         ..ConnectionFilter::default()
     };
+    let mut ended = 0;
     loop {
         // Each one leaves the filter as it is changed, so the first page is always the next.
         let some = to.conn.connections(workspace, &filter, &Page { offset: 0, limit: 200 }).await?;
         if some.is_empty() {
-            return Ok(());
+            return Ok(ended);
         }
+        ended += some.len();
         for mut connection in some {
             connection.status = Status::NeedsReauth;
             to.conn
@@ -202,123 +236,4 @@ fn callback(provider: &Provider, asked: Option<CallbackKind>) -> Result<Callback
         None | Some(CallbackKind::Own) => Ok(CallbackKind::Own),
         Some(other) => Err(Error::invalid("callback", format!("must be own, not {}: {why}", other.as_str()))),
     }
-}
-
-fn validate(to: &Change<'_>, input: &NewIntegration) -> Result<std::sync::Arc<Provider>> {
-    check::slug(&input.key)?;
-    let Some(provider) = to.catalog.get(&input.provider) else {
-        return Err(Error::invalid(
-            "provider",
-            format!("there is no provider {:?} in the catalog", input.provider),
-        ));
-    };
-    if input.client_id.as_deref().is_some_and(|id| id.is_empty() || id.chars().any(char::is_control)) {
-        return Err(Error::invalid("client_id", "must not be empty or contain control characters"));
-    }
-    if input.scopes.iter().any(|s| s.is_empty() || s.chars().any(|c| c.is_control() || c.is_whitespace())) {
-        return Err(Error::invalid("scopes", "a scope must not be empty or contain spaces"));
-    }
-    endpoints(&provider, &input.config)?;
-    places(&input.config)?;
-    inputs(&provider, &input.config)?;
-    Ok(provider)
-}
-
-/// Endpoints are given exactly where the provider's file says that they are.
-fn endpoints(provider: &Provider, config: &Config) -> Result<()> {
-    let given: [(&'static str, &Option<String>); 5] = [
-        ("config.issuer", &config.issuer),
-        ("config.authorize_url", &config.authorize_url),
-        ("config.token_url", &config.token_url),
-        ("config.revoke_url", &config.revoke_url),
-        ("config.userinfo_url", &config.userinfo_url),
-    ];
-    let (needed, taken): (&[&str], &[&str]) =
-        match provider.oauth2().map_or(EndpointSource::File, |oauth2| oauth2.endpoints.source) {
-            EndpointSource::File => (&[], &[]),
-            EndpointSource::Issuer => (&["config.issuer"], &["config.issuer"]),
-            EndpointSource::Integration => (
-                &["config.authorize_url", "config.token_url"],
-                &[
-                    "config.issuer",
-                    "config.authorize_url",
-                    "config.token_url",
-                    "config.revoke_url",
-                    "config.userinfo_url",
-                ],
-            ),
-        };
-    for (field, value) in given {
-        match value {
-            Some(_) if !taken.contains(&field) => {
-                return Err(Error::invalid(field, format!("provider {} does not take it", provider.key)));
-            }
-            Some(text) => drop(check::url(field, text)?),
-            None if needed.contains(&field) => {
-                return Err(Error::invalid(field, format!("provider {} needs it", provider.key)));
-            }
-            None => {}
-        }
-    }
-    Ok(())
-}
-
-/// Where calls go, and what they carry.
-fn places(config: &Config) -> Result<()> {
-    if let Some(base) = &config.base_url
-        && check::url("config.base_url", base)?.query().is_some()
-    {
-        return Err(Error::invalid("config.base_url", "must not have a query"));
-    }
-    for host in &config.allowed_hosts {
-        let bare = url::Url::parse(&format!("https://{host}/")).is_ok_and(|u| {
-            u.host_str() == Some(host.split(':').next().unwrap_or_default())
-                && u.path() == "/"
-                && u.username().is_empty()
-        });
-        if !bare {
-            return Err(Error::invalid(
-                "config.allowed_hosts",
-                format!("must be host names such as uploads.example.com, in lower case: {host:?}"),
-            ));
-        }
-    }
-    for (name, value) in &config.headers {
-        if let Some(why) = proxy::not_addable(name, value) {
-            return Err(Error::invalid("config.headers", format!("{name:?} {why}")));
-        }
-    }
-    if let Some(param) = config.authorize_params.keys().find(|p| OURS.contains(&p.as_str()) || p.is_empty()) {
-        return Err(Error::invalid(
-            "config.authorize_params",
-            format!("{param:?} is set by Claviger itself"),
-        ));
-    }
-    if config.client_auth.as_deref().is_some_and(|text| ClientAuth::parse(text).is_none()) {
-        return Err(Error::invalid("config.client_auth", "must be basic, body or none"));
-    }
-    Ok(())
-}
-
-/// Fixed inputs are ones that the provider has, and look like it says; those that only the operator can give
-/// are there.
-fn inputs(provider: &Provider, config: &Config) -> Result<()> {
-    for (key, value) in &config.inputs {
-        let Some(input) = provider.inputs.iter().find(|i| i.key == *key) else {
-            return Err(Error::invalid(
-                "config.inputs",
-                format!("provider {} has no input {key:?}", provider.key),
-            ));
-        };
-        if !pattern::admits(&input.pattern, value) {
-            return Err(Error::invalid("config.inputs", format!("{key} must match {}", input.pattern)));
-        }
-    }
-    if let Some(input) = provider.missing_settings(&config.inputs).first() {
-        return Err(Error::invalid(
-            "config.inputs",
-            format!("provider {} needs {}: {}", provider.key, input.key, input.title),
-        ));
-    }
-    Ok(())
 }

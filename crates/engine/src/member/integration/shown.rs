@@ -1,0 +1,108 @@
+//! An integration as a member sees it: what is set, and what its provider says where nothing is.
+
+use std::sync::Arc;
+
+use claviger_catalog::{Provider, oauth2::Endpoints};
+
+use super::{AuthKind, UPLOADS};
+use crate::{
+    broker::Broker,
+    domain::integration::{Config, Integration},
+    store::Listed,
+};
+
+/// An integration, as a member sees it.
+#[derive(Debug, Clone)]
+pub struct Shown {
+    /// The integration, its owner, its icon, and whether it is shared.
+    pub listed: Listed,
+    /// Whether the member may read how it is configured.
+    pub configuration: bool,
+    /// What it is one of, as far as its inputs fill it. `None` when the provider left the catalog.
+    provider: Option<Arc<Provider>>,
+}
+
+impl Shown {
+    pub(super) fn new(broker: &Broker, listed: Listed, configuration: bool) -> Self {
+        let integration = &listed.integration;
+        let provider = broker.catalog.get(&integration.provider).map(|provider| {
+            let filled = provider.filled(&integration.config.inputs);
+            filled.map(Arc::new).unwrap_or(provider)
+        });
+        Self { listed, configuration, provider }
+    }
+
+    /// The integration.
+    pub fn integration(&self) -> &Integration {
+        &self.listed.integration
+    }
+
+    /// How its connections authenticate.
+    pub fn auth(&self) -> Option<AuthKind> {
+        self.provider.as_deref().map(AuthKind::of)
+    }
+
+    /// What kind of service its provider is.
+    pub fn category(&self) -> Option<&str> {
+        self.provider.as_ref()?.category.as_deref()
+    }
+
+    /// Whether files can be uploaded to its provider.
+    pub fn supports_upload(&self) -> bool {
+        self.category() == Some(UPLOADS)
+    }
+
+    /// The scopes that are asked for.
+    pub fn scopes(&self) -> &[String] {
+        let set = &self.integration().scopes;
+        match self.provider.as_ref().and_then(|provider| provider.oauth2()) {
+            Some(oauth2) if set.is_empty() => &oauth2.scopes.default,
+            _ => set,
+        }
+    }
+
+    /// The issuer.
+    pub fn issuer(&self) -> Option<&str> {
+        self.endpoint(|config| &config.issuer, |ends| &ends.issuer)
+    }
+
+    /// The authorization endpoint, as far as it is known before anybody connects.
+    pub fn authorize_url(&self) -> Option<&str> {
+        self.endpoint(|config| &config.authorize_url, |ends| &ends.authorize_url)
+    }
+
+    /// The token endpoint, likewise.
+    pub fn token_url(&self) -> Option<&str> {
+        self.endpoint(|config| &config.token_url, |ends| &ends.token_url)
+    }
+
+    /// The revocation endpoint, likewise.
+    pub fn revoke_url(&self) -> Option<&str> {
+        self.endpoint(|config| &config.revoke_url, |ends| &ends.revoke_url)
+    }
+
+    /// The userinfo endpoint, likewise.
+    pub fn userinfo_url(&self) -> Option<&str> {
+        self.endpoint(|config| &config.userinfo_url, |ends| &ends.userinfo_url)
+    }
+
+    /// Where calls go, likewise.
+    pub fn base_url(&self) -> Option<&str> {
+        let own = self.integration().config.base_url.as_deref();
+        own.or_else(|| self.provider.as_ref()?.api.base_url.as_deref())
+    }
+
+    /// Whether anybody is asked for consent, so that a callback has to be registered at the provider.
+    pub fn asks_for_consent(&self) -> bool {
+        self.auth() == Some(AuthKind::OAuth2)
+    }
+
+    fn endpoint<'a>(
+        &'a self,
+        own: impl Fn(&'a Config) -> &'a Option<String>,
+        files: impl Fn(&'a Endpoints) -> &'a Option<String>,
+    ) -> Option<&'a str> {
+        let of_file = || self.provider.as_ref()?.oauth2().and_then(|it| files(&it.endpoints).as_deref());
+        own(&self.integration().config).as_deref().or_else(of_file)
+    }
+}
