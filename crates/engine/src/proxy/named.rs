@@ -78,8 +78,9 @@ fn whole(api: &Api, hosts: impl FnOnce() -> Result<Vec<String>>, text: &str) -> 
     let asked = endpoint(&uri).map_err(|failure| refuse(failure.message))?;
     let (_, base) = target::base(api)?;
     let base_endpoint = endpoint(&base).map_err(|failure| refuse(failure.message))?;
-    let local = !base_endpoint.https && base_endpoint.is_loopback();
-    if !asked.https && !(local && asked.is_loopback()) {
+    // In the clear from this machine to itself alone, and only where the base goes so too.
+    let local = !base_endpoint.https && base_endpoint.is_loopback() && asked.is_loopback();
+    if !asked.https && !local {
         return Err(refuse("A whole URL begins with https://"));
     }
     if asked == base_endpoint && is_below(uri.path(), target::path_of(&base)) {

@@ -23,7 +23,7 @@ pub(super) fn refuse(message: impl Into<String>) -> Error {
     Error::TargetNotAllowed { message: message.into() }
 }
 
-fn unfilled(error: TemplateError) -> Error {
+fn unfilled(error: &TemplateError) -> Error {
     refuse(format!("The connection's base URL can't be built: {error}"))
 }
 
@@ -46,14 +46,14 @@ pub(super) fn api(subject: &Subject) -> Result<Api> {
     let inputs = inputs(subject);
     let template = config.base_url.as_ref().or(provider.api.base_url.as_ref());
     let template = template.ok_or_else(|| refuse("The connection's integration names no base URL"))?;
-    let base_url = provider.expand(template, &inputs).map_err(unfilled)?;
-    let values = provider.values(&inputs).map_err(unfilled)?;
+    let base_url = provider.expand(template, &inputs).map_err(|error| unfilled(&error))?;
+    let values = provider.values(&inputs).map_err(|error| unfilled(&error))?;
     let mut api = Api { base_url: Some(base_url), headers: BTreeMap::new(), ..provider.api.clone() };
     for (name, text) in &provider.api.headers {
         match template::expand_text(text, &values) {
             Ok(value) => drop(api.headers.insert(name.clone(), value)),
             Err(TemplateError::Missing(_)) => {}
-            Err(error) => return Err(unfilled(error)),
+            Err(error) => return Err(unfilled(&error)),
         }
     }
     prepare::add_headers(&mut api, &config.headers);
@@ -91,12 +91,12 @@ pub(super) fn allowed_hosts(subject: &Subject) -> Result<Vec<String>> {
     if provider.api.allowed_hosts.is_empty() {
         return Ok(hosts);
     }
-    let values = provider.values(&inputs(subject)).map_err(unfilled)?;
+    let values = provider.values(&inputs(subject)).map_err(|error| unfilled(&error))?;
     for host in &provider.api.allowed_hosts {
         match template::expand_host(host, &values) {
             Ok(host) => hosts.push(host),
             Err(TemplateError::Missing(_)) => {}
-            Err(error) => return Err(unfilled(error)),
+            Err(error) => return Err(unfilled(&error)),
         }
     }
     Ok(hosts)
