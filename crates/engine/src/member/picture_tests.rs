@@ -140,12 +140,10 @@ fn an_svg_loses_what_runs_loads_or_leads_elsewhere() {
         "<style>@import url(//host.test)</style>",
         "<style>*{background:url(https://evil.test)}</style>",
         "<style>*{background:URL( \"/evil\" )}</style>",
-        "<style>*{background:u\\72l(/evil)}</style>",
+        "<style>*{background:u\\72l(/host)}</style>",
         "<rect style='fill:url(/evil#a)'/>",
         "<rect fill='url(https://evil.test#a)'/>",
         "<rect fill='url(/evil'/>",
-        "<set attributeName='href' to='javascript:evil()'/>",
-        "<animate attributeName='xlink:href' values='javascript:evil()'/>",
         "<handler type='application/ecmascript'>evil()</handler>",
         "<?xml-stylesheet href='https://evil.test/x.css'?>",
         "<metadata>evil</metadata>",
@@ -153,9 +151,20 @@ fn an_svg_loses_what_runs_loads_or_leads_elsewhere() {
         let kept = drawn(&format!(
             "<svg {SVG} xmlns:xlink='http://www.w3.org/1999/xlink'>{hostile}<path d='M0 0'/></svg>"
         ));
-        let gone = ["evil", "script", "import"].iter().all(|word| !kept.contains(word));
+        let gone = ["evil", "script", "import", "\\"].iter().all(|word| !kept.contains(word));
         assert!(gone, "{hostile} became {kept}");
         assert!(kept.contains("M0 0"), "{hostile} took the rest along: {kept}");
+    }
+}
+
+#[test]
+fn an_svg_changes_no_reference_while_it_is_shown() {
+    for name in ["href", "xlink:href", "onclick", "fill", "style"] {
+        for element in ["set", "animate"] {
+            let moving = format!("<{element} attributeName='{name}' to='javascript:x()' values='/x;/y'/>");
+            let kept = drawn(&format!("<svg {SVG}><a>{moving}</a></svg>"));
+            assert!(!kept.contains("attributeName"), "{moving} became {kept}");
+        }
     }
 }
 
