@@ -13,7 +13,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use crate::{
     app::App,
     health,
-    hosted::{callback, connect, done, landing},
+    hosted::{callback, connect, dev_sign_in, done, landing},
     http::{count, request_id},
     surface::{
         bundleup::{self, connections, deliveries, error, integrations, not_yet, webhooks},
@@ -49,6 +49,7 @@ pub fn app(app: App) -> Router {
     }
     if app.dev.is_some() {
         router = router.route("/dev/landing", get(landing::show));
+        router = router.route(dev_sign_in::PATH, get(dev_sign_in::show).post(dev_sign_in::submit));
     }
     router
         .fallback(missing)

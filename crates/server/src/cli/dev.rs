@@ -41,6 +41,10 @@ const SAMPLE: &str = "/me";
 /// How long the sandbox's access tokens live.
 const TOKEN_LIFE: Duration = Duration::from_secs(3600);
 
+/// The user and the team that `--seed` makes.
+const USER: &str = "alice";
+const TEAM: &str = "ops";
+
 /// Arguments of `claviger dev`.
 #[derive(clap::Args)]
 pub struct Args {
@@ -50,7 +54,8 @@ pub struct Args {
     /// Print one line of JSON with every address and key, and nothing else, on stdout
     #[arg(long)]
     json: bool,
-    /// Connect a handful of demo customers through the sandbox at the start
+    /// Connect a handful of demo customers through the sandbox at the start, and make a second user, in a team that
+    /// may use the integration
     #[arg(long)]
     seed: bool,
 }

@@ -3,6 +3,7 @@
 
 pub mod callback;
 pub mod connect;
+pub mod dev_sign_in;
 pub mod done;
 pub mod landing;
 pub mod page;

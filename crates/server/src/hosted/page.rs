@@ -14,12 +14,13 @@ use claviger_engine::{
 };
 use minijinja::{Environment, UndefinedBehavior, Value, context};
 
-const TEMPLATES: [(&str, &str); 5] = [
+const TEMPLATES: [(&str, &str); 6] = [
     ("base.html", include_str!("../../templates/base.html")),
     ("error.html", include_str!("../../templates/error.html")),
     ("connect.html", include_str!("../../templates/connect.html")),
     ("done.html", include_str!("../../templates/done.html")),
     ("landing.html", include_str!("../../templates/landing.html")),
+    ("sign_in.html", include_str!("../../templates/sign_in.html")),
 ];
 
 /// The templates, compiled.
@@ -189,6 +190,7 @@ mod tests {
             ("done.html", context! { integration => bad, failure => bad, said => bad }),
             ("landing.html", context! { connection, error => () }),
             ("landing.html", context! { connection => (), error => bad }),
+            ("sign_in.html", context! { error => bad }),
         ] {
             let template = pages.0.get_template(name).expect("a template");
             let text = template.render(context! { nonce => "n", ..values }).expect("it renders");

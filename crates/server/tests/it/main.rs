@@ -13,6 +13,7 @@ mod canary;
 mod commands;
 mod completion;
 mod connect;
+mod dev;
 mod discovery;
 mod guards;
 mod import;

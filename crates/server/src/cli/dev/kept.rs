@@ -109,7 +109,7 @@ impl Kept {
         setup::given_api_key(to, &workspace.id, key, &self.api_key).await?;
         let admin = NewUser {
             username: self.admin_username.clone(),
-            display_name: None,
+            display_name: Some("Admin".to_owned()),
             email: None,
             password: Some(self.admin_password.clone()),
             superuser: true,

@@ -1,17 +1,22 @@
-//! `--seed`: a handful of demo customers, connected the way real ones are.
+//! `--seed`: a handful of demo customers, connected the way real ones are, and a user beside the admin.
 //!
-//! Each goes through the whole flow, with this code in the browser's place; nothing is written around it.
+//! Each customer goes through the whole flow, with this code in the browser's place; nothing is written around it.
 
 use anyhow::{Context as _, Result, anyhow};
 use bytes::Bytes;
 use claviger_engine::{
     broker::Broker,
+    domain::{
+        audit::Actor,
+        share::{Level, Principal},
+    },
     id::WorkspaceId,
+    setup::{self, Change, NewUser},
     store::{ConnectionFilter, Page},
 };
 use http::{Request, Response, header};
 
-use super::show::Shown;
+use super::{KEY, TEAM, USER, show::Shown};
 
 /// Demo customers, and the sandbox account that each connects.
 const CUSTOMERS: [(&str, &str); 5] = [
@@ -24,8 +29,39 @@ const CUSTOMERS: [(&str, &str); 5] = [
 /// The most bytes read of a page.
 const CAP: usize = 256 * 1024;
 
+/// Makes the second user, with the admin's password, and the team that the ready integration is shared with. What was
+/// changed since the first start stays so.
+async fn people(broker: &Broker, workspace: &WorkspaceId, shown: &Shown<'_>) -> Result<()> {
+    let mut conn = broker.store.begin(Actor::Cli, broker.clock.now()).await?;
+    if conn.user_by_name(workspace, USER).await?.is_some() || conn.team(workspace, TEAM).await?.is_some() {
+        return Ok(());
+    }
+    let ready = conn.integration_by_selector(workspace, KEY).await?.context("the ready integration")?;
+    let mut to = Change::of(broker, &mut conn);
+    let user = NewUser {
+        username: USER.to_owned(),
+        display_name: Some("Alice".to_owned()),
+        email: Some("alice@product.example".to_owned()),
+        password: Some(shown.kept.admin_password.clone()),
+        superuser: false,
+        permissions: Vec::new(),
+    };
+    setup::user(&mut to, workspace, user).await?;
+    setup::team(&mut to, workspace, TEAM, "Operations").await?;
+    setup::join_team(&mut to, workspace, TEAM, USER).await?;
+    to.conn.set_share(workspace, &ready.id, &Principal::Team(TEAM.to_owned()), Level::Use).await?;
+    conn.commit().await?;
+    tracing::info!(
+        user = USER,
+        team = TEAM,
+        "a user with the admin's password may use the sandbox integration"
+    );
+    Ok(())
+}
+
 /// Connects every demo customer that is not connected yet.
 pub(super) async fn run(broker: &Broker, workspace: &WorkspaceId, shown: &Shown<'_>) -> Result<()> {
+    people(broker, workspace, shown).await.context("seeding people")?;
     for (customer, account) in CUSTOMERS {
         let mut conn = broker.store.read().await?;
         let filter = ConnectionFilter { owner_key: Some(customer.to_owned()), ..ConnectionFilter::default() };

@@ -6,7 +6,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::json;
 
 use super::{KEY, SAMPLE, kept::Kept};
-use crate::out;
+use crate::{hosted::dev_sign_in, out};
 
 /// What stays readable in a query's value.
 const VALUE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -70,7 +70,13 @@ impl Shown<'_> {
   workspace secret   {secret}
   admin              {admin_username} / {password}
 
-  Connect an account: open this link, and allow.
+  Your own users connect and call by integration, each as itself (docs/users.md):
+
+    sign in, allow   {app}{sign_in}
+    list             curl -u {admin_username}:{password} {app}/api/integrations
+    call             curl -u {admin_username}:{password} {app}/api/integrations/{KEY}/request{SAMPLE}
+
+  Connect an account for a customer: open this link, and allow.
 
     {connect}
 
@@ -83,6 +89,7 @@ impl Shown<'_> {
             secret = workspace_secret.expose(),
             password = admin_password.expose(),
             connect = self.connect_url(CUSTOMER),
+            sign_in = dev_sign_in::PATH,
         ))?;
         Ok(())
     }
