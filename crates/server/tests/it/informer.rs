@@ -1,6 +1,8 @@
 //! The Informer-style door: a workspace's own users, and what each may see and do.
 
+mod bring;
 mod connect;
+mod connection;
 pub mod desk;
 mod icons;
 mod request;
