@@ -18,7 +18,7 @@ use claviger_engine::{
     error::{Error, Result},
     id::{ApiKeyId, AttemptId, ConnectionId, FlowId, OperatorId, WorkspaceId},
     setup::{self, NewUser},
-    store::{After, Claim, Conn, ConnectionFilter, FlowEnd, trial},
+    store::{After, Claim, Conn, ConnectionFilter, FlowEnd, Viewer, trial},
     vault::hash,
 };
 
@@ -152,6 +152,7 @@ async fn look(conn: &mut Conn, ws: &WorkspaceId, of: &Theirs) -> Result<Vec<(&'s
         ConnectionFilter { integration_id: Some(integration.id.clone()), ..ConnectionFilter::default() };
     let now = delivery.created_at;
     let kind = EventKind::ConnectionCreated;
+    let viewer = Viewer { username: &user.username, sees_as: None };
     Ok(vec![
         ("api_keys", conn.api_keys(ws).await?.iter().any(|key| key.id == of.key)),
         ("attempts", !conn.attempts(ws, id).await?.is_empty()),
@@ -159,6 +160,8 @@ async fn look(conn: &mut Conn, ws: &WorkspaceId, of: &Theirs) -> Result<Vec<(&'s
         ("audits", conn.audits(ws, &ALL).await?.iter().any(|row| row.target == endpoint.id.as_str())),
         ("connection", conn.connection(ws, &connection.id).await?.is_some()),
         ("connection_of", conn.connection_of(ws, &own.integration_id, &own.owner).await?.is_some()),
+        ("connections_for", !conn.connections_for(ws, &viewer, &ALL).await?.is_empty()),
+        ("count_connections_for", conn.count_connections_for(ws, &viewer).await? > 0),
         ("connections", !conn.connections(ws, &filter, &ALL).await?.is_empty()),
         ("count_endpoints", conn.count_endpoints(ws).await? > 0),
         ("credential", conn.credential(ws, &connection.id).await?.is_some()),
@@ -197,7 +200,9 @@ async fn change(
     ws: &WorkspaceId,
     of: &Theirs,
 ) -> Option<(&'static str, Result<()>)> {
-    let Theirs { connection, credential, integration, endpoint, delivery, key, begun, ended, user, .. } = of;
+    let Theirs {
+        connection, own, credential, integration, endpoint, delivery, key, begun, ended, user, ..
+    } = of;
     let later = delivery.created_at.plus(Duration::from_secs(7));
     let sealed = &credential.sealed;
     let end = FlowEnd {
@@ -273,6 +278,10 @@ async fn change(
         26 => ("delete_endpoint", conn.delete_endpoint(ws, &endpoint.id).await.map(drop)),
         27 => ("delete_connection", conn.delete_connection(ws, &connection.id).await.map(drop)),
         28 => ("delete_integration", conn.delete_integration(ws, &integration.id).await.map(drop)),
+        29 => {
+            let is = Connection { authorized_at: later, ..own.clone() };
+            ("authorize_connection", conn.authorize_connection(ws, &is).await)
+        }
         _ => return None,
     })
 }
