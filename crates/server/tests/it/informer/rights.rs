@@ -312,7 +312,8 @@ async fn furnish(
         for n in 0..count {
             let id = IntegrationId::new();
             let key = format!("{}-{n}", role.name);
-            let integration = Integration { id: id.clone(), key, ..pattern.clone() };
+            // The pattern's secret is sealed for the pattern.
+            let integration = Integration { id: id.clone(), key, client_secret: None, ..pattern.clone() };
             to.conn.create_integration(ws, &integration).await?;
             to.conn.set_share(ws, &id, &bob, Level::Use).await?;
             to.conn.set_icon(ws, &id, &icon).await?;
