@@ -88,6 +88,15 @@ fn informer() -> Router<App> {
     let requests = get(informer::request::path).post(informer::request::named);
     let requests = requests.layer(DefaultBodyLimit::max(informer::request::BODY));
     let routes = [
+        ("/api/integrations", get(informer::integrations::list).post(informer::integrations::create)),
+        (
+            "/api/integrations/{id}",
+            get(informer::integrations::show)
+                .put(informer::integrations::update)
+                .delete(informer::integrations::delete),
+        ),
+        ("/api/integrations/{id}/directories/preview", post(informer::integrations::preview)),
+        ("/api/integrations-list", get(informer::integrations::pick)),
         ("/api/integrations/{id}/connect", get(informer::connect::start).post(informer::bring::bring)),
         ("/api/integrations/{id}/connection", get(connection::show).delete(connection::end)),
         ("/api/integrations/{id}/owner", get(owner::show).put(owner::set)),

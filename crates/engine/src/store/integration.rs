@@ -117,7 +117,9 @@ impl Conn {
         let query = sql("select owner_kind, count(*) as connections from connection \
                          where workspace_id = $1 and integration_id = $2 group by owner_kind order by owner_kind");
         let rows = self.rows(query.text(ws.as_str()).text(id.as_str())).await?;
-        rows.iter().map(|row| Ok((row.word("owner_kind", OwnerKind::parse)?, row.int("connections")?))).collect()
+        rows.iter()
+            .map(|row| Ok((row.word("owner_kind", OwnerKind::parse)?, row.int("connections")?)))
+            .collect()
     }
 
     /// Removes an integration with its flows and the API keys limited to it; `false` when there was none.

@@ -11,6 +11,7 @@ pub mod connection;
 pub mod error;
 mod hal;
 pub mod icons;
+pub mod integrations;
 pub mod openapi;
 pub mod owner;
 pub mod request;
@@ -18,6 +19,8 @@ pub mod shares;
 pub mod sign_in;
 pub mod tokens;
 pub mod users;
+mod wanted;
+mod wire;
 
 use axum::{http::StatusCode, response::Response};
 

@@ -9,7 +9,8 @@ use utoipa::{
 };
 
 use super::{
-    bring, connect, connection, error, hal, icons, owner, request, shares, sign_in, tokens, users,
+    bring, connect, connection, error, hal, icons, integrations, owner, request, shares, sign_in, tokens,
+    users,
 };
 
 #[derive(OpenApi)]
@@ -28,6 +29,13 @@ use super::{
         icons::remove,
         icons::set,
         icons::show,
+        integrations::create,
+        integrations::delete,
+        integrations::list,
+        integrations::pick,
+        integrations::preview,
+        integrations::show,
+        integrations::update,
         owner::set,
         owner::show,
         request::named,
