@@ -16,7 +16,7 @@ const browser = await chromium.launch({
   args: ['--headless=new', '--no-sandbox', '--disable-background-networking', '--disable-component-update',
     '--disable-dev-shm-usage', '--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1 , EXCLUDE localhost'],
 });
-const complaints = [];
+const complaints = [], calls = [];
 let result;
 try {
   const page = await browser.newPage({ viewport: { width: 1000, height: 760 } });
@@ -33,6 +33,14 @@ try {
     else if (step.do === 'at') await page.waitForURL((url) => url.href.startsWith(step.prefix));
     else if (step.do === 'shot') await page.screenshot({ path: step.path, fullPage: true });
     else if (step.do === 'save') writeFileSync(step.path, await page.content());
+    else if (step.do === 'go') calls.push({ path: step.url, status: (await page.goto(step.url))?.status() });
+    else if (step.do === 'call') calls.push(await page.evaluate(async ({ method, path, body }) => {
+      const answer = await fetch(path, {
+        method, redirect: 'manual', body: body === undefined ? undefined : JSON.stringify(body),
+        headers: body === undefined ? {} : { 'Content-Type': 'application/json' },
+      });
+      return { path, status: answer.status, text: await answer.text() };
+    }, step));
     else throw new Error(`no such step: ${step.do}`);
   }
   await page.waitForLoadState('load');
@@ -41,12 +49,14 @@ try {
     text: await page.locator('body').innerText(),
     code: await page.locator('pre, code').allTextContents(),
     html: await page.content(),
+    title: await page.title(),
+    calls,
     complaints,
   };
 } catch (error) {
   const page = browser.contexts()[0]?.pages()[0];
   const text = await page?.locator('body').innerText({ timeout: 2000 }).catch(() => '');
-  result = { failed: String(error), url: page?.url(), text, complaints };
+  result = { failed: String(error), url: page?.url(), text, calls, complaints };
 } finally {
   await browser.close();
 }

@@ -8,7 +8,7 @@ from .process import base_env
 
 
 def browse(url, steps, patience=30):
-    """Returns {url, text, code, html, complaints}; fails with the page's text when a step did not work."""
+    """Returns {url, text, code, html, title, calls, complaints}; fails with the page's text when a step did not work."""
     plan = json.dumps({"url": url, "steps": steps, "patience": patience * 1000})
     done = subprocess.run(["node", str(place.E2E / "browser/walk.mjs"), plan], stdin=subprocess.DEVNULL, env=base_env(),
                           capture_output=True, text=True, timeout=patience * 3 + 60, cwd=place.E2E)
@@ -41,3 +41,14 @@ def shot(name):
 
 def save(path):
     return {"do": "save", "path": str(path)}
+
+
+def go(url):
+    """To another page; its status is the next of `calls`."""
+    return {"do": "go", "url": url}
+
+
+def call(method, path, body=None):
+    """A fetch by the page itself, with its cookies; the answer is the next of `calls`: {path, status, text}."""
+    step = {"do": "call", "method": method, "path": path}
+    return step if body is None else {**step, "body": body}

@@ -49,8 +49,12 @@ class Web(requests.Session):
 
 
 def told_once(response):
-    """The secret in an answer that makes one, the allowed place for it: a new webhook's, or a rolled one."""
+    """The secret in an answer that makes one, the allowed place for it: a webhook's, a user's token, a session."""
     path = urlsplit(response.url).path.rstrip("/")
+    if response.request.method == "POST" and path == "/api/tokens" and response.ok:
+        return secret.remember("user token", response.json()["token"], "the API")
+    if response.request.method == "POST" and path in ("/api/auth/login", "/api/login/local") and response.ok:
+        return secret.remember("session", response.json().get("sid"), "the API")
     if response.request.method == "POST" and re.fullmatch(r"/v1/webhooks(/[^/]+/secret)?", path) and response.ok:
         return secret.remember("webhook secret", response.json()["secret"], "the API")
     return None
@@ -107,6 +111,14 @@ class Claviger:
         return {"name": f"The {client_id} company", "client_id": client_id, "settings": settings, "redirect_uris": redirect_uris,
                 "api_keys": [{"name": "backend", "secret": f"${{env:{key}}}", "scopes": ["management", "proxy"]}],
                 "integrations": integrations}
+
+    def person(self, username, password):
+        """A user who signs in at /api: the client of a program that keeps its cookie."""
+        web = self.web()
+        web.headers["Origin"] = self.app
+        done = web.post(self.app + "/api/auth/login", json={"username": username, "password": password})
+        assert done.status_code == 200, done.text
+        return web
 
     def beside(self, name="beside", **settings):
         """Another process to be, with the same keys over the same database, at ports of its own."""
