@@ -13,7 +13,11 @@ use claviger_protocol::oauth2::{Tokens, revoke};
 use super::{ANSWER_CAP, endpoints, persist::persist, tokens};
 use crate::{
     broker::Broker,
-    domain::{audit::Actor, connection::Connection, integration::Integration},
+    domain::{
+        audit::Actor,
+        connection::{Connection, MOVED},
+        integration::Integration,
+    },
     error::{Error, Result},
     id::{ConnectionId, RevocationId, WorkspaceId},
     webhook,
@@ -88,13 +92,18 @@ async fn remove(broker: &Broker, connection: &Connection, told: &Revocation, act
 }
 
 /// Tells the provider that these tokens are not to work any more, unless another connection may live on the same
-/// grant.
+/// grant, or they are of another place than the integration's endpoints now are.
 pub(crate) async fn revoke_unless_shared(
     broker: &Broker,
     integration: &Integration,
     connection: &Connection,
     held: &Tokens,
 ) -> Revocation {
+    if connection.status_reason.as_deref() == Some(MOVED) {
+        let detail =
+            "the integration was pointed elsewhere since, where its tokens are nobody's business".into();
+        return Revocation { outcome: "skipped", detail };
+    }
     let told = match shared(broker, integration, connection).await {
         Ok(false) => try_revoke(broker, integration, connection, held).await,
         Ok(true) => Ok(Revocation {

@@ -239,3 +239,21 @@ async fn two_who_connect_at_once_make_one_connection() {
         .await;
     }
 }
+
+#[test]
+fn sets_that_have_a_token_in_common_are_known() {
+    let of = |access: &str, refresh: Option<&str>| Tokens {
+        refresh_token: refresh.map(Secret::new),
+        ..tokens_of(access)
+    };
+    for (one, other, want) in [
+        (of("a", None), of("b", None), false),
+        (of("a", Some("r")), of("b", Some("s")), false),
+        (of("a", Some("r")), of("b", None), false),
+        (of("a", None), of("a", None), true),
+        (of("a", Some("r")), of("a", Some("s")), true),
+        (of("a", Some("r")), of("b", Some("r")), true),
+    ] {
+        assert_eq!(same(&one, &other), want);
+    }
+}

@@ -112,6 +112,10 @@ pub struct Account {
     pub email: Option<String>,
 }
 
+/// Why a connection needs its owner after its integration was pointed elsewhere. Its tokens are of the places before:
+/// the new ones are never shown them.
+pub const MOVED: &str = "the integration's endpoints changed";
+
 /// Whether a connection can be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {

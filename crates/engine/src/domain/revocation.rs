@@ -17,7 +17,8 @@ pub struct Revocation {
     /// Of which integration.
     pub integration_id: IntegrationId,
     /// How it ended: `revoked`, `unsupported`, `failed`, or `skipped` when nothing was asked of the provider,
-    /// because there was no credential or another connection lives on the same grant.
+    /// because there was no credential, another connection lives on the same grant, or the integration was pointed
+    /// elsewhere since.
     pub outcome: String,
     /// The provider's words, without secrets.
     pub detail: String,

@@ -12,7 +12,7 @@ use super::{Change, check, fit};
 use crate::{
     connect::tokens::client_secret_aad,
     domain::{
-        connection::{OwnerKind, Status},
+        connection::{MOVED, OwnerKind, Status},
         event::EventKind,
         integration::{CallbackKind, Config, Integration, Mode},
     },
@@ -197,7 +197,6 @@ pub fn moves_secrets(was: &Config, now: &Config) -> bool {
 /// Gives how many there were.
 async fn end_trust(to: &mut Change<'_>, integration: &Integration) -> Result<usize> {
     let workspace = &integration.workspace_id;
-    let reason = "the integration's endpoints changed";
     let filter = ConnectionFilter {
         integration_id: Some(integration.id.clone()),
         status: Some(Status::Active),
@@ -214,7 +213,7 @@ async fn end_trust(to: &mut Change<'_>, integration: &Integration) -> Result<usi
         for mut connection in some {
             connection.status = Status::NeedsReauth;
             to.conn
-                .set_connection_status(workspace, &connection.id, connection.status, Some(reason), to.now)
+                .set_connection_status(workspace, &connection.id, connection.status, Some(MOVED), to.now)
                 .await?;
             emit(to.conn, EventKind::ConnectionExpired, &connection, to.now).await?;
         }

@@ -286,6 +286,27 @@ async fn an_end_goes_through_whatever_the_provider_says() {
     .await;
 }
 
+/// Whoever may edit an integration could otherwise have everybody's tokens sent to a place of its own.
+#[tokio::test]
+async fn an_integration_that_was_pointed_elsewhere_is_not_shown_the_old_tokens() {
+    on_each(async |app| {
+        let alice = someone(app, &app.acme, "alice", &[]).await;
+        let (stub, elsewhere) = (Stub::start().await, Stub::start().await);
+        let id = integrate(app, "it", Mode::PerUser, &stub.origin, &[&alice]).await;
+        connect(app, &alice, "it").await;
+        app.reconfigure(&app.acme, &id, |config| {
+            config.revoke_url = Some(format!("{}/revoke", elsewhere.origin));
+        })
+        .await;
+        assert_eq!(get(app, &alice, PATH).await.json()["needsAuthorization"], true);
+        assert_eq!(end(app, &alice, PATH).await.status, 204);
+        assert_eq!(elsewhere.seen().len(), 0);
+        let rows = app.read().await.revocations(&app.acme.workspace, &ALL).await.unwrap();
+        assert_eq!(rows[0].outcome, "skipped", "{}", rows[0].detail);
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_token_that_only_reads_sees_and_does_not_end() {
     on_each(async |app| {
