@@ -97,10 +97,16 @@ pub async fn named(
     if !method.is_safe() {
         member.require_writing()?;
     }
+    let headless = method == Method::HEAD;
     let mut request = http::Request::new(outbound::full(data));
     *request.method_mut() = method;
     *request.headers_mut() = headers;
-    Ok(forward(&app, member, id, Target::Url(url), request, request_id).await)
+    let mut answer = forward(&app, member, id, Target::Url(url), request, request_id).await;
+    if headless {
+        // It is the length of what GET would bring; as the answer to POST it would announce a body (HTTP/2 minds).
+        answer.headers_mut().remove(CONTENT_LENGTH);
+    }
+    Ok(answer)
 }
 
 /// Makes a `GET` request of a provider, with the caller's connection: path and query go behind the base URL as they

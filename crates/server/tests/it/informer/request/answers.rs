@@ -116,6 +116,35 @@ async fn an_answer_can_not_speak_for_our_origin() {
 }
 
 #[tokio::test]
+async fn an_answer_without_its_body_ends() {
+    on_each(async |app| {
+        let up = provider(|head: Head, _| async move {
+            let status = head.target.trim_start_matches("/api/").parse().unwrap();
+            say(status, &[("content-length", "1234"), ("etag", "\"x\"")], Body::empty())
+        })
+        .await;
+        let id = integrate(app, &up, |_| {}).await;
+        let alice = connected(app, &id, "alice").await;
+        for status in [200, 206, 302, 304, 404, 500] {
+            let asked = json!({ "url": status.to_string(), "method": "HEAD" });
+            let answer = post(app, &alice, &asked).await;
+            assert_eq!((answer.status.as_u16(), answer.body.len()), (status, 0));
+            assert_eq!(answer.header("etag"), Some("\"x\""));
+            assert_ne!(answer.header("content-length"), Some("1234"), "no body is announced");
+            let path = format!("/api/integrations/drive/request/{status}");
+            let answer = ask(app, &alice.token, Method::HEAD, &path, None).await;
+            assert_eq!((answer.status.as_u16(), answer.body.len()), (status, 0));
+            assert_eq!(
+                answer.header("content-length"),
+                Some("1234"),
+                "it names the length of what GET would bring"
+            );
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_redirect_is_handed_back() {
     on_each(async |app| {
         let elsewhere = provider(echo).await;
