@@ -85,7 +85,9 @@ async fn what_is_not_the_callers_to_use_is_refused_before_anything_is_sent() {
         let (mut key, mut connection) = (world.key.clone(), world.connection.id.clone());
         change(&mut key, &mut connection);
         let call = world.call(Request::get("/x").body(full("")).unwrap());
-        forward(&world.broker, Call { caller: Caller::Key { key: Arc::new(key), connection }, ..call }).await.unwrap_err()
+        forward(&world.broker, Call { caller: Caller::Key { key: Arc::new(key), connection }, ..call })
+            .await
+            .unwrap_err()
     };
     let other = workspace("theirs");
     let mut conn = world.broker.store.begin(Actor::System, world::T0).await.unwrap();
