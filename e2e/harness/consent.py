@@ -80,10 +80,10 @@ def follow(web, response, stop):
     raise AssertionError("redirected in circles")
 
 
-def walk(web, url, stop, press=None, pages=None):
+def walk(web, url, stop, press=None, pages=None, who="alice"):
     """Opens `url` and says yes on every page (or presses `press` where it is) until sent to `stop`; returns that address.
 
-    Each page passed is appended to `pages`.
+    Each page passed is appended to `pages`. `who` signs in at the provider.
     """
     response = web.get(url, allow_redirects=False)
     for _ in range(10):
@@ -94,5 +94,5 @@ def walk(web, url, stop, press=None, pages=None):
         if pages is not None:
             pages.append(response)
         offered = [b[1] for f in forms(response.text) for b in f["buttons"]]
-        response = submit(web, response, press=press if press in offered else None)
+        response = submit(web, response, {"login": who, "username": who, "password": f"pw-{who}"}, press if press in offered else None)
     raise AssertionError("ten pages, and no end")

@@ -97,21 +97,21 @@ def test_the_whole_story_in_a_browser(drive):
     assert not works(server, token), "the provider still takes the token"
 
 
-def connect(house, web):
+def connect(house, web, who):
     """Says yes on each consent page as a person without scripts would; returns our page at its end."""
-    return web.get(walk(web, house.at("drive/connect"), house.broker.app + "/connect/"))
+    return web.get(walk(web, house.at("drive/connect"), house.broker.app + "/connect/", who=who))
 
 
 def test_two_users_have_two_accounts(drive):
     server, app = drive.server, drive.broker.app
     alice, bob, root = (drive.person(who) for who in PEOPLE)
-    assert "is connected" in connect(drive, alice).text
+    assert "is connected" in connect(drive, alice, "alice").text
     (hers,) = server.access_tokens()
     for path, method in (("connection", "GET"), ("connection", "DELETE"), ("request" + server.me, "GET")):
         answer = bob.request(method, drive.at(f"drive/{path}"))
         assert (answer.status_code, answer.json()["error"]) == (404, "Not Found"), answer.text
     assert bob.get(app + "/api/integration-connections").json()["total"] == 0
-    assert "is connected" in connect(drive, bob).text
+    assert "is connected" in connect(drive, bob, "bob").text
     his = next(t for t in server.access_tokens() if t != hers)
     for web in (alice, bob):
         assert web.post(drive.at("drive/request"), json={"url": server.me}).status_code == 200
