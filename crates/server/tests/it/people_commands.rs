@@ -6,6 +6,13 @@ use std::{
     process::{Command, Stdio},
 };
 
+use claviger_engine::{
+    domain::{audit::Actor, token::UserToken},
+    id::TokenId,
+    store::Store,
+    time::Millis,
+};
+
 /// A folder with a database that has one workspace.
 struct Place {
     folder: tempfile::TempDir,
@@ -152,4 +159,58 @@ fn teams_are_made_filled_and_deleted() {
         assert!(told.contains(says), "{words:?}: {told}");
     }
     assert_eq!(place.done(&["team", "list"]), "ops  ada  Operations\n", "all or nothing");
+}
+
+#[tokio::test]
+async fn tokens_are_listed_and_revoked_without_being_shown() {
+    let place = Place::new();
+    for name in ["ada", "bob"] {
+        place.done(&["user", "create", name]);
+    }
+    let url = format!("sqlite://{}", place.folder.path().join("claviger.db").display());
+    let store = Store::open(&url).await.unwrap();
+    let mut conn = store.begin(Actor::Cli, Millis(1_767_323_045_678)).await.unwrap();
+    let workspace = conn.any_workspace_by_client_id("acme").await.unwrap().unwrap().id;
+    let mut ids = Vec::new();
+    for (name, token) in [("ada", "ut_aaaaaaaa"), ("ada", "ut_bbbbbbbb"), ("bob", "ut_cccccccc")] {
+        let user = conn.user_by_name(&workspace, name).await.unwrap().unwrap();
+        let token = UserToken {
+            id: TokenId::new(),
+            workspace_id: workspace.clone(),
+            user_id: user.id,
+            kind: "personal".into(),
+            name: Some("report".into()),
+            prefix: token.into(),
+            hash: format!("hash-of-{token}"),
+            read_only: name == "bob",
+            expires_at: (name == "bob").then_some(Millis(1_767_323_045_679)),
+            last_used_at: None,
+            created_at: Millis(1_767_323_045_678),
+        };
+        ids.push(token.id.to_string());
+        conn.create_user_token(&workspace, &token).await.unwrap();
+    }
+    conn.commit().await.unwrap();
+    store.close().await;
+
+    let listed = place.done(&["token", "list"]);
+    assert_eq!(listed.lines().count(), 3, "{listed}");
+    assert!(
+        listed.contains(&format!("{}  ut_aaaaaaaa…  ada  personal  report  active\n", ids[0])),
+        "{listed}"
+    );
+    assert!(listed.contains("bob  personal read-only  report  expired 2026-01-02T03:04:05.679Z"), "{listed}");
+    assert!(!listed.contains("hash"), "{listed}");
+    assert_eq!(place.done(&["token", "list", "BOB"]).lines().count(), 1);
+    // All of a token that was found somewhere, its first characters as they are shown, its id.
+    let whole = "ut_aaaaaaaacanary";
+    let told = place.done(&["token", "revoke", whole]);
+    assert_eq!(told, format!("revoked {} of ada\n", ids[0]));
+    assert_eq!(place.done(&["token", "revoke", "ut_bbbbbbbb…"]), format!("revoked {} of ada\n", ids[1]));
+    assert_eq!(place.done(&["token", "revoke", &ids[2]]), format!("revoked {} of bob\n", ids[2]));
+    assert_eq!(place.done(&["token", "list"]), "");
+    let again = place.refused(&["token", "revoke", whole]);
+    assert!(again.contains("token list") && !again.contains("canary"), "{again}");
+    assert!(place.refused(&["token", "revoke", ""]).contains("token list"));
+    assert!(place.refused(&["token", "list", "carl"]).contains("there is no user \"carl\""));
 }

@@ -224,11 +224,14 @@ async fn moved_endpoints_drop_a_secret_that_is_not_given_anew() {
 }
 
 #[test]
-fn the_example_in_the_manual_is_one_that_can_be_read() {
-    let page = include_str!("../../../../../docs/operations.md");
-    let yaml = page.split("```yaml\n").nth(1).unwrap().split("```").next().unwrap();
-    let plain = yaml.replace("${env:", "$env:").replace("${file:", "$file:");
-    file::parse(&plain, Path::new(".")).unwrap();
+fn the_examples_in_the_manual_can_be_read() {
+    for page in
+        [include_str!("../../../../../docs/operations.md"), include_str!("../../../../../docs/users.md")]
+    {
+        let yaml = page.split("```yaml\n").nth(1).unwrap().split("```").next().unwrap();
+        let plain = yaml.replace("${env:", "$env:").replace("${file:", "$file:");
+        file::parse(&plain, Path::new(".")).unwrap();
+    }
 }
 
 #[tokio::test]
