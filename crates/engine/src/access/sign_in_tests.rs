@@ -56,3 +56,47 @@ async fn few_wait_and_the_rest_is_sent_away() {
     }
     assert_eq!((sign_ins.line.available_permits(), sign_ins.checks.available_permits()), (IN_LINE, AT_ONCE));
 }
+
+/// A user with this password hash, disabled or not.
+fn user(hash: Option<&str>, disabled_at: Option<Millis>) -> User {
+    User {
+        id: crate::id::UserId::new(),
+        workspace_id: WorkspaceId::new(),
+        username: "alice".to_owned(),
+        display_name: None,
+        email: None,
+        password_hash: hash.map(str::to_owned),
+        superuser: false,
+        permissions: Vec::new(),
+        disabled_at,
+        created_at: Millis(0),
+        updated_at: Millis(0),
+    }
+}
+
+#[tokio::test]
+async fn whoever_it_is_a_password_is_worked_on() {
+    let sign_ins = Arc::new(SignIns::default());
+    let real = hash::password(&Secret::new("a password")).unwrap();
+    let all = [
+        (None, false),
+        (Some(user(None, None)), false),
+        (Some(user(Some(&real), Some(Millis(0)))), false),
+        (Some(user(Some("$argon2id$other"), None)), false),
+        (Some(user(Some(&real), None)), true),
+    ];
+    for (user, right) in all {
+        // Nobody gets a turn: whoever is answered all the same was not worked on.
+        let turns = sign_ins.checks.clone().acquire_many_owned(2).await.unwrap();
+        let (asked, ws) = (sign_ins.clone(), WorkspaceId::new());
+        let check = tokio::spawn(async move {
+            asked.check(&attempt(&ws, "alice", "one"), user, Millis(0)).await.unwrap().is_some()
+        });
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+        assert!(!check.is_finished());
+        drop(turns);
+        assert_eq!(check.await.unwrap(), right);
+    }
+}

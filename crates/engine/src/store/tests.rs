@@ -36,6 +36,7 @@ mod records;
 mod retention;
 mod sealed;
 mod second_schema;
+mod sessions;
 mod sharing;
 mod teams;
 mod transactions;

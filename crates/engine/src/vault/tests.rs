@@ -213,6 +213,41 @@ fn hashes_match_what_they_are_of() {
 }
 
 #[test]
+fn nobodys_hash_costs_what_a_real_one_does() {
+    let real = hash::password(&Secret::new("a password")).unwrap();
+    let cost = |text: &str| text.split('$').take(4).collect::<Vec<_>>().join("$");
+    let lengths = |text: &str| text.split('$').map(str::len).collect::<Vec<_>>();
+    assert_eq!((cost(hash::NOBODYS), lengths(hash::NOBODYS)), (cost(&real), lengths(&real)));
+    // It is read, and so it is worked on: one that is not would be refused at once.
+    assert!(argon2::password_hash::phc::PasswordHash::new(hash::NOBODYS).is_ok());
+    assert!(!hash::password_matches(&Secret::new(""), hash::NOBODYS));
+}
+
+#[test]
+fn a_keyed_hash_tells_lists_and_keys_apart() {
+    let (one, two) = ([1; 32], [2; 32]);
+    let hashed = hash::keyed(&one, &["ab", "c"]);
+    assert_eq!(hashed, hash::keyed(&one, &["ab", "c"]));
+    for other in [
+        hash::keyed(&two, &["ab", "c"]),
+        hash::keyed(&one, &["a", "bc"]),
+        hash::keyed(&one, &["abc"]),
+        hash::keyed(&one, &["ab", "c", ""]),
+    ] {
+        assert_ne!(hashed, other);
+    }
+}
+
+#[test]
+fn a_users_token_is_no_api_key() {
+    let (token, prefix, hash) = hash::new_user_token().unwrap();
+    assert!(token.expose().starts_with(&prefix) && prefix.starts_with("ut_"), "{prefix}");
+    assert_eq!((token.expose().len(), prefix.len()), (49, crate::access::PREFIX));
+    assert_eq!(hash, hash::token(token.expose()));
+    assert_ne!(hash::new_user_token().unwrap().2, hash);
+}
+
+#[test]
 fn an_api_key_has_its_shape() {
     let (key, prefix, hashed) = hash::new_api_key().unwrap();
     let text = key.expose();

@@ -32,8 +32,16 @@ impl Operation {
 
 /// Every operation of the document.
 pub fn operations() -> Vec<Operation> {
-    let text = claviger::surface::bundleup::openapi::document().expect("a document");
-    let document: Value = serde_json::from_str(&text).expect("JSON");
+    of(&claviger::surface::bundleup::openapi::document().expect("a document"))
+}
+
+/// Every operation of the Informer-style door's document.
+pub fn informer() -> Vec<Operation> {
+    of(&claviger::surface::informer::openapi::document().expect("a document"))
+}
+
+fn of(document: &str) -> Vec<Operation> {
+    let document: Value = serde_json::from_str(document).expect("JSON");
     let mut all = Vec::new();
     for (path, methods) in document["paths"].as_object().expect("paths") {
         for (method, about) in methods.as_object().expect("methods") {

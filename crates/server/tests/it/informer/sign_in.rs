@@ -1,9 +1,40 @@
 //! Signing in and out, and what a session is good for.
 
-use serde_json::json;
+use std::time::Duration;
 
-use super::desk::{Desk, sid};
-use crate::support::{Browser, on_each};
+use bytes::Bytes;
+use claviger_engine::{
+    id::UserId,
+    setup::{NewUser, password_hash},
+    vault::hash,
+};
+use http::{Method, header};
+use serde_json::{Value, json};
+
+use super::desk::{Desk, Seat, new_user, password, send, sid};
+use crate::{
+    openapi,
+    support::{Answer, Browser, Options, TestApp, on_each, on_each_with},
+};
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// Tries to sign in, as a program without a page, from an address behind a trusted proxy.
+async fn attempt(app: &TestApp, from: &str, username: &str, password: &str) -> Answer {
+    let browser = Browser::new();
+    let request = browser.request(Method::POST, &format!("{}/api/login/local", app.origin));
+    let body = json!({ "username": username, "password": password });
+    send(&browser, request.header("x-forwarded-for", from), Some(&body)).await
+}
+
+fn behind_a_proxy() -> Options {
+    Options { trusted: vec!["127.0.0.0/8".parse().unwrap()], ..Options::default() }
+}
+
+/// What somebody is answered who shows this cookie line.
+async fn with_cookie(desk: &Desk<'_>, line: &str) -> Answer {
+    desk.nobody().call(Method::GET, "/api/session", &[("cookie", line)], None).await
+}
 
 #[tokio::test]
 async fn whoever_signs_in_is_somebody_until_signing_out() {
@@ -11,7 +42,7 @@ async fn whoever_signs_in_is_somebody_until_signing_out() {
         let desk = Desk::new(app);
         desk.user("alice", &[]).await;
         let browser = Browser::new();
-        let answer = desk.enter(&browser, " ALICE ", &super::desk::password("alice")).await;
+        let answer = desk.enter(&browser, " ALICE ", &password("alice")).await;
         assert_eq!(answer.status, 200, "{}", answer.text());
         let shown = json!({
             "user": {
@@ -42,6 +73,500 @@ async fn whoever_signs_in_is_somebody_until_signing_out() {
         let replayed = [("cookie", &*format!("sid={sid}"))];
         let again = desk.nobody().call(http::Method::GET, "/api/session", &replayed, None).await;
         again.assert_hapi(401, "sign in");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn there_are_two_ways_in_and_programs_are_told_the_sid() {
+    on_each(async |app| {
+        let desk = Desk::new(app);
+        let new = NewUser { display_name: Some("Ann B.".into()), email: None, ..new_user("Ann/B", &[]) };
+        desk.make(NewUser { superuser: true, ..new }).await;
+        for path in
+            ["/api/login/local", "/api/login/local/", "/api/login/local?redirect=false", "/api/auth/login"]
+        {
+            let browser = Browser::new();
+            let request = browser.request(Method::POST, &format!("{}{path}", app.origin));
+            let body = json!({ "username": "ann/b", "password": password("Ann/B"), "mfaConfig": null });
+            let answer = send(&browser, request, Some(&body)).await;
+            assert_eq!(answer.status, 200, "{path}: {}", answer.text());
+            let shown = answer.json();
+            assert_eq!(shown["sid"], sid(&browser), "{path}");
+            assert_eq!(shown["user"]["displayName"], "Ann B.");
+            assert_eq!((&shown["user"]["email"], &shown["user"]["superuser"]), (&Value::Null, &json!(true)));
+            assert_eq!(shown["user"]["_links"]["self"]["href"], "/api/users/Ann%2FB");
+            let line = format!("x=1; sid={}", sid(&browser));
+            assert_eq!(with_cookie(&desk, &line).await.status, 200);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_request_that_is_not_right_says_why_and_signs_nobody_in() {
+    on_each(async |app| {
+        let desk = Desk::new(app);
+        desk.user("alice", &[]).await;
+        let right = json!({ "username": "alice", "password": password("alice") });
+        let with = |name: &str, value: Value| {
+            let mut body = right.clone();
+            body[name] = value;
+            body
+        };
+        let post = async |path: &str, body: &Value| {
+            let answer = desk.nobody().post(path, body).await;
+            assert!(answer.header("set-cookie").is_none(), "{path} {body}");
+            answer
+        };
+        post("/api/login/ldap", &right).await.assert_hapi(400, "domain: ");
+        post("/api/login/Local", &right).await.assert_hapi(400, "domain: ");
+        post("/api/login/local?redirect=true", &right).await.assert_hapi(400, "redirect: ");
+        post("/api/login/local?redirect=1", &right).await.assert_hapi(400, "redirect: ");
+        let mfa = json!({ "loginTicket": "x", "code": "1" });
+        post("/api/login/local", &with("mfaConfig", mfa)).await.assert_hapi(400, "mfaConfig: ");
+        post("/api/auth/login", &with("user", json!("x"))).await.assert_hapi(400, "body: ");
+        post("/api/auth/login", &with("username", Value::Null)).await.assert_hapi(400, "username: ");
+        post("/api/auth/login", &with("password", json!(""))).await.assert_hapi(400, "password: ");
+        post("/api/auth/login", &with("password", json!(5))).await.assert_hapi(400, "password: ");
+        post("/api/auth/login", &json!(["alice"])).await.assert_hapi(400, "body: ");
+        post("/api/auth/login", &with("username", json!("x".repeat(70_000))))
+            .await
+            .assert_hapi(413, "too large");
+        post("/api/auth", &right).await.assert_hapi(404, "nothing at this path");
+        post("/api", &right).await.assert_hapi(404, "nothing at this path");
+        desk.nobody().get("/api/auth/login").await.assert_hapi(405, "method");
+        for kind in ["text/plain", "application/x-www-form-urlencoded", "", "application/jsonp"] {
+            let browser = Browser::new();
+            let request = browser.request(Method::POST, &format!("{}/api/auth/login", app.origin));
+            let request = request.header(header::CONTENT_TYPE, kind);
+            let answer = browser.send(request, Bytes::from(right.to_string())).await;
+            answer.assert_hapi(415, "application/json");
+        }
+        let browser = Browser::new();
+        let request = browser.request(Method::POST, &format!("{}/api/auth/login", app.origin));
+        let request = request.header(header::CONTENT_TYPE, "Application/JSON; charset=utf-8");
+        assert_eq!(browser.send(request, Bytes::from(right.to_string())).await.status, 200);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn whatever_is_wrong_is_answered_alike() {
+    on_each(async |app| {
+        let desk = Desk::new(app);
+        for name in ["alice", "bob"] {
+            desk.user(name, &[]).await;
+        }
+        desk.make(NewUser { password: None, ..new_user("carol", &[]) }).await;
+        let (ws, bob) = (&app.acme.workspace, desk.kept("bob").await.id);
+        app.change(async |to| to.conn.disable_user(ws, &bob, Some(to.now)).await).await;
+        let mut seen = Vec::new();
+        for (name, given) in
+            [("alice", "wrong"), ("bob", &*password("bob")), ("carol", "wrong"), ("nobody", "wrong")]
+        {
+            let answer = desk.enter(&Browser::new(), name, given).await;
+            answer.assert_hapi(401, "Unable to log in");
+            assert!(answer.header("set-cookie").is_none());
+            seen.push(answer.text().to_owned());
+        }
+        seen.dedup();
+        assert_eq!(seen.len(), 1, "{seen:?}");
+        assert_eq!(desk.enter(&Browser::new(), "alice", &password("alice")).await.status, 200);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn signing_in_ends_the_session_that_was_and_takes_on_none_that_is_shown() {
+    on_each(async |app| {
+        let desk = Desk::new(app);
+        desk.user("alice", &[]).await;
+        desk.user("bob", &[]).await;
+        let browser = Browser::new();
+        let forged = "A".repeat(43);
+        browser.set_cookies("127.0.0.1", [("sid".to_owned(), forged.clone())].into());
+        assert_eq!(desk.enter(&browser, "alice", &password("alice")).await.status, 200);
+        let first = sid(&browser);
+        assert_ne!(first, forged);
+        desk.enter(&browser, "bob", "wrong").await.assert_hapi(401, "Unable");
+        assert_eq!(with_cookie(&desk, &format!("sid={first}")).await.status, 200, "a try ends nothing");
+        assert_eq!(desk.enter(&browser, "bob", &password("bob")).await.status, 200);
+        with_cookie(&desk, &format!("sid={first}")).await.assert_hapi(401, "sign in");
+        let now = with_cookie(&desk, &format!("sid={}", sid(&browser))).await;
+        assert_eq!(now.json()["user"]["username"], "bob");
+        let kept = app.read().await.session(&app.acme.workspace, &hash::token(&sid(&browser))).await;
+        assert_eq!(kept.unwrap().expect("a row").user_id, desk.kept("bob").await.id);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn only_one_whole_cookie_is_a_session() {
+    on_each(async |app| {
+        let desk = Desk::new(app);
+        desk.user("alice", &[]).await;
+        let sid = desk.sign_in("alice").await.sid();
+        let changed = format!("{}{}", if sid.starts_with('A') { 'B' } else { 'A' }, &sid[1..]);
+        let mut words = Vec::new();
+        for line in [
+            format!("sid={changed}"),
+            format!("sid={sid}; sid={sid}"),
+            format!("sid={changed}; sid={sid}"),
+            format!("sid={sid}x"),
+            format!("sid=\"{sid}\""),
+            format!("sid={}", hash::token(&sid)),
+            format!("SID={sid}"),
+            "sid=".to_owned(),
+            "sid=undefined".to_owned(),
+        ] {
+            let answer = with_cookie(&desk, &line).await;
+            answer.assert_hapi(401, "sign in");
+            words.push(answer.text().to_owned());
+        }
+        words.push(desk.nobody().get("/api/session").await.text().to_owned());
+        words.dedup();
+        assert_eq!(words.len(), 1, "{words:?}");
+        assert_eq!(with_cookie(&desk, &format!("sid={sid}")).await.status, 200);
+        let two = [("cookie", &*format!("sid={sid}")), ("cookie", &*format!("sid={sid}"))];
+        desk.nobody().call(Method::GET, "/api/session", &two, None).await.assert_hapi(401, "sign in");
+    })
+    .await;
+}
+
+/// Uses a session, and waits until it is kept that it was used now.
+async fn used(app: &TestApp, seat: &Seat) {
+    assert_eq!(seat.get("/api/session").await.status, 200);
+    let (hash, now) = (hash::token(&seat.sid()), app.broker.clock.now());
+    for _ in 0..1000 {
+        let kept = app.read().await.session(&app.acme.workspace, &hash).await.unwrap().expect("a session");
+        if kept.seen_at == now {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    panic!("its use was not kept");
+}
+
+#[tokio::test]
+async fn a_session_ends_when_it_is_idle_and_when_it_is_old() {
+    on_each(async |app| {
+        let desk = Desk::new(app);
+        desk.user("alice", &[]).await;
+        let idle = desk.sign_in("alice").await;
+        app.pass(59 * MINUTE);
+        used(app, &idle).await;
+        app.pass(59 * MINUTE);
+        used(app, &idle).await;
+        app.pass(60 * MINUTE);
+        idle.get("/api/session").await.assert_hapi(401, "sign in");
+
+        let old = desk.sign_in("alice").await;
+        for _ in 0..28 {
+            app.pass(50 * MINUTE);
+            used(app, &old).await;
+        }
+        app.pass(39 * MINUTE);
+        used(app, &old).await;
+        app.pass(MINUTE);
+        old.get("/api/session").await.assert_hapi(401, "sign in");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn sessions_that_are_over_are_forgotten() {
+    on_each(async |app| {
+        let desk = Desk::new(app);
+        desk.user("alice", &[]).await;
+        desk.sign_in("alice").await;
+        app.pass(30 * MINUTE);
+        let open = desk.sign_in("alice").await;
+        let keep = claviger_engine::retention::Keep { flows: MINUTE, events: MINUTE, request_logs: MINUTE };
+        let prune = async || claviger_engine::retention::prune(&app.broker, &keep).await.unwrap().sessions;
+        assert_eq!(prune().await, 0);
+        app.pass(31 * MINUTE);
+        assert_eq!(prune().await, 1);
+        assert_eq!(open.get("/api/session").await.status, 200);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn another_password_ends_sessions_and_being_disabled_ends_all() {
+    on_each(async |app| {
+        let desk = Desk::new(app);
+        desk.user("alice", &[]).await;
+        desk.user("bob", &[]).await;
+        let (alice, bob) = (desk.sign_in("alice").await, desk.sign_in("bob").await);
+        let token = desk.bearer("alice").await;
+        let basic = desk.basic("alice");
+        let (ws, id) = (&app.acme.workspace, desk.kept("alice").await.id);
+        let hash = password_hash("another password".to_owned().into()).await.unwrap();
+        app.change(async |to| to.conn.set_user_password(ws, &id, &hash).await).await;
+        alice.get("/api/session").await.assert_hapi(401, "sign in");
+        basic.get("/api/session").await.assert_hapi(401, "sign in");
+        assert_eq!(token.get("/api/session").await.status, 200, "a token is not its password");
+        desk.enter(&Browser::new(), "alice", &password("alice")).await.assert_hapi(401, "Unable");
+
+        let browser = Browser::new();
+        assert_eq!(desk.enter(&browser, "alice", "another password").await.status, 200);
+        let line = format!("sid={}", sid(&browser));
+        let shut = async |at| app.change(async |to| to.conn.disable_user(ws, &id, at).await).await;
+        shut(Some(app.broker.clock.now())).await;
+        let basic = desk.basic_with("alice", "another password");
+        with_cookie(&desk, &line).await.assert_hapi(401, "sign in");
+        token.get("/api/session").await.assert_hapi(401, "sign in");
+        basic.get("/api/session").await.assert_hapi(401, "sign in");
+        desk.enter(&Browser::new(), "alice", "another password").await.assert_hapi(401, "Unable");
+        shut(None).await;
+        with_cookie(&desk, &line).await.assert_hapi(401, "sign in");
+        assert_eq!(token.get("/api/session").await.status, 200);
+        assert_eq!(bob.get("/api/session").await.status, 200, "somebody else noticed nothing");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn who_tries_too_often_has_to_wait() {
+    on_each_with(behind_a_proxy, async |app| {
+        let desk = Desk::new(app);
+        desk.user("alice", &[]).await;
+        let right = password("alice");
+        for _ in 0..12 {
+            assert_eq!(
+                attempt(app, "192.0.2.1", "alice", &right).await.status,
+                200,
+                "what is right does not count"
+            );
+        }
+        for n in 0..10 {
+            let name = if n % 2 == 0 { "alice" } else { " ALICE" };
+            attempt(app, "192.0.2.1", name, "wrong").await.assert_hapi(401, "Unable");
+        }
+        for given in ["wrong", &right] {
+            let answer = attempt(app, "192.0.2.1", "alice", given).await;
+            answer.assert_hapi(429, "too many");
+            assert_eq!(answer.header("retry-after"), Some("300"), "nothing is looked at");
+        }
+        assert_eq!(attempt(app, "192.0.2.2", "alice", &right).await.status, 200, "from elsewhere she can");
+        app.pass(5 * MINUTE);
+        assert_eq!(attempt(app, "192.0.2.1", "alice", &right).await.status, 200);
+
+        for from in 10..15 {
+            for _ in 0..10 {
+                attempt(app, &format!("192.0.2.{from}"), "alice", "wrong").await.assert_hapi(401, "Unable");
+            }
+        }
+        attempt(app, "192.0.2.20", "alice", &right).await.assert_hapi(429, "too many");
+        app.pass(5 * MINUTE);
+        assert_eq!(attempt(app, "192.0.2.20", "alice", &right).await.status, 200);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_address_that_tries_many_names_has_to_wait() {
+    on_each_with(behind_a_proxy, async |app| {
+        let desk = Desk::new(app);
+        desk.user("alice", &[]).await;
+        for n in 0..100 {
+            // An IPv6 network is one address.
+            let from = format!("2001:db8:1:2::{n:x}");
+            attempt(app, &from, &format!("name{n}"), "wrong").await.assert_hapi(401, "Unable");
+        }
+        attempt(app, "2001:db8:1:2:ffff::1", "alice", &password("alice")).await.assert_hapi(429, "too many");
+        assert_eq!(attempt(app, "2001:db8:1:3::1", "alice", &password("alice")).await.status, 200);
+        app.pass(5 * MINUTE);
+        assert_eq!(attempt(app, "2001:db8:1:2::1", "alice", &password("alice")).await.status, 200);
+    })
+    .await;
+}
+
+/// How a page of somebody else's says where it is.
+const ELSEWHERE: [&[(&str, &str)]; 6] = [
+    &[("sec-fetch-site", "cross-site"), ("origin", "https://evil.test")],
+    &[("sec-fetch-site", "same-site")],
+    &[("sec-fetch-site", "none")],
+    &[("origin", "https://evil.test")],
+    &[("origin", "null")],
+    &[("origin", "http://127.0.0.1")],
+];
+
+#[tokio::test]
+async fn nobody_is_signed_in_from_elsewhere() {
+    on_each(async |app| {
+        let desk = Desk::new(app);
+        desk.user("mallory", &[]).await;
+        let body = json!({ "username": "mallory", "password": password("mallory") });
+        for path in ["/api/login/local", "/api/auth/login"] {
+            for headers in ELSEWHERE {
+                let answer = desk.nobody().call(Method::POST, path, headers, Some(&body)).await;
+                answer.assert_hapi(403, &app.origin);
+                assert!(answer.header("set-cookie").is_none(), "{headers:?}");
+            }
+            let own = [("origin", app.origin.as_str())];
+            assert_eq!(desk.nobody().call(Method::POST, path, &own, Some(&body)).await.status, 200);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn with_a_cookie_nothing_is_changed_from_elsewhere() {
+    on_each(async |app| {
+        let desk = Desk::new(app);
+        desk.superuser("root").await;
+        let root = desk.sign_in("root").await;
+        let mut tried = 0;
+        for operation in openapi::informer().into_iter().filter(|it| !matches!(it.method, Method::GET)) {
+            if operation.path.contains("login") {
+                continue;
+            }
+            let path = operation
+                .path
+                .replace("{id}", "sandbox")
+                .replace("{principal}", "root")
+                .replace("{", "")
+                .replace("}", "");
+            let body = json!({});
+            for headers in ELSEWHERE.iter().copied().chain([&[][..]]) {
+                // Without any word of where it comes from: a form of a page that hides it, or no page at all.
+                let request = headers
+                    .iter()
+                    .fold(root.request(operation.method.clone(), &path), |request, (name, value)| {
+                        request.header(*name, *value)
+                    });
+                let answer = send(&Browser::new(), request, Some(&body)).await;
+                answer.assert_hapi(403, &app.origin);
+                tried += 1;
+            }
+        }
+        assert!(tried > 50, "{tried}");
+        assert_eq!(root.get("/api/session").await.status, 200, "not even signed out");
+        assert_eq!(root.get("/api/integrations/sandbox").await.status, 200);
+        let own = [("origin", app.origin.as_str())];
+        let made = root.call(Method::POST, "/api/tokens", &own, Some(&json!({}))).await;
+        assert_eq!(made.status, 201, "{}", made.text());
+        let token = desk.with_token(made.json()["token"].as_str().unwrap());
+        let made = token.call(Method::DELETE, made.header("location").unwrap(), ELSEWHERE[0], None).await;
+        assert_eq!(made.status, 204, "who shows a token means it");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn signing_out_without_a_session_is_fine() {
+    on_each(async |app| {
+        let desk = Desk::new(app);
+        for path in ["/api/logout", "/api/auth/logout"] {
+            assert_eq!(desk.nobody().post(path, &json!({})).await.status, 204);
+            let stale = [("cookie", "sid=stale"), ("origin", app.origin.as_str())];
+            assert_eq!(desk.nobody().call(Method::POST, path, &stale, None).await.status, 204);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn who_signs_in_and_out_is_written_down() {
+    on_each(async |app| {
+        let desk = Desk::new(app);
+        let alice: UserId = desk.user("alice", &[]).await.id;
+        let seat = desk.sign_in("alice").await;
+        seat.post("/api/auth/logout", &json!({})).await;
+        let audits = app.read().await.audits(&app.acme.workspace, &crate::support::app::ALL).await.unwrap();
+        let rows: Vec<_> = audits.iter().filter(|row| row.target == alice.as_str()).collect();
+        let told: Vec<_> = rows.iter().map(|row| (row.verb.as_str(), row.actor.clone())).collect();
+        let herself = format!("user:{alice}");
+        assert_eq!(told[..2], [("user.sign_out", herself.clone()), ("user.sign_in", herself)]);
+    })
+    .await;
+}
+
+/// A tenant that has a host of its own, and a browser that knows where it is.
+async fn hosted(app: &TestApp, name: &str) -> (crate::support::Tenant, String, Browser) {
+    let tenant = app.tenant(name).await;
+    let address = app.origin.trim_start_matches("http://").parse().expect("an address");
+    let host = format!("{}.test", name.to_lowercase());
+    let origin = app.origin.replace("127.0.0.1", &host);
+    let all = [origin.clone()];
+    app.change(async |to| to.conn.set_workspace_hosts(&tenant.workspace, &all).await).await;
+    (tenant, origin, Browser::knowing(&host, address))
+}
+
+#[tokio::test]
+async fn a_workspaces_users_sign_in_at_its_own_host_and_are_known_there_only() {
+    on_each(async |app| {
+        let (other, origin, browser) = hosted(app, "Other").await;
+        let (here, there) = (Desk::new(app), Desk { app, tenant: &other, origin: origin.clone() });
+        here.user("alice", &[]).await;
+        there
+            .make(NewUser { password: Some("a password there".to_owned().into()), ..new_user("alice", &[]) })
+            .await;
+        there.enter(&browser, "alice", &password("alice")).await.assert_hapi(401, "Unable");
+        assert_eq!(there.enter(&browser, "alice", "a password there").await.status, 200);
+        let theirs = browser.cookies("other.test")["sid"].clone();
+        let ours = here.sign_in("alice").await.sid();
+        let who = async |browser: &Browser, origin: &str, sid: &str| {
+            let request = http::Request::builder().uri(format!("{origin}/api/session"));
+            browser.send(request.header("cookie", format!("sid={sid}")), Bytes::new()).await
+        };
+        assert_eq!(who(&browser, &origin, &theirs).await.status, 200);
+        who(&browser, &origin, &ours).await.assert_hapi(401, "sign in");
+        assert_eq!(who(&browser, &app.origin, &ours).await.status, 200);
+        who(&browser, &app.origin, &theirs).await.assert_hapi(401, "sign in");
+
+        // Our own pages there are those of its host.
+        for (from, status) in [(&app.origin, 403), (&origin, 201)] {
+            let request = http::Request::builder().method(Method::POST).uri(format!("{origin}/api/tokens"));
+            let request = request.header("cookie", format!("sid={theirs}")).header("origin", from);
+            let made = send(&browser, request, Some(&json!({}))).await;
+            assert_eq!(made.status, status, "{from}: {}", made.text());
+        }
+        let out = http::Request::builder().method(Method::POST).uri(format!("{origin}/api/logout"));
+        let out = out.header("cookie", format!("sid={ours}")).header("origin", &origin);
+        assert_eq!(browser.send(out, Bytes::new()).await.status, 204);
+        assert_eq!(who(&browser, &app.origin, &ours).await.status, 200, "it is not that site's to end");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn whose_users_they_are_is_set_or_plain() {
+    let alone = || Options { default_workspace: false, ..Options::default() };
+    on_each_with(alone, async |app| {
+        let desk = Desk::new(app);
+        desk.user("alice", &[]).await;
+        let seat = desk.sign_in("alice").await;
+        let token = desk.bearer("alice").await;
+        app.tenant("Other").await;
+        let body = json!({ "username": "alice", "password": password("alice") });
+        desk.nobody().post("/api/auth/login", &body).await.assert_hapi(400, "default_workspace");
+        desk.basic("alice").get("/api/session").await.assert_hapi(400, "default_workspace");
+        seat.get("/api/session").await.assert_hapi(400, "default_workspace");
+        assert_eq!(token.get("/api/session").await.status, 200, "a token says whose it is");
+        desk.nobody().get("/api/session").await.assert_hapi(401, "sign in");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn every_process_knows_a_session() {
+    on_each(async |app| {
+        let desk = Desk::new(app);
+        desk.user("alice", &[]).await;
+        let seat = desk.sign_in("alice").await;
+        let second = TestApp::start(app.broker.store.clone(), Options::default()).await;
+        let hosts = [second.origin.clone()];
+        app.change(async |to| to.conn.set_workspace_hosts(&app.acme.workspace, &hosts).await).await;
+        let there = Desk { app: &second, tenant: &app.acme, origin: second.origin.clone() };
+        let line = format!("sid={}", seat.sid());
+        assert_eq!(with_cookie(&there, &line).await.status, 200);
+        let own = [("cookie", line.as_str()), ("origin", second.origin.as_str())];
+        assert_eq!(there.nobody().call(Method::POST, "/api/logout", &own, None).await.status, 204);
+        seat.get("/api/session").await.assert_hapi(401, "sign in");
+        second.stop().await;
     })
     .await;
 }
