@@ -1,5 +1,7 @@
 //! Below the doors: no method of the store that takes a workspace finds or changes what belongs to another.
 
+mod people;
+
 use std::{collections::BTreeSet, path::Path, time::Duration};
 
 use claviger_engine::{
@@ -22,8 +24,12 @@ use claviger_engine::{
     vault::hash,
 };
 
+use self::people::People;
 use super::every_event;
 use crate::support::{Browser, Tenant, TestApp, app::ALL, on_each, value};
+
+/// How many changes are about people.
+const PEOPLE: usize = 14;
 
 /// What names the claim on their delivery.
 const LEASE: &str = "theirs";
@@ -43,6 +49,7 @@ struct Theirs {
     /// A flow whose one-time code is still to be exchanged.
     ended: Flow,
     user: User,
+    people: People,
     operator: OperatorId,
 }
 
@@ -126,6 +133,7 @@ async fn theirs(app: &TestApp, tenant: &Tenant) -> Theirs {
         own,
         endpoint,
         delivery,
+        people: people::settle(app, tenant, &user).await,
         user,
         operator: operator.id,
     }
@@ -153,7 +161,7 @@ async fn look(conn: &mut Conn, ws: &WorkspaceId, of: &Theirs) -> Result<Vec<(&'s
     let now = delivery.created_at;
     let kind = EventKind::ConnectionCreated;
     let viewer = Viewer { username: &user.username, sees_as: None };
-    Ok(vec![
+    let mut found = vec![
         ("api_keys", conn.api_keys(ws).await?.iter().any(|key| key.id == of.key)),
         ("attempts", !conn.attempts(ws, id).await?.is_empty()),
         ("attempts_made", conn.attempts_made(ws, id, lease).await?.is_some()),
@@ -190,10 +198,13 @@ async fn look(conn: &mut Conn, ws: &WorkspaceId, of: &Theirs) -> Result<Vec<(&'s
         ("user", conn.user(ws, &user.id).await?.is_some()),
         ("user_by_name", conn.user_by_name(ws, &user.username).await?.is_some()),
         ("users", !conn.users(ws, &ALL).await?.is_empty()),
-    ])
+    ];
+    found.extend(people::look(conn, ws, of).await?);
+    Ok(found)
 }
 
-/// The changes, by number; what removes something comes last. `None` after the last.
+/// The changes, by number; what removes something comes last, and a user only once its people's are tried. `None`
+/// after the last.
 async fn change(
     n: usize,
     conn: &mut Conn,
@@ -203,6 +214,9 @@ async fn change(
     let Theirs {
         connection, own, credential, integration, endpoint, delivery, key, begun, ended, user, ..
     } = of;
+    if n < PEOPLE {
+        return people::change(n, conn, ws, of).await;
+    }
     let later = delivery.created_at.plus(Duration::from_secs(7));
     let sealed = &credential.sealed;
     let end = FlowEnd {
@@ -213,7 +227,7 @@ async fn change(
         connection_id: None,
     };
     let code = ended.code_hash.as_deref().unwrap_or_default();
-    Some(match n {
+    Some(match n - PEOPLE {
         0 => ("set_api_key_scopes", conn.set_api_key_scopes(ws, key, &[]).await.map(drop)),
         // Kept by the minute.
         1 => {
@@ -384,7 +398,7 @@ fn every_method_of_the_store_that_takes_a_workspace_is_tried_here() {
         }
     }
     assert!(methods.len() > 50, "{methods:?}");
-    let ours = concat!(include_str!("store.rs"), include_str!("people.rs"));
+    let ours = concat!(include_str!("store.rs"), include_str!("store/people.rs"));
     let untried: Vec<_> = methods
         .iter()
         .filter(|method| !names_nothing(method) && !ours.contains(&format!("conn.{method}(ws")))
