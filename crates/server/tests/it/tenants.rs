@@ -1,6 +1,5 @@
 //! Two workspaces on one server: what belongs to one answers the other exactly as if it did not exist.
 
-mod people;
 mod store;
 
 use std::collections::BTreeMap;

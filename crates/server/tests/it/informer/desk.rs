@@ -2,10 +2,7 @@
 
 use bytes::Bytes;
 use claviger_engine::{
-    domain::{
-        team::Team,
-        user::{Permission, User},
-    },
+    domain::user::{Permission, User},
     setup::{self, NewUser},
 };
 use http::{Method, header};
@@ -73,28 +70,6 @@ impl<'a> Desk<'a> {
     /// Makes a user as described.
     pub async fn make(&self, new: NewUser) -> User {
         self.app.change(async move |to| setup::user(to, &self.tenant.workspace, new).await).await
-    }
-
-    /// Makes a team of users that there are.
-    pub async fn team(&self, slug: &str, usernames: &[&str]) {
-        let (ws, now) = (&self.tenant.workspace, self.app.broker.clock.now());
-        let team = Team {
-            id: slug.to_owned(),
-            workspace_id: ws.clone(),
-            name: slug.to_owned(),
-            created_at: now,
-            updated_at: now,
-        };
-        self.app
-            .change(async |to| {
-                to.conn.create_team(ws, &team).await?;
-                for username in usernames {
-                    let user = to.conn.user_by_name(ws, username).await?.expect("a user");
-                    to.conn.add_team_member(ws, slug, &user.id).await?;
-                }
-                Ok(())
-            })
-            .await;
     }
 
     /// A user as kept.
