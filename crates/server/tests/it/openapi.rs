@@ -5,6 +5,7 @@ use http::Method;
 use serde_json::Value;
 
 /// One method of one path, as the document has it.
+#[derive(Clone)]
 pub struct Operation {
     pub method: Method,
     /// With `{…}` for what varies.

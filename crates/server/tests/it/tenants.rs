@@ -1,5 +1,6 @@
 //! Two workspaces on one server: what belongs to one answers the other exactly as if it did not exist.
 
+mod informer;
 mod store;
 
 use std::collections::BTreeMap;
@@ -34,7 +35,8 @@ fn said(answer: &Answer, id: &str) -> Said {
         .and_then(|rest| rest.split('\'').next())
         .unwrap_or("no nonce")
         .to_owned();
-    let plain = |text: &str| text.replace(&nonce, "NONCE").replace(id, "ID");
+    let coded: String = url::form_urlencoded::byte_serialize(id.as_bytes()).collect();
+    let plain = |text: &str| text.replace(&nonce, "NONCE").replace(id, "ID").replace(&coded, "ID");
     let fresh = ["date", "claviger-request-id"];
     let headers = answer.headers.iter().filter(|(name, _)| !fresh.contains(&name.as_str()));
     let headers = headers.map(|(name, value)| (name.to_string(), plain(value.to_str().expect("ASCII"))));
@@ -115,6 +117,7 @@ async fn everywhere(app: &TestApp, browser: &Browser, id: &str) -> Vec<(String, 
             browser.send(request, Bytes::from_static(body.as_bytes())).await,
         ));
     }
+    all.push(("/connect/ done".to_owned(), browser.get(&format!("{}/connect/{id}/done", app.origin)).await));
     let state = "A".repeat(43);
     for query in
         [format!("?code=c&state={state}"), String::new(), format!("?error=access_denied&state={state}")]
