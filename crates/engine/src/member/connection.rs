@@ -10,7 +10,7 @@ use crate::{
     broker::Broker,
     connect::{self, Bring},
     domain::{
-        connection::{Connection, Owner, OwnerKind},
+        connection::{Connection, Owner},
         integration::{Integration, Mode},
     },
     error::{Error, Result},
@@ -163,11 +163,4 @@ async fn shown(
     };
     let refresh_expires_at = credential.and_then(|credential| credential.refresh_expires_at);
     Ok(Shown { base_url: proxy::base_url(&subject), connection, refresh_expires_at })
-}
-
-impl Shown {
-    /// Whether it is the one for all.
-    pub fn is_shared(&self) -> bool {
-        self.connection.owner.kind == OwnerKind::Shared
-    }
 }
