@@ -5,6 +5,7 @@ mod connect;
 mod connection;
 pub mod desk;
 mod icons;
+mod integrations;
 mod request;
 mod rights;
 mod shares;
