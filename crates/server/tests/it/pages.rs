@@ -73,6 +73,11 @@ async fn every_page_keeps_to_itself() {
             assert_eq!(page.status, 400, "{url}");
             assert!(nonces.insert(assert_headers(&page, false, url)), "a nonce is used once");
         }
+        for flow in ["x", FlowId::new().as_str()] {
+            let page = browser.get(&format!("{}/connect/{flow}/done", app.origin)).await;
+            assert_eq!(page.status, 404, "{}", page.text());
+            assert!(nonces.insert(assert_headers(&page, false, "an end that is none")));
+        }
         let request = browser.request(Method::POST, &callback);
         let page = browser.send(request, Bytes::from_static(b"a b")).await;
         assert!(nonces.insert(assert_headers(&page, false, "a wrong form_post")));
