@@ -8,6 +8,7 @@ mod icons;
 mod integrations;
 mod request;
 mod rights;
+mod seed;
 mod shares;
 mod sign_in;
 mod tokens;
