@@ -128,7 +128,14 @@ impl SignIns {
         self.take(&keys, now)?;
         let user = user.filter(|user| user.disabled_at.is_none() && user.password_hash.is_some());
         let hash = user.as_ref().and_then(|user| user.password_hash.as_deref()).unwrap_or(hash::NOBODYS);
-        let right = self.is_right(attempt.password.clone(), hash.to_owned()).await?;
+        let right = match self.is_right(attempt.password.clone(), hash.to_owned()).await {
+            Ok(right) => right,
+            // Nothing was looked at.
+            Err(error) => {
+                self.give_back(&keys);
+                return Err(error);
+            }
+        };
         let user = user.filter(|_| right);
         if user.is_some() {
             self.give_back(&keys);

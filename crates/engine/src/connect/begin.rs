@@ -70,10 +70,11 @@ pub async fn begin(broker: &Arc<Broker>, wish: Begin<'_>) -> Result<Next> {
             "this redirect_uri is not registered; it must equal a registered one character for character",
         ));
     }
-    let integration =
-        conn.integration_by_selector(&workspace.id, wish.integration).await?.ok_or_else(|| {
-            Error::invalid("integration_id", "this application has no integration with this id or key")
-        })?;
+    let integration = conn.integration_by_selector(&workspace.id, wish.integration).await?;
+    // What users make is theirs and whom they share it with: nobody vouches for it to a product's customers.
+    let integration = integration.filter(|integration| integration.owner.is_none()).ok_or_else(|| {
+        Error::invalid("integration_id", "this application has no integration with this id or key")
+    })?;
     admit(broker, &mut conn, &workspace.id, wish.address).await?;
     drop(conn);
 

@@ -58,7 +58,7 @@ pub enum Bring {
 /// Runs to its end even when the caller hangs up meanwhile.
 ///
 /// # Errors
-/// `NotFound` for an integration that is not there or not visible; `Denied` for a token that only reads, and for a shared
+/// `Limited` after too many tries; `NotFound` for an integration that is not there or not visible; `Denied` for a token that only reads, and for a shared
 /// integration that another user has connected; `Conflict` when it is switched off, changed meanwhile, not set up, or
 /// its own client is refused; `Invalid` naming `code`, `redirect_uri`, `code_verifier`, `refresh_token`, `api_key`,
 /// `username`, `password`, `token` or `inputs`, also when the provider does not take it; `Provider` when the provider
@@ -78,6 +78,7 @@ pub async fn bring(
     drop(conn);
     let provider = broker.provider(&integration)?;
     fits(&provider, &brought)?;
+    broker.tries.take(&format!("{} {}", member.user.id, integration.id), broker.clock.now())?;
     let inputs = check::inputs(&provider, &integration, inputs)?;
     let answered = !matches!(brought, Bring::Keys(_));
     check::complete(&provider, &integration, &inputs, &import::told_later(&provider, true, answered))?;
@@ -129,12 +130,20 @@ async fn by_code(
 ) -> Result<()> {
     let Candidate { integration, provider, inputs, .. } = &*candidate;
     let mut provider = Provider::clone(provider);
+    let guarded = provider.oauth2().is_some_and(|oauth2| oauth2.pkce == Pkce::S256);
     if let Auth::OAuth2(oauth2) = &mut provider.auth {
         oauth2.pkce = if verifier.is_some() { Pkce::S256 } else { Pkce::Unsupported };
         oauth2.token.resend_state = false;
     }
     let at = endpoints::resolve(broker, integration, &provider, inputs).await?;
-    let at = Endpoints { redirect_uri: redirect_uri.unwrap_or(at.redirect_uri), ..at };
+    let redirect_uri = redirect_uri.unwrap_or_else(|| at.redirect_uri.clone());
+    // Codes that come to our callback are flows'. One that somebody took from there would be a connection of the
+    // thief's, unless a verifier that nobody else has must be shown with it (RFC 9700 §4.5).
+    if !guarded && redirect_uri == at.redirect_uri {
+        let text = "Is needed, and not ours: this provider binds no code to who asked for it";
+        return Err(Error::invalid("redirect_uri", text));
+    }
+    let at = Endpoints { redirect_uri, ..at };
     let shown = Code { at: &at, code, state: None, verifier };
     let redeemed = exchange::redeem(broker, integration, &provider, inputs.clone(), shown).await;
     let redeemed = redeemed.map_err(|failed| match failed {

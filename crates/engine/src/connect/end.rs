@@ -23,6 +23,9 @@ use crate::{
     webhook,
 };
 
+/// How often a connection is looked at that is authorized anew while it ends.
+const LOOKS: u32 = 5;
+
 /// What became of the grant at the provider.
 pub(crate) struct Revocation {
     outcome: &'static str,
@@ -47,10 +50,27 @@ pub async fn end(
 async fn perform(broker: Arc<Broker>, workspace: WorkspaceId, id: ConnectionId, actor: Actor) -> Result<()> {
     let (broker, workspace, id) = (&broker, &workspace, &id);
     let _turn = broker.flights.board(id).await;
+    for _ in 0..LOOKS {
+        if end_as_it_is(broker, workspace, id, &actor).await? {
+            return Ok(());
+        }
+    }
+    Err(Error::Conflict { message: "the connection is being authorized anew; try again".into() })
+}
+
+/// Ends a connection with the credential that it now has; `false` when it got another one meanwhile, which is nobody's
+/// to lose: it has to be revoked as well.
+async fn end_as_it_is(
+    broker: &Arc<Broker>,
+    workspace: &WorkspaceId,
+    id: &ConnectionId,
+    actor: &Actor,
+) -> Result<bool> {
     let not_found = || Error::NotFound { what: "connection" };
     let mut conn = broker.store.read().await?;
     let connection = conn.connection(workspace, id).await?.ok_or_else(not_found)?;
     let credential = conn.credential(workspace, id).await?;
+    let version = credential.as_ref().map(|credential| credential.version);
     let integration = conn.integration(workspace, &connection.integration_id).await?.ok_or_else(not_found)?;
     drop(conn);
 
@@ -70,25 +90,52 @@ async fn perform(broker: Arc<Broker>, workspace: WorkspaceId, id: ConnectionId, 
     let write = || async {
         let repeat = repeated.swap(true, Ordering::Relaxed);
         // Gone at a repeat: the try before removed it, and its commit only looked like a failure.
-        let done = remove(broker, &connection, &told, &actor).await?;
-        if done || repeat { Ok(()) } else { Err(not_found()) }
+        match remove(broker, &connection, version, &told, actor).await? {
+            Removed::Done => Ok(true),
+            Removed::Changed => Ok(false),
+            Removed::Gone if repeat => Ok(true),
+            Removed::Gone => Err(not_found()),
+        }
     };
     persist(&broker.clock, &what, write).await
 }
 
-/// Removes the connection with its credential, and writes what became of its grant; `false` when it is gone.
-async fn remove(broker: &Broker, connection: &Connection, told: &Revocation, actor: &Actor) -> Result<bool> {
+/// What became of a connection that was to be removed.
+enum Removed {
+    /// It is.
+    Done,
+    /// It was gone.
+    Gone,
+    /// It has another credential than the one that the provider was told of.
+    Changed,
+}
+
+/// Removes the connection with its credential of this version, and writes what became of its grant.
+async fn remove(
+    broker: &Broker,
+    connection: &Connection,
+    version: Option<i64>,
+    told: &Revocation,
+    actor: &Actor,
+) -> Result<Removed> {
     let Connection { id, workspace_id: workspace, integration_id, .. } = connection;
     let now = broker.clock.now();
     let mut conn = broker.store.begin(actor.clone(), now).await?;
+    let held = match version {
+        Some(version) => conn.hold_credential(workspace, id, version).await?,
+        None => false,
+    };
+    if !held && conn.credential(workspace, id).await?.is_some() {
+        return Ok(Removed::Changed);
+    }
     if !conn.delete_connection(workspace, id).await? {
-        return Ok(false);
+        return Ok(Removed::Gone);
     }
     let row = RevocationId::new();
     conn.create_revocation(workspace, &row, id, integration_id, told.outcome, &told.detail, now).await?;
     webhook::emit_deleted(&mut conn, connection, told.outcome, now).await?;
     conn.commit().await?;
-    Ok(true)
+    Ok(Removed::Done)
 }
 
 /// Tells the provider that these tokens are not to work any more, unless another connection may live on the same

@@ -134,10 +134,14 @@ pub async fn submit(
     visitor: Visitor<'_>,
     given: &Given,
 ) -> Result<Form> {
-    if let Some(outcome) = sent_before(broker, flow, visitor).await? {
-        return Ok(Form::Back(outcome));
-    }
-    let mut opened = load(broker, flow, visitor).await?;
+    let mut opened = match load(broker, flow, visitor).await {
+        Ok(opened) => opened,
+        // Used, perhaps by this very form a moment ago.
+        Err(error) => match sent_before(broker, flow, visitor).await? {
+            Some(outcome) => return Ok(Form::Back(outcome)),
+            None => return Err(error),
+        },
+    };
     let (inputs, mut wrong) = check(&opened, &given.inputs);
     let typed = trimmed(&given.typed);
     if let Some(keys) = opened.provider.keys() {

@@ -23,6 +23,7 @@ use crate::{
     limit::{Limiter, Rate},
     secret::{Secret, token},
     store::Conn,
+    time::Millis,
     vault::{Sealed, hash},
 };
 
@@ -33,9 +34,19 @@ const TRIES: u32 = 20;
 /// guessed from it.
 const SUBMITTED: &str = "submitted";
 
-/// How often credentials were tried, by flow.
+/// How often credentials were tried, by flow, and by user and integration where no flow is.
 #[derive(Debug)]
 pub struct Tries(Limiter);
+
+impl Tries {
+    /// Counts one more of what a user brings to an integration, which its provider will be asked about.
+    ///
+    /// # Errors
+    /// `Limited`
+    pub(super) fn take(&self, key: &str, now: Millis) -> Result<()> {
+        self.0.take(key, now).map_err(|retry_after| Error::Limited { retry_after })
+    }
+}
 
 impl Default for Tries {
     fn default() -> Self {
@@ -51,7 +62,7 @@ pub(super) async fn finish(
 ) -> Result<Form> {
     let broker = &broker;
     let Opened { flow, integration, provider, .. } = &opened;
-    if broker.tries.0.take(flow.id.as_str(), broker.clock.now()).is_err() {
+    if broker.tries.take(flow.id.as_str(), broker.clock.now()).is_err() {
         return give_up(broker, flow).await.map(Form::Back);
     }
     let accepted = keys::accept(broker, integration, provider, flow.inputs.clone(), &typed).await;

@@ -83,7 +83,12 @@ pub async fn bring(
 pub async fn end(broker: &Arc<Broker>, member: &Member, selector: &str, owner: Option<&str>) -> Result<()> {
     member.require_writing()?;
     let mut conn = broker.store.read().await?;
-    let (_, connection) = find(&mut conn, member, selector, owner).await?;
+    let found = match find(&mut conn, member, selector, owner).await {
+        // Whoever connected an account takes it back, also from what is not shared with it any more.
+        Err(Error::NotFound { .. }) => own(&mut conn, member, selector).await?,
+        found => found.map(|(_, connection)| Some(connection))?,
+    };
+    let connection = found.ok_or(Error::NotFound { what: "connection" })?;
     drop(conn);
     let own = connection.owner.key.as_deref() == Some(member.user.username.as_str());
     if !own && !member.user.superuser {
@@ -105,6 +110,19 @@ pub async fn list(broker: &Arc<Broker>, member: &Member, page: &Page) -> Result<
         connections: conn.connections_for(ws, &viewer, page).await?,
         total: conn.count_connections_for(ws, &viewer).await?,
     })
+}
+
+/// What the caller itself connected at an integration, whether it sees that or not.
+async fn own(conn: &mut Conn, member: &Member, selector: &str) -> Result<Option<Connection>> {
+    let missing = Error::NotFound { what: "integration" };
+    let integration = conn.integration_by_selector(&member.workspace_id, selector).await?.ok_or(missing)?;
+    let wanted = Owner::member(integration.mode, &member.user.username);
+    let found = conn.connection_of(&member.workspace_id, &integration.id, &wanted).await?;
+    match found.filter(|found| found.owner == wanted) {
+        Some(found) => Ok(Some(found)),
+        // An integration that is not seen does not exist.
+        None => rights::see(conn, member, selector).await.map(|_| None),
+    }
 }
 
 /// The integration, and the connection that is meant at it.

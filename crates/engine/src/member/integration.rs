@@ -104,6 +104,7 @@ pub async fn show(broker: &Arc<Broker>, member: &Member, selector: &str) -> Resu
 pub async fn create(broker: &Arc<Broker>, member: &Member, edit: Edit) -> Result<Shown> {
     member.require_writing()?;
     member.require(Permission::Write)?;
+    edit.require_no_secret_in_headers()?;
     let mut tries = if edit.slug.is_some() { 1 } else { TRIES };
     loop {
         tries -= 1;
@@ -153,6 +154,9 @@ pub async fn update(broker: &Arc<Broker>, member: &Member, selector: &str, edit:
     edit.provider_of(broker, Some(&seen.integration.provider))?;
     let rights::Seen { integration: mut was, level, owned } = seen;
     let edit = edit.but_for(&before);
+    if edit.headers.as_ref().is_some_and(|headers| *headers != was.config.headers) {
+        edit.require_no_secret_in_headers()?;
+    }
     if !edit.changes(&was) {
         return Ok(Updated { shown: before, secret_dropped: false, connections_ended: 0 });
     }

@@ -112,7 +112,11 @@ pub(super) fn shown(text: &str) -> String {
             let host = authority.rsplit('@').next().unwrap_or_default();
             format!("{scheme}://{host}{path}")
         }
-        None => text.to_owned(),
+        // No URL to us, but it may have been meant as one.
+        None => {
+            let (first, path) = text.split_at(text.find(['/', '\\']).unwrap_or(text.len()));
+            format!("{}{path}", first.rsplit('@').next().unwrap_or_default())
+        }
     };
     bare.chars().filter(|c| !c.is_control()).collect()
 }

@@ -8,7 +8,7 @@ use crate::{
     broker::Broker,
     domain::{
         api_key::{ApiKey, Scope},
-        connection::{Connection, Owner, Status},
+        connection::{Connection, Owner, OwnerKind, Status},
         integration::Integration,
     },
     error::{Error, Result},
@@ -34,7 +34,9 @@ async fn of_key(broker: &Broker, key: &ApiKey, id: &ConnectionId) -> Result<Subj
     let workspace = &key.workspace_id;
     let mut conn = broker.store.read().await?;
     let Some(connection) = conn.connection(workspace, id).await? else { return Err(missing()) };
-    if key.integration_id.as_ref().is_some_and(|only| *only != connection.integration_id) {
+    let reached = key.integration_id.as_ref().is_none_or(|only| *only == connection.integration_id);
+    // What users connect is theirs: a product's key calls for the product's customers.
+    if !reached || connection.owner.kind != OwnerKind::External {
         return Err(missing());
     }
     usable(&connection)?;

@@ -12,7 +12,7 @@ use super::{Change, check, fit};
 use crate::{
     connect::tokens::client_secret_aad,
     domain::{
-        connection::{MOVED, OwnerKind, Status},
+        connection::{Connection, MOVED, OwnerKind, Status},
         event::EventKind,
         integration::{CallbackKind, Config, Integration, Mode},
     },
@@ -185,6 +185,8 @@ pub fn moves_secrets(was: &Config, now: &Config) -> bool {
             c.base_url.clone(),
             // They stand in the hosts of the provider file's URLs.
             c.inputs.clone(),
+            // What was a header's value could become part of an address that is written down.
+            c.api_key.clone(),
         )
     };
     let mut hosts = (was.allowed_hosts.clone(), now.allowed_hosts.clone());
@@ -193,31 +195,53 @@ pub fn moves_secrets(was: &Config, now: &Config) -> bool {
     places(was) != places(now) || was.authorize_url != now.authorize_url || hosts.0 != hosts.1
 }
 
-/// Connections made before the endpoints moved need their owner's consent to the new ones.
-/// Gives how many there were.
+/// Connections made before the endpoints moved need their owner's consent to the new ones. Gives how many were in use.
 async fn end_trust(to: &mut Change<'_>, integration: &Integration) -> Result<usize> {
-    let workspace = &integration.workspace_id;
-    let filter = ConnectionFilter {
-        integration_id: Some(integration.id.clone()),
-        status: Some(Status::Active),
-        ..ConnectionFilter::default()
-    };
+    // Those that were not in use keep their tokens too, and may not show them to the new endpoints either.
+    let mut seen = 0;
+    loop {
+        let some = of_status(to, integration, Status::NeedsReauth, seen).await?;
+        if some.is_empty() {
+            break;
+        }
+        seen += i64::try_from(some.len()).unwrap_or(i64::MAX);
+        for connection in some {
+            mark_moved(to, &connection).await?;
+        }
+    }
     let mut ended = 0;
     loop {
         // Each one leaves the filter as it is changed, so the first page is always the next.
-        let some = to.conn.connections(workspace, &filter, &Page { offset: 0, limit: 200 }).await?;
+        let some = of_status(to, integration, Status::Active, 0).await?;
         if some.is_empty() {
             return Ok(ended);
         }
         ended += some.len();
         for mut connection in some {
             connection.status = Status::NeedsReauth;
-            to.conn
-                .set_connection_status(workspace, &connection.id, connection.status, Some(MOVED), to.now)
-                .await?;
+            mark_moved(to, &connection).await?;
             emit(to.conn, EventKind::ConnectionExpired, &connection, to.now).await?;
         }
     }
+}
+
+async fn of_status(
+    to: &mut Change<'_>,
+    integration: &Integration,
+    status: Status,
+    offset: i64,
+) -> Result<Vec<Connection>> {
+    let filter = ConnectionFilter {
+        integration_id: Some(integration.id.clone()),
+        status: Some(status),
+        ..ConnectionFilter::default()
+    };
+    to.conn.connections(&integration.workspace_id, &filter, &Page { offset, limit: 200 }).await
+}
+
+async fn mark_moved(to: &mut Change<'_>, connection: &Connection) -> Result<()> {
+    let Connection { id, workspace_id, .. } = connection;
+    to.conn.set_connection_status(workspace_id, id, Status::NeedsReauth, Some(MOVED), to.now).await
 }
 
 /// The callback path: `own` where somebody else than the catalog says where codes are taken, for anything else

@@ -5,7 +5,7 @@
 
 use axum::http::{
     HeaderMap, HeaderName, HeaderValue, Response,
-    header::{CONTENT_SECURITY_POLICY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS},
+    header::{CONTENT_SECURITY_POLICY, LOCATION, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS},
 };
 
 /// Headers that a browser takes as said by our origin.
@@ -58,6 +58,20 @@ pub fn answer<B>(mut from: Response<B>) -> Response<B> {
     from
 }
 
+/// Drops a redirect that a browser would follow to a place of ours, as a page of ours: the provider's relative ones, and
+/// those that name our origin.
+pub fn lead_away(headers: &mut HeaderMap, ours: &str) {
+    let away = |value: &HeaderValue| {
+        let target = value.to_str().ok().and_then(|text| url::Url::parse(text).ok());
+        let origin = target.filter(|url| matches!(url.scheme(), "http" | "https")).map(|url| url.origin());
+        let own = url::Url::parse(ours).map(|url| url.origin());
+        origin.is_some_and(|origin| own.is_ok_and(|own| own != origin))
+    };
+    if headers.get_all(LOCATION).iter().any(|value| !away(value)) {
+        headers.remove(LOCATION);
+    }
+}
+
 fn speaks_for_us(name: &HeaderName) -> bool {
     OURS_TO_SAY.contains(&name.as_str()) || FAMILIES.iter().any(|family| name.as_str().starts_with(family))
 }
@@ -77,6 +91,26 @@ fn keep_quiet_challenges(headers: &mut HeaderMap) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_redirect_leads_away_from_us_or_nowhere() {
+        for (to, stays) in [
+            ("https://files.test/x?y", true),
+            ("http://connect.test/", true),
+            ("https://connect.test.evil/", true),
+            ("https://connect.test/api/integrations/b/request", false),
+            ("HTTPS://CONNECT.test:443/", false),
+            ("/api/integrations/b/request", false),
+            ("//connect.test/", false),
+            ("b/request", false),
+            ("javascript:alert(1)", false),
+            ("", false),
+        ] {
+            let mut headers = HeaderMap::from_iter([(LOCATION, HeaderValue::from_static(to))]);
+            lead_away(&mut headers, "https://connect.test");
+            assert_eq!(headers.contains_key(LOCATION), stays, "{to}");
+        }
+    }
 
     #[test]
     fn what_would_speak_for_our_origin_goes_and_the_rest_stays() {

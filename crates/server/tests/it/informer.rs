@@ -1,5 +1,6 @@
 //! The Informer-style door: a workspace's own users, and what each may see and do.
 
+mod bad_input;
 mod bring;
 mod connect;
 mod connection;

@@ -40,7 +40,18 @@ const LAYERS: [&[&str]; 6] = [
     &["store", "vault", "outbound", "limit"],
     &["webhook", "access"],
     &["refresh", "connect"],
-    &["proxy", "setup", "management", "member", "process", "retention", "gauges", "rotate", "jobs", "metrics"],
+    &[
+        "proxy",
+        "setup",
+        "management",
+        "member",
+        "process",
+        "retention",
+        "gauges",
+        "rotate",
+        "jobs",
+        "metrics",
+    ],
 ];
 
 /// What only one module of the engine may say.

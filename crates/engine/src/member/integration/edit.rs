@@ -200,6 +200,20 @@ impl Edit {
         self
     }
 
+    /// Fails where a header would carry a connection's token: whoever may set headers could have an API say it back.
+    /// Operators may, for APIs that want it in two places.
+    ///
+    /// # Errors
+    /// `Invalid` naming `headers`
+    pub(super) fn require_no_secret_in_headers(&self) -> Result<()> {
+        let secret = |value: &String| value.contains("{token}") || value.contains("{access_token}");
+        if !self.headers.iter().flat_map(BTreeMap::values).any(secret) {
+            return Ok(());
+        }
+        let text = "must not hold a connection's token: the credential is added where the provider wants it";
+        Err(Error::invalid("config.headers", text))
+    }
+
     /// Whether anything would be otherwise than it is.
     pub(super) fn changes(&self, was: &Integration) -> bool {
         let now = self.onto(was);

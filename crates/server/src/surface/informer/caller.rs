@@ -77,6 +77,11 @@ async fn member(parts: &mut Parts, app: &App) -> Result<Member> {
         Some(Shown::Token(token)) => access::user_token(&app.broker, token.expose()).await,
         Some(Shown::Password { username, password }) => {
             let site = site::find(app, parts).await?;
+            // A browser shows a password that it knows by itself, whoever made it ask.
+            if writes(&parts.method) && csrf::is_foreign(&parts.headers, &site.origin) {
+                let message = "Another site made the browser ask: only pages of this one may".to_owned();
+                return Err(Error::Denied { message });
+            }
             let Ok(ClientAddr(from)) = ClientAddr::from_request_parts(parts, app).await;
             let (workspace, address) = (&site.workspace, &subscriber(from));
             let attempt = Attempt { workspace, username: &username, password, address };

@@ -111,10 +111,11 @@ impl Format {
             links.insert("next".to_owned(), json!({ "href": list.href(Some(after)) }));
         }
         let mut body = json!({ "_links": links });
+        let members = Value::Array(list.members);
         if self.items {
-            body["items"] = Value::from(list.members.clone());
+            body["items"] = members.clone();
         }
-        body["_embedded"] = json!({ list.rel: list.members });
+        body["_embedded"] = json!({ list.rel: members });
         body["start"] = list.page.offset.into();
         body["count"] = count.into();
         body["total"] = list.total.into();

@@ -163,10 +163,17 @@ async fn forward(
     request_id: RequestId,
 ) -> Response {
     let connect = format!("/api/integrations/{integration}/connect");
+    let in_browser = !matches!(member.by, By::Token { .. });
     let caller = Caller::Member { member, integration };
     let call = Call { caller, target, max_retries: None, request, request_id, said: error::said };
     match proxy::forward(&app.broker, call).await {
-        Ok(answer) => sandboxed::answer(answer.map(Body::new)),
+        Ok(answer) => {
+            let mut answer = sandboxed::answer(answer.map(Body::new));
+            if in_browser {
+                sandboxed::lead_away(answer.headers_mut(), &app.broker.urls.app);
+            }
+            answer
+        }
         Err(Error::NotFound { what: "connection" }) => problem(
             StatusCode::NOT_FOUND,
             format!("There is no connection yet: connect first, at GET {connect}"),

@@ -238,9 +238,10 @@ async fn a_list_comes_in_stretches_newest_first() {
 }
 
 #[tokio::test]
-async fn what_is_not_visible_any_more_is_not_there_and_can_still_be_ended_by_a_superuser() {
+async fn what_is_not_visible_any_more_can_only_be_taken_back() {
     on_each(async |app| {
         let alice = someone(app, &app.acme, "alice", &[]).await;
+        let bob = someone(app, &app.acme, "bob", &[]).await;
         let root = someone(app, &app.acme, "root", &[]).await;
         let stub = Stub::start().await;
         let id = integrate(app, "it", Mode::PerUser, &stub.origin, &[&alice]).await;
@@ -248,12 +249,20 @@ async fn what_is_not_visible_any_more_is_not_there_and_can_still_be_ended_by_a_s
         let (ws, to) = (&app.acme.workspace, Principal::User(alice.user.id.clone()));
         app.change(async |change| change.conn.delete_share(ws, &id, &to).await).await;
         assert_problem(&get(app, &alice, PATH).await, 404, "integration not found");
-        assert_problem(&end(app, &alice, PATH).await, 404, "integration not found");
+        assert_problem(&end(app, &bob, PATH).await, 404, "integration not found");
         assert_eq!(get(app, &alice, "/api/integration-connections").await.json()["total"], 0);
         share(app, &id, &alice).await;
         assert_eq!(id_of(&get(app, &alice, PATH).await), made, "it comes back with the share");
         app.change(async |change| change.conn.delete_share(ws, &id, &to).await).await;
         assert_eq!(end(app, &root, &format!("{PATH}?ownerId=alice")).await.status, 204);
+        assert_eq!(app.connections(&app.acme).await.len(), 0);
+        assert_problem(&end(app, &alice, PATH).await, 404, "integration not found");
+
+        // It is alice's account: she takes it back herself, whoever took the share away.
+        share(app, &id, &alice).await;
+        connect(app, &alice, "it").await;
+        app.change(async |change| change.conn.delete_share(ws, &id, &to).await).await;
+        assert_eq!(end(app, &alice, PATH).await.status, 204);
         assert_eq!(app.connections(&app.acme).await.len(), 0);
     })
     .await;
