@@ -110,15 +110,16 @@ impl Format {
         if count > 0 && after < list.total {
             links.insert("next".to_owned(), json!({ "href": list.href(Some(after)) }));
         }
+        let List { rel, page, members, total, .. } = list;
+        let members = Value::Array(members);
         let mut body = json!({ "_links": links });
-        let members = Value::Array(list.members);
         if self.items {
             body["items"] = members.clone();
         }
-        body["_embedded"] = json!({ list.rel: members });
-        body["start"] = list.page.offset.into();
+        body["_embedded"] = json!({ rel: members });
+        body["start"] = page.offset.into();
         body["count"] = count.into();
-        body["total"] = list.total.into();
+        body["total"] = total.into();
         self.object(StatusCode::OK, &body)
     }
 }

@@ -275,7 +275,7 @@ async fn configuration_is_shown_to_whoever_may_edit() {
             let share = json!({ "accessLevel": level });
             assert_eq!(alice.put(&format!("{path}/shares/bob"), &share).await.status, 200);
             let seen = bob.get(&path).await.json();
-            assert_eq!(seen["callbackUri"].is_string(), true);
+            assert!(seen["callbackUri"].is_string());
             assert_eq!(seen["shared"], true);
             for name in hidden {
                 assert_eq!(seen.get(name).is_some(), sees, "{name} at level {level}");
