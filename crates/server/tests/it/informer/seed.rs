@@ -103,9 +103,12 @@ const FILES: &str = r#"{"kind": "drive#fileList", "files": [ ]}"#;
 /// A drive: a provider that takes any code.
 struct Drive {
     up: Upstream,
-    /// The forms that its token and its revocation endpoint got, as `path token`.
-    forms: Arc<Mutex<Vec<(String, BTreeMap<String, String>)>>>,
+    /// The forms that its token and its revocation endpoint got.
+    forms: Forms,
 }
+
+/// Forms, each with the path that it was sent to.
+type Forms = Arc<Mutex<Vec<(String, BTreeMap<String, String>)>>>;
 
 impl Drive {
     async fn start() -> Self {
@@ -153,11 +156,7 @@ impl Drive {
     }
 }
 
-async fn answer(
-    head: Head,
-    body: Body,
-    forms: Arc<Mutex<Vec<(String, BTreeMap<String, String>)>>>,
-) -> Response {
+async fn answer(head: Head, body: Body, forms: Forms) -> Response {
     let kind = [("content-type", "application/json; charset=UTF-8"), ("x-goog", "yes")];
     let body = body.collect().await.expect("a whole body").to_bytes();
     if head.method == Method::POST {

@@ -152,6 +152,11 @@ fn host(app: &TestApp) -> (String, Browser) {
     (format!("http://bi.theirs.test:{port}"), Browser::knowing("bi.theirs.test", here))
 }
 
+async fn live_at(app: &TestApp, tenant: &Tenant, origin: &str) {
+    let origins = [origin.to_owned()];
+    app.change(async |to| to.conn.set_workspace_hosts(&tenant.workspace, &origins).await).await;
+}
+
 async fn house(app: &TestApp, tenant: &Tenant, name: &str, stub: &Stub) -> House {
     let ws = &tenant.workspace;
     let user = someone(app, tenant, &format!("{name}-user"), &Permission::ALL).await;
@@ -230,7 +235,7 @@ async fn every_id_of_another_workspace_answers_like_one_that_does_not_exist() {
         let stub = Stub::start().await;
         let other = app.tenant("Other").await;
         let (there, browser) = host(app);
-        app.change(async |to| to.conn.set_workspace_hosts(&other.workspace, &[there.clone()]).await).await;
+        live_at(app, &other, &there).await;
         let (theirs, ours) =
             (house(app, &other, "theirs", &stub).await, house(app, &app.acme, "ours", &stub).await);
         let heard = stub.seen().len();
@@ -251,7 +256,7 @@ async fn every_id_of_another_workspace_answers_like_one_that_does_not_exist() {
                 assert!(foreigns.len() > 25 && foreigns.len() == strangers.len());
                 for (place, likewise) in foreigns.iter().zip(&strangers) {
                     let (got, want) = (caller.ask(place).await, caller.ask(likewise).await);
-                    let at = format!("{} {} with a {kind}, as {}", place.method, place.path, caller.who);
+                    let at = format!("{} {} with their {kind}, as {}", place.method, place.path, caller.who);
                     assert_eq!(said(&got, foreign), said(&want, &stranger), "{at}");
                     let refused = [400, 403, 404].contains(&got.status.as_u16());
                     assert!(refused, "{at}: {} {}", got.status, got.text());
@@ -313,7 +318,7 @@ async fn a_session_or_a_password_is_good_at_its_own_workspaces_host_only() {
         let stub = Stub::start().await;
         let other = app.tenant("Other").await;
         let (there, browser) = host(app);
-        app.change(async |to| to.conn.set_workspace_hosts(&other.workspace, &[there.clone()]).await).await;
+        live_at(app, &other, &there).await;
         let ours = house(app, &app.acme, "ours", &stub).await;
         let (here, away) = (Desk::new(app), Desk { app, tenant: &other, origin: there.clone() });
         away.superuser("their-root").await;
