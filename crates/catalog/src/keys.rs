@@ -1,7 +1,7 @@
 //! The tables `[api_key]`, `[basic]` and `[bearer]`: providers whose credential a person types in, instead of being
 //! asked for consent.
 //!
-//! How a call carries it is `[api.place]`'s, which each kind has a usual one for ([`crate::merge`]). Must never hold a
+//! How a call carries it is `[api.place]`'s, which each kind has a usual one for (`merge`). Must never hold a
 //! credential. What may be typed is checked by `claviger_protocol::keys`, these tables by [`crate::lint`].
 
 use serde::Deserialize;

@@ -1,7 +1,7 @@
 //! Connecting: a signed-in user's browser sets out to connect an account.
 //!
 //! Whatever is wrong here is said to the caller at once; only what happens after ends at the integration's own address,
-//! or at our page. What the callback asks again is in [`crate::connect::bound`].
+//! or at our page. What the callback asks again is in `connect::bound`.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Icons of integrations: uploaded, shown, taken away. What is kept is what [`super::picture`] made of the upload.
+//! Icons of integrations: uploaded, shown, taken away. What is kept is what `picture` made of the upload.
 
 use std::sync::Arc;
 

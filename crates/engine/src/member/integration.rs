@@ -1,7 +1,7 @@
 //! Integrations, as a signed-in user sees, makes, changes and deletes them.
 //!
 //! Who may do what is asked of [`rights`]; what may be configured, and what a change ends, is decided in
-//! [`crate::setup::integration`], as for operators. A client secret comes in here and never goes out.
+//! [`mod@crate::setup::integration`], as for operators. A client secret comes in here and never goes out.
 
 mod delete;
 mod edit;

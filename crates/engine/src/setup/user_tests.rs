@@ -17,10 +17,6 @@ fn ada(permissions: &[&str]) -> NewUser {
     }
 }
 
-fn text(error: Error) -> String {
-    error.to_string()
-}
-
 #[tokio::test]
 async fn only_permissions_that_there_are_can_be_given_and_a_stored_one_stays() {
     let room = Room::new().await;
@@ -28,7 +24,7 @@ async fn only_permissions_that_there_are_can_be_given_and_a_stored_one_stays() {
     let mut to = room.change(&mut conn);
     let ws = workspace(&mut to, new_workspace()).await.unwrap().0.id;
     for wrong in ["integration:Write", "integration", "", "superuser", "*"] {
-        let told = text(user(&mut to, &ws, ada(&["integration:write", wrong])).await.unwrap_err());
+        let told = user(&mut to, &ws, ada(&["integration:write", wrong])).await.unwrap_err().to_string();
         assert!(told.contains("integration:write, integration:delete"), "{told}");
     }
     let given = ["integration:share", "integration:write", "integration:share"];

@@ -15,7 +15,7 @@ use crate::{
 pub const MOST: i64 = 100;
 
 impl Conn {
-    /// Keeps a new session; of the user's others the oldest go beyond [`MOST`].
+    /// Keeps a new session; of the user's others the oldest go beyond a hundred.
     pub async fn create_session(&mut self, ws: &WorkspaceId, session: &Session) -> Result<()> {
         let delete = sql("delete from session where workspace_id = $1 and user_id = $2 and hash not in (\
                           select hash from session where workspace_id = $1 and user_id = $2 \

@@ -357,3 +357,24 @@ async fn another_doors_connections_are_not_here() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn what_users_make_and_connect_is_nothing_at_the_other_door() {
+    on_each(async |app| {
+        let alice = someone(app, &app.acme, "alice", &[]).await;
+        let stub = Stub::start().await;
+        stub.reply("/me", Reply::json("{}"));
+        let id = integrate(app, "it", Mode::PerUser, &stub.origin, &[&alice]).await;
+        let made = connect(app, &alice, "it").await;
+        let called = app.call(&app.acme.key, &format!("Bearer {made}"), "/me").await;
+        called.assert_problem(400, "connection_invalid");
+
+        let wish = [("integration_id", "it")];
+        let begin = async || crate::support::Browser::new().get(&app.authorize_url(&app.acme, &wish)).await;
+        assert_eq!(begin().await.status, 302, "an operator's is offered");
+        let (ws, owner) = (&app.acme.workspace, Principal::User(alice.user.id.clone()));
+        app.change(async |to| to.conn.set_integration_owner(ws, &id, Some(&owner)).await).await;
+        begin().await.assert_page(400, "integration_id");
+    })
+    .await;
+}
