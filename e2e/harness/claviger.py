@@ -19,7 +19,7 @@ class Web(requests.Session):
     """A session that keeps what Claviger itself said, for the canary sweep.
 
     Left out are the allowed places: `Location` and `Set-Cookie`. An upstream's own body is not Claviger's word, so of
-    the proxy's answers the headers are kept, and the body where it has the shape of Claviger's errors.
+    proxied answers the headers are kept, and the body where it has the shape of Claviger's errors.
     """
 
     def __init__(self, folder, app, proxy):
@@ -36,8 +36,9 @@ class Web(requests.Session):
         for cookie in response.cookies:
             if response.url.startswith(self.app):
                 secret.remember("browser cookie", cookie.value, "Set-Cookie")
-        ours = response.url.startswith(self.app)
-        if not ours and not response.url.startswith(self.proxy):
+        proxied = re.match(r"/api/integrations/[^/]+/request(/|$)", urlsplit(response.url).path)
+        ours = response.url.startswith(self.app) and not proxied
+        if not proxied and not ours and not response.url.startswith(self.proxy):
             return
         shown = told_once(response) if ours else None
         head = "".join(f"{k}: {v}\n" for k, v in response.headers.items() if k.lower() not in ("location", "set-cookie"))
@@ -65,7 +66,8 @@ def own_error(response):
     if response.status_code < 400 or response.raw.tell() > 100_000 or "json" not in response.headers.get("Content-Type", ""):
         return False
     try:
-        return {"status", "code", "message"} <= set(response.json())
+        said = set(response.json())
+        return {"status", "code", "message"} <= said or {"statusCode", "error", "message"} <= said
     except (ValueError, TypeError):
         return False
 
