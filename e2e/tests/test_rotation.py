@@ -64,6 +64,11 @@ class Keyed:
         """How many tokens were refreshed, but for the test's own."""
         return self.sandbox.stats()["token_requests"]["refresh_token"] - len(self.stored)
 
+    def written(self):
+        """How many refreshed tokens are in their rows."""
+        ids = ", ".join(f"'{c}'" for c in self.short)
+        return database.number(self.broker.database, f"select count(*) from credential where version > 1 and connection_id in ({ids})")
+
     def under(self, key):
         return database.number(self.broker.database, UNDER.format(key))
 
@@ -113,6 +118,8 @@ def test_no_call_fails_while_keys_are_rotated(keyed):
         assert report["wrapped"]["webhook_endpoint.secret"] == 1, "which comes after the credentials"
         assert keyed.under("k1") == 0 and keyed.under("k2") == STORED + SHORT
         until("every refresh", lambda: keyed.refreshes() >= SHORT)
+        # Answered is not written yet: a token that is written after it was made old would not be refreshed again.
+        until("every refreshed token in its row", lambda: keyed.written() == SHORT)
         # Once more: a refreshed token that the rotation had put an old one in the place of would now be shown twice.
         keyed.expire(keyed.short)
         until("every refresh again", lambda: keyed.refreshes() >= 2 * SHORT)
