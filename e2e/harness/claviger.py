@@ -35,7 +35,7 @@ class Web(requests.Session):
     def keep(self, response, **_):
         for cookie in response.cookies:
             if response.url.startswith(self.app):
-                secret.remember("browser cookie", cookie.value, "Set-Cookie")
+                secret.remember("session" if cookie.name == "sid" else "browser cookie", cookie.value, "Set-Cookie")
         proxied = re.match(r"/api/integrations/[^/]+/request(/|$)", urlsplit(response.url).path)
         ours = response.url.startswith(self.app) and not proxied
         if not proxied and not ours and not response.url.startswith(self.proxy):

@@ -8,6 +8,7 @@ mod password;
 pub mod rights;
 mod session;
 mod sign_in;
+mod used;
 mod user_token;
 
 pub use member::{By, Member};
@@ -20,10 +21,7 @@ use std::sync::Arc;
 
 use crate::{
     broker::Broker,
-    domain::{
-        api_key::{ApiKey, Scope},
-        audit::Actor,
-    },
+    domain::api_key::{ApiKey, Scope},
     error::{Error, Result},
     id::IntegrationId,
     vault::hash,
@@ -59,9 +57,7 @@ pub async fn api_key(broker: &Arc<Broker>, shown: &str) -> Result<ApiKey> {
         .find(|key| hash::same(&key.hash, &hash))
         .filter(|key| key.revoked_at.is_none() && key.expires_at.is_none_or(|at| at > now))
         .ok_or_else(refused)?;
-    if key.last_used_at.is_none_or(|at| now.since(at).as_secs() >= 60) {
-        note_use(broker, &key);
-    }
+    used::api_key(broker, &key);
     Ok(key)
 }
 
@@ -100,20 +96,4 @@ pub fn require_whole(key: &ApiKey) -> Result<()> {
 /// do not exist for it.
 pub fn reaches(key: &ApiKey, integration: &IntegrationId) -> bool {
     key.integration_id.as_ref().is_none_or(|only| only == integration)
-}
-
-/// Keeps the minute of last use, off the caller's path; a failure is not the caller's concern.
-fn note_use(broker: &Arc<Broker>, key: &ApiKey) {
-    let (broker, workspace, id) = (broker.clone(), key.workspace_id.clone(), key.id.clone());
-    tokio::spawn(async move {
-        let now = broker.clock.now();
-        let noted = async {
-            let mut conn = broker.store.begin(Actor::System, now).await?;
-            conn.touch_api_key(&workspace, &id, now).await?;
-            conn.commit().await
-        };
-        if let Err(error) = noted.await {
-            tracing::warn!(key = %id, error = ?error, "the last use of an API key was not kept");
-        }
-    });
 }

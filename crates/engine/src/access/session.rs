@@ -5,7 +5,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{By, Member, refused};
+use super::{By, Member, refused, used};
 use crate::{
     broker::Broker,
     domain::{audit::Actor, session::Session},
@@ -15,9 +15,6 @@ use crate::{
     time::Millis,
     vault::hash,
 };
-
-/// How fresh it is kept when a session was last used: finer would write a row per request.
-const TOUCH: Duration = Duration::from_secs(60);
 
 /// How long sessions last.
 #[derive(Debug, Clone, Copy)]
@@ -41,9 +38,7 @@ pub async fn session(broker: &Arc<Broker>, workspace: &WorkspaceId, sid: &Secret
     let user = user.filter(|user| user.disabled_at.is_none()).ok_or_else(refused)?;
     let teams = conn.teams_of(workspace, &user.id).await?;
     drop(conn);
-    if now.since(session.seen_at) >= TOUCH {
-        note_use(broker, &session, now);
-    }
+    used::session(broker, &session);
     Ok(Member { workspace_id: workspace.clone(), user, teams, by: By::Session(session.hash) })
 }
 
@@ -63,19 +58,4 @@ pub async fn sign_out(broker: &Broker, workspace: &WorkspaceId, sid: &Secret) ->
     let mut conn = broker.store.begin(actor, broker.clock.now()).await?;
     conn.end_session(workspace, &hash).await?;
     conn.commit().await
-}
-
-/// Keeps the minute of last use, off the caller's path; a failure is not the caller's concern.
-fn note_use(broker: &Arc<Broker>, session: &Session, now: Millis) {
-    let (broker, workspace, hash) = (broker.clone(), session.workspace_id.clone(), session.hash.clone());
-    tokio::spawn(async move {
-        let noted = async {
-            let mut conn = broker.store.begin(Actor::System, now).await?;
-            conn.touch_session(&workspace, &hash, now).await?;
-            conn.commit().await
-        };
-        if let Err(error) = noted.await {
-            tracing::warn!(error = ?error, "the last use of a session was not kept");
-        }
-    });
 }

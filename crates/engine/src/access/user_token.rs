@@ -2,13 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{By, Member, PREFIX, refused};
-use crate::{
-    broker::Broker,
-    domain::{audit::Actor, token::UserToken},
-    error::Result,
-    vault::hash,
-};
+use super::{By, Member, PREFIX, refused, used};
+use crate::{broker::Broker, error::Result, vault::hash};
 
 /// Finds whose token a caller shows. The workspace is the token's.
 ///
@@ -29,25 +24,7 @@ pub async fn user_token(broker: &Arc<Broker>, shown: &str) -> Result<Member> {
     let user = user.filter(|user| user.disabled_at.is_none()).ok_or_else(refused)?;
     let teams = conn.teams_of(&token.workspace_id, &user.id).await?;
     drop(conn);
-    if token.last_used_at.is_none_or(|at| now.since(at).as_secs() >= 60) {
-        note_use(broker, &token);
-    }
+    used::token(broker, &token);
     let by = By::Token { id: token.id, read_only: token.read_only };
     Ok(Member { workspace_id: token.workspace_id, user, teams, by })
-}
-
-/// Keeps the minute of last use, off the caller's path; a failure is not the caller's concern.
-fn note_use(broker: &Arc<Broker>, token: &UserToken) {
-    let (broker, workspace, id) = (broker.clone(), token.workspace_id.clone(), token.id.clone());
-    tokio::spawn(async move {
-        let now = broker.clock.now();
-        let noted = async {
-            let mut conn = broker.store.begin(Actor::System, now).await?;
-            conn.touch_user_token(&workspace, &id, now).await?;
-            conn.commit().await
-        };
-        if let Err(error) = noted.await {
-            tracing::warn!(token = %id, error = ?error, "the last use of an API token was not kept");
-        }
-    });
 }

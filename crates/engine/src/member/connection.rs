@@ -1,9 +1,12 @@
 //! Connections, as a signed-in user sees them: shown, listed, made of what it brings, ended.
 //!
 //! Per user an integration has one connection, a shared one has one for all. What hangs on an integration that the user
-//! does not see any more does not exist for it, its own connection among it; a superuser sees all.
+//! does not see any more does not exist for it, its own connection among it: that can be ended and
+//! nothing else. A superuser sees all.
 
 use std::{collections::BTreeMap, sync::Arc};
+
+use claviger_catalog::{AskedOf, Provider};
 
 use crate::{
     access::{Member, rights},
@@ -27,6 +30,8 @@ pub struct Shown {
     pub connection: Connection,
     /// When its refresh token expires, as far as the provider tells.
     pub refresh_expires_at: Option<Millis>,
+    /// Its values that are not secret: inputs, and what the provider told.
+    pub data: BTreeMap<String, String>,
     /// Where requests with it go: the base URL, filled with the connection's values. `None` where there is none.
     pub base_url: Option<String>,
 }
@@ -166,6 +171,14 @@ async fn named(
     Ok(user.map(|user| user.username))
 }
 
+/// A connection's values that whoever uses it may know: what an operator set is for those who configure.
+fn told(provider: &Provider, values: BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let operators = |name: &str| {
+        provider.inputs.iter().any(|input| input.key == name && input.asked_of == AskedOf::Operator)
+    };
+    values.into_iter().filter(|(name, _)| !operators(name)).collect()
+}
+
 async fn shown(
     broker: &Broker,
     conn: &mut Conn,
@@ -180,5 +193,29 @@ async fn shown(
         integration: Arc::new(integration),
     };
     let refresh_expires_at = credential.and_then(|credential| credential.refresh_expires_at);
-    Ok(Shown { base_url: proxy::base_url(&subject), connection, refresh_expires_at })
+    let data = told(&subject.provider, connection.inputs.clone());
+    Ok(Shown { base_url: proxy::base_url(&subject), connection, data, refresh_expires_at })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_operator_set_is_not_told_to_users() {
+        let catalog = claviger_catalog::Catalog::builtin().unwrap();
+        let of = |asked_of| {
+            let found = catalog.iter().find_map(|provider| {
+                let input = provider.inputs.iter().find(|input| input.asked_of == asked_of)?;
+                Some((provider.clone(), input.key.clone()))
+            });
+            found.expect("a provider that asks so")
+        };
+        for (asked_of, stays) in [(AskedOf::User, true), (AskedOf::Operator, false)] {
+            let (provider, key) = of(asked_of);
+            let values = [(key.clone(), "x".to_owned()), ("told".to_owned(), "y".to_owned())];
+            let told = told(&provider, values.into());
+            assert_eq!((told.contains_key(&key), told.contains_key("told")), (stays, true), "{key}");
+        }
+    }
 }

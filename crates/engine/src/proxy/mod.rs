@@ -99,7 +99,8 @@ pub enum Target {
 ///
 /// # Errors
 /// `Denied`, `NotFound`, `NeedsReauth`, `Limited`, `TargetNotAllowed`, `Invalid` (a header of the integration that the
-/// user's name can't stand in) before anything is sent; `Provider` when the provider can't be reached. An error status of the provider is an answer.
+/// user's name can't stand in) before anything is sent; `Provider` when the provider can't be reached. An error status
+/// of the provider is an answer.
 pub async fn forward(broker: &Arc<Broker>, call: Call) -> Result<Response<Body>> {
     let subject = resolve::subject(broker, &call.caller).await?;
     let mut entry = Entry::open(broker, &call, &subject);

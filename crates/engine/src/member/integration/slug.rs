@@ -8,8 +8,8 @@ use crate::{
 
 /// Characters of a slug before its number.
 const LONGEST: usize = 56;
-/// How many integrations may share a name's slug.
-const MOST: usize = 1000;
+/// How many integrations may share a name's slug: each is looked for while nobody else can write.
+const MOST: usize = 50;
 
 /// A slug that no integration has yet; of the provider's key where the name has no letter that a slug may have.
 ///

@@ -205,7 +205,7 @@ impl Shown {
 
 /// A connection, as this door writes it.
 pub fn shown(found: connection::Shown) -> Shown {
-    let connection::Shown { connection, refresh_expires_at, base_url } = found;
+    let connection::Shown { connection, data, refresh_expires_at, base_url } = found;
     Shown {
         is_shared: is_shared(&connection),
         health: health(&connection),
@@ -216,7 +216,7 @@ pub fn shown(found: connection::Shown) -> Shown {
         refresh_token_expires_at: refresh_expires_at.map(Millis::rfc3339),
         last_authorized_at: connection.authorized_at.rfc3339(),
         api_base_uri: base_url,
-        data: connection.inputs,
+        data,
         created_at: connection.created_at.rfc3339(),
         updated_at: connection.updated_at.rfc3339(),
     }

@@ -16,6 +16,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use claviger_engine::store::Page;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -40,6 +41,12 @@ pub struct Link {
     /// Whether parts of it stand in braces, to be filled in by the caller (RFC 6570).
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub templated: bool,
+}
+
+/// A name as a segment of a path: percent-encoded but for what stands in any path as it is (RFC 3986 §2.3).
+pub fn segment(name: &str) -> String {
+    const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+    utf8_percent_encode(name, PLAIN).to_string()
 }
 
 /// A link to here.

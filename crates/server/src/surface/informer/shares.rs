@@ -9,7 +9,6 @@ use claviger_engine::{
         share::{self, Shared},
     },
 };
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -17,12 +16,9 @@ use super::{
     asked::{Body, Named, Query},
     caller::Caller,
     error::{self, Answer},
-    hal::{Format, Link, List, link},
+    hal::{Format, Link, List, link, segment},
 };
 use crate::{app::App, http::paging};
-
-/// What stands in a path as it is; a colon may (RFC 3986 §3.3), but not everybody knows.
-const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// A user or a team.
 #[derive(Serialize, utoipa::ToSchema)]
@@ -224,7 +220,7 @@ fn level(body: &Body) -> Result<Level> {
 fn shown(shared: Shared) -> Shown {
     let Shared { share, with } = shared;
     let principal = principal(&with);
-    let name = utf8_percent_encode(&principal.id, SEGMENT);
+    let name = segment(&principal.id);
     Shown {
         links: Own { own: link(format!("/api/integrations/{}/shares/{name}", share.integration_id)) },
         integration_id: share.integration_id.to_string(),

@@ -2,19 +2,15 @@
 
 use axum::{extract::State, http::StatusCode, response::Response};
 use claviger_engine::{domain::user::User, member::user};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 
 use super::{
     asked::Named,
     caller::Caller,
     error::{Answer, Problem},
-    hal::{Format, Link, link},
+    hal::{Format, Link, link, segment},
 };
 use crate::app::App;
-
-/// What a path segment may hold as it is (RFC 3986 §2.3).
-const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// A user.
 #[derive(Serialize, utoipa::ToSchema)]
@@ -50,7 +46,7 @@ pub struct Links {
 impl Shown {
     /// A user, as this door shows it.
     pub fn of(user: &User) -> Self {
-        let own = link(format!("/api/users/{}", utf8_percent_encode(&user.username, SEGMENT)));
+        let own = link(format!("/api/users/{}", segment(&user.username)));
         Self {
             display_name: user.display_name.clone().unwrap_or_else(|| user.username.clone()),
             username: user.username.clone(),

@@ -1,0 +1,73 @@
+//! Used: when a key, a session or a token was last called with, kept to the minute.
+//!
+//! Off the caller's path, and a failure is not the caller's concern: the next call a minute later notes it again.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use crate::{
+    broker::Broker,
+    domain::{api_key::ApiKey, audit::Actor, session::Session, token::UserToken},
+    error::Result,
+    id::{ApiKeyId, TokenId, WorkspaceId},
+    time::Millis,
+};
+
+/// How exactly it is kept: finer would write a row per call.
+const TOUCH: Duration = Duration::from_secs(60);
+
+/// What was called with.
+enum What {
+    ApiKey(ApiKeyId),
+    Session(String),
+    Token(TokenId),
+}
+
+/// Notes that an API key was used now.
+pub(super) fn api_key(broker: &Arc<Broker>, key: &ApiKey) {
+    note(broker, &key.workspace_id, key.last_used_at, || What::ApiKey(key.id.clone()));
+}
+
+/// Notes that a session was used now.
+pub(super) fn session(broker: &Arc<Broker>, session: &Session) {
+    let hash = || What::Session(session.hash.clone());
+    note(broker, &session.workspace_id, Some(session.seen_at), hash);
+}
+
+/// Notes that a user's token was used now.
+pub(super) fn token(broker: &Arc<Broker>, token: &UserToken) {
+    note(broker, &token.workspace_id, token.last_used_at, || What::Token(token.id.clone()));
+}
+
+fn note(broker: &Arc<Broker>, workspace: &WorkspaceId, last: Option<Millis>, what: impl FnOnce() -> What) {
+    let now = broker.clock.now();
+    if last.is_some_and(|at| now.since(at) < TOUCH) {
+        return;
+    }
+    let (broker, workspace, what) = (broker.clone(), workspace.clone(), what());
+    tokio::spawn(async move {
+        if let Err(error) = write(&broker, &workspace, &what, now).await {
+            tracing::warn!(%what, ?error, "its last use was not kept");
+        }
+    });
+}
+
+async fn write(broker: &Broker, workspace: &WorkspaceId, what: &What, now: Millis) -> Result<()> {
+    let mut conn = broker.store.begin(Actor::System, now).await?;
+    match what {
+        What::ApiKey(id) => conn.touch_api_key(workspace, id, now).await?,
+        What::Session(hash) => conn.touch_session(workspace, hash, now).await?,
+        What::Token(id) => conn.touch_user_token(workspace, id, now).await?,
+    }
+    conn.commit().await
+}
+
+impl fmt::Display for What {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ApiKey(id) => id.fmt(f),
+            // Even its hash opens nothing, but it belongs in no log.
+            Self::Session(_) => f.write_str("a session"),
+            Self::Token(id) => id.fmt(f),
+        }
+    }
+}
