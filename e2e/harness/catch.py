@@ -8,7 +8,7 @@ import threading
 from urllib.parse import urlsplit
 
 
-class _Quiet(http.server.BaseHTTPRequestHandler):
+class Quiet(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def log_message(self, *args):
@@ -35,7 +35,7 @@ class Product(Small):
     def __init__(self):
         arrived = self.arrived = []
 
-        class Handler(_Quiet):
+        class Handler(Quiet):
             def do_GET(self):
                 if urlsplit(self.path).path == "/callback":
                     arrived.append(self.path)
@@ -64,7 +64,7 @@ class Upstream(Small):
         self.requests, self.answer = [], b"{\"ok\": true}"
         self.release, self.half = threading.Event(), threading.Event()
 
-        class Handler(_Quiet):
+        class Handler(Quiet):
             def body(self):
                 if self.headers.get("Transfer-Encoding", "").lower() != "chunked":
                     left, parts = int(self.headers.get("Content-Length") or 0), []
