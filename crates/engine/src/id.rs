@@ -56,6 +56,14 @@ ids! {
     FlowId = "flow_";
     /// An API key (its id, not the key).
     ApiKeyId = "key_";
+    /// A customer of a product, whom its tokens speak of.
+    CustomerId = "cus_";
+    /// A public key that a product's tokens are verified with.
+    JwtKeyId = "jwk_";
+    /// One more way to authenticate at an integration.
+    AuthOptionId = "opt_";
+    /// An OAuth app of whoever runs the server.
+    OauthAppId = "app_";
     /// A user who signs in at the Informer-style door.
     UserId = "usr_";
     /// A user's API token (its id, not the token).

@@ -7,6 +7,7 @@
 pub mod access;
 pub mod broker;
 pub mod connect;
+pub mod customer;
 pub mod domain;
 pub mod error;
 pub mod gauges;

@@ -18,6 +18,7 @@ use crate::{
     surface::{
         bundleup::{self, connections, deliveries, error, integrations, not_yet, webhooks},
         informer::{self, connection, icons, owner, shares, sign_in, tokens, users},
+        membrane,
     },
 };
 
@@ -38,6 +39,7 @@ pub fn app(app: App) -> Router {
         .route("/mcp", any(not_yet::mcp))
         .merge(informer())
         .merge(pictures())
+        .merge(membrane())
         // Pages of ours, for every door.
         .route("/oauth2/callback", get(callback::shared).post(callback::posted))
         .route("/oauth2/callback/{integration_id}", get(callback::own).post(callback::posted))
@@ -122,6 +124,14 @@ fn informer() -> Router<App> {
         .route("/api", any(informer::missing))
         .route("/api/{*rest}", any(informer::missing))
         .method_not_allowed_fallback(informer::wrong_method)
+        .layer(middleware::map_response(not_for_keeping))
+}
+
+/// The Membrane-style door: pages that a customer's browser opens, the stream that tells how they ended, and what a
+/// product's tokens read and change.
+fn membrane() -> Router<App> {
+    Router::new()
+        .method_not_allowed_fallback(membrane::wrong_method)
         .layer(middleware::map_response(not_for_keeping))
 }
 

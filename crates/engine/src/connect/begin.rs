@@ -3,7 +3,7 @@
 //! The order is the security of it: workspace, then the redirect target, then the rest. Until the target is
 //! known to be registered, every refusal is an error (a page); after it, a refusal goes to that target.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use url::Url;
 
@@ -16,7 +16,7 @@ use crate::{
     broker::Broker,
     domain::{
         audit::Actor,
-        connection::Owner,
+        connection::{Onto, Owner},
         flow::{Flow, Handoff},
         integration::Integration,
         workspace::Completion,
@@ -90,11 +90,13 @@ pub async fn begin(broker: &Arc<Broker>, wish: Begin<'_>) -> Result<Next> {
     let fresh = Fresh {
         integration: &integration,
         owner: wish.owner.clone(),
+        onto: Onto::New,
         completion,
         handoff: wish.handoff.clone(),
         browser: wish.browser,
         session_hash: None,
         origin: None,
+        wishes: Wishes::default(),
     };
     match create(broker, fresh).await {
         Ok(next) => Ok(next),
@@ -135,6 +137,8 @@ pub(crate) struct Fresh<'a> {
     pub integration: &'a Integration,
     /// For whom.
     pub owner: Owner,
+    /// Which connection what comes of it goes over.
+    pub onto: Onto,
     /// How it completes.
     pub completion: Completion,
     /// What to do with the browser at the end.
@@ -145,6 +149,23 @@ pub(crate) struct Fresh<'a> {
     pub session_hash: Option<String>,
     /// The origin that the provider sends the browser back to, when that is not the public URL.
     pub origin: Option<String>,
+    /// What only some doors can tell.
+    pub wishes: Wishes,
+}
+
+/// What a caller may wish of a flow beyond what every flow has.
+#[derive(Default)]
+pub(crate) struct Wishes {
+    /// What the connection is to be called.
+    pub name: Option<String>,
+    /// By which of the integration's auth options, by key; the integration is as of that option.
+    pub auth_option: Option<String>,
+    /// Hex SHA-256 of the id by which somebody listens for its end.
+    pub request: Option<String>,
+    /// What the provider's `state` is to carry behind ours.
+    pub custom_state: Option<String>,
+    /// The provider's inputs that are known already, each checked.
+    pub inputs: BTreeMap<String, String>,
 }
 
 /// Writes a flow: with its state when the browser goes straight to the provider, without when a page of ours comes
@@ -152,7 +173,8 @@ pub(crate) struct Fresh<'a> {
 pub(crate) async fn create(broker: &Arc<Broker>, fresh: Fresh<'_>) -> Result<Next> {
     let Fresh { integration, completion, .. } = fresh;
     let provider = broker.provider(integration)?;
-    let inputs = integration.config.inputs.clone();
+    let mut inputs = integration.config.inputs.clone();
+    inputs.extend(fresh.wishes.inputs);
     let asks = completion == Completion::Confirm
         || provider.keys().is_some()
         || !provider.missing_inputs(&inputs).is_empty();
@@ -166,6 +188,11 @@ pub(crate) async fn create(broker: &Arc<Broker>, fresh: Fresh<'_>) -> Result<Nex
         state_hash: None,
         verifier: None,
         owner: fresh.owner,
+        onto: fresh.onto,
+        name: fresh.wishes.name,
+        auth_option: fresh.wishes.auth_option,
+        request: fresh.wishes.request,
+        custom_state: fresh.wishes.custom_state,
         completion,
         handoff: fresh.handoff,
         callback: integration.callback,
@@ -208,7 +235,10 @@ pub(crate) async fn may_end_at(
     workspace: &WorkspaceId,
     handoff: &Handoff,
 ) -> Result<bool> {
-    let Handoff::Redirect { uri, .. } = handoff else { return Ok(true) };
+    let uri = match handoff {
+        Handoff::Redirect { uri, .. } | Handoff::Popup { uri: Some(uri), .. } => uri,
+        Handoff::Popup { uri: None, .. } | Handoff::Landing { .. } => return Ok(true),
+    };
     Ok(conn.has_redirect_uri(workspace, uri).await? || broker.dev && is_loopback(uri))
 }
 

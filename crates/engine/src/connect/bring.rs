@@ -20,7 +20,7 @@ use crate::{
     broker::Broker,
     domain::{
         audit::Actor,
-        connection::{Account, Owner},
+        connection::{Account, Onto, Owner},
         flow::Endpoints,
     },
     error::{Error, Result},
@@ -84,6 +84,9 @@ pub async fn bring(
     check::complete(&provider, &integration, &inputs, &import::told_later(&provider, true, answered))?;
     let candidate = Candidate {
         owner: Owner::member(integration.mode, &member.user.username),
+        onto: Onto::Only,
+        name: None,
+        auth_option: None,
         integration,
         provider,
         inputs,
@@ -176,6 +179,10 @@ fn fits(provider: &Provider, brought: &Bring) -> Result<()> {
             }
             check::token("refresh_token", refresh_token)
         }
+        (Auth::OAuth1(_) | Auth::WorkspaceToken(_), _) => {
+            let text = format!("{} takes nothing that could be brought", provider.name);
+            Err(Error::invalid("code", text))
+        }
         (Auth::OAuth2(_), Bring::Keys(given)) => {
             let field = given.keys().next().copied().unwrap_or("code");
             let text = "This integration takes no such thing, but an authorization code or a refresh token";
@@ -211,16 +218,7 @@ fn is_verifier(text: &str) -> bool {
 
 /// Before the provider gave any.
 fn none() -> Tokens {
-    Tokens {
-        access_token: Secret::new(String::new()),
-        refresh_token: None,
-        token_type: "Bearer".to_owned(),
-        id_token: None,
-        scopes: None,
-        expires_at: None,
-        refresh_expires_at: None,
-        saved: BTreeMap::new(),
-    }
+    Tokens::of(Secret::new(String::new()), "Bearer")
 }
 
 #[cfg(test)]

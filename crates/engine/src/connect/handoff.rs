@@ -13,7 +13,7 @@ use crate::{
         workspace::Settings,
     },
     error::{Error, Result},
-    id::ConnectionId,
+    id::{ConnectionId, FlowId},
     secret::Secret,
 };
 
@@ -31,6 +31,8 @@ pub enum Outcome {
     },
     /// To our own page that says how it ended.
     Landing(Landing),
+    /// To the page of ours that tells it to whoever opened the window.
+    Message(Message),
     /// To an error page of ours: the browser or the callback can't be trusted with a redirect.
     Page {
         /// What went wrong and what to do, for the person in front of the browser.
@@ -49,6 +51,53 @@ pub struct Landing {
     pub failure: Option<String>,
     /// The provider's own words for that, where it gave any: plain text.
     pub said: Option<String>,
+}
+
+/// What whoever opened the window is told at the end of a flow.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Message {
+    /// The flow's id, which the page's URL names.
+    pub flow: String,
+    /// The origin that may hear it, or `*`; `None` where no page may.
+    pub target: Option<String>,
+    /// The id by which the caller knows its request.
+    pub request: Option<String>,
+    /// How it ended.
+    pub ended: Ended,
+}
+
+/// How a flow ended, for whoever listens for its end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ended {
+    /// With this connection.
+    Connected(String),
+    /// Without one.
+    Failed(Failure),
+}
+
+/// Why there is no connection.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// An error name of OAuth's (RFC 6749 §4.1.2.1).
+    pub error: String,
+    /// What happened, for a person: the provider's words where it gave any, else ours.
+    pub text: String,
+}
+
+impl Failure {
+    /// In JSON, for programs, as a redirect carries it.
+    fn data(&self) -> String {
+        let data = serde_json::json!({ "error": self.error });
+        serde_json::json!({ "type": "connection", "message": self.text, "data": data }).to_string()
+    }
+}
+
+impl From<Refusal<'_>> for Failure {
+    fn from(refusal: Refusal<'_>) -> Self {
+        let Refusal { error, text, said } = refusal;
+        Self { error: error.to_owned(), text: said.unwrap_or(text).to_owned() }
+    }
 }
 
 impl Outcome {
@@ -99,6 +148,10 @@ pub(super) fn connected(
     let (uri, style, integration, state) = match &flow.handoff {
         Handoff::Redirect { uri, style, integration, state } => (uri, *style, integration, state.as_deref()),
         Handoff::Landing { integration } => return landing(flow, integration, None),
+        Handoff::Popup { .. } => {
+            let id = connection.map(ConnectionId::to_string).unwrap_or_default();
+            return popup(&flow.id, &flow.handoff, Ended::Connected(id));
+        }
     };
     let mut pairs = Vec::new();
     match (style, connection) {
@@ -127,6 +180,7 @@ pub(super) fn connected(
 pub(super) fn refused(flow: &Flow, refusal: Refusal<'_>) -> Outcome {
     match &flow.handoff {
         Handoff::Redirect { .. } => not_begun(&flow.handoff, refusal),
+        Handoff::Popup { .. } => popup(&flow.id, &flow.handoff, Ended::Failed(refusal.into())),
         Handoff::Landing { integration } => landing(flow, integration, Some(refusal)),
     }
 }
@@ -143,6 +197,43 @@ pub(super) fn not_begun(handoff: &Handoff, refusal: Refusal<'_>) -> Outcome {
         Style::Informer => pairs.push(("integrationId", integration.as_str())),
     }
     Outcome::Redirect { url: append(uri, &pairs, state.as_deref()) }
+}
+
+/// To the URI that the caller gave, or to the page that tells whoever opened the window.
+fn popup(flow: &FlowId, handoff: &Handoff, ended: Ended) -> Outcome {
+    let Handoff::Popup { target, request, uri } = handoff else {
+        return Outcome::Page { message: "this ended elsewhere".to_owned() };
+    };
+    match uri {
+        Some(uri) => Outcome::Redirect { url: told(uri, &ended) },
+        None => Outcome::Message(Message {
+            flow: flow.to_string(),
+            target: target.clone(),
+            request: request.clone(),
+            ended,
+        }),
+    }
+}
+
+/// A URI with how it ended in its query, form-encoded; its own query and fragment stay.
+pub(crate) fn told(uri: &str, ended: &Ended) -> String {
+    let (head, fragment) = match uri.split_once('#') {
+        Some((head, fragment)) => (head, format!("#{fragment}")),
+        None => (uri, String::new()),
+    };
+    let mut form = url::form_urlencoded::Serializer::new(String::new());
+    match ended {
+        Ended::Connected(connection) => form.append_pair("connectionId", connection),
+        Ended::Failed(failure) => {
+            form.append_pair("error", &failure.text).append_pair("errorData", &failure.data())
+        }
+    };
+    let between = match head.find('?') {
+        None => "?",
+        Some(at) if at + 1 == head.len() || head.ends_with('&') => "",
+        Some(_) => "&",
+    };
+    format!("{head}{between}{}{fragment}", form.finish())
 }
 
 fn landing(flow: &Flow, integration: &str, refusal: Option<Refusal<'_>>) -> Outcome {
@@ -198,6 +289,27 @@ mod tests {
     }
 
     #[test]
+    fn a_popups_uri_keeps_its_query_and_its_fragment() {
+        let failed = Failure { error: "access_denied".into(), text: "OAuth failed".into() };
+        for (uri, ended, want) in [
+            ("https://a.test/cb", Ended::Connected("conn_1".into()), "https://a.test/cb?connectionId=conn_1"),
+            (
+                "https://a.test/cb?x=1#y",
+                Ended::Connected("c".into()),
+                "https://a.test/cb?x=1&connectionId=c#y",
+            ),
+            (
+                "https://a.test/cb?",
+                Ended::Failed(failed),
+                "https://a.test/cb?error=OAuth+failed&errorData=%7B%22type%22%3A%22connection%22%2C%22message%22%3A\
+                 %22OAuth+failed%22%2C%22data%22%3A%7B%22error%22%3A%22access_denied%22%7D%7D",
+            ),
+        ] {
+            assert_eq!(told(uri, &ended), want);
+        }
+    }
+
+    #[test]
     fn an_outcome_reads_back_from_its_sealed_form() {
         let landing = Landing {
             flow: "flow_1".into(),
@@ -208,6 +320,12 @@ mod tests {
         for outcome in [
             Outcome::Redirect { url: "https://a.test/?code=1".into() },
             Outcome::Landing(landing),
+            Outcome::Message(Message {
+                flow: "flow_1".into(),
+                target: Some("*".into()),
+                request: None,
+                ended: Ended::Connected("conn_1".into()),
+            }),
             Outcome::Page { message: "no".into() },
         ] {
             let Ok(text) = outcome.to_secret() else { panic!("an outcome is written") };

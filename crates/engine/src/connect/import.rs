@@ -26,7 +26,7 @@ use crate::{
     broker::Broker,
     domain::{
         audit::Actor,
-        connection::{Account, Connection, Owner, Status},
+        connection::{Account, Connection, Onto, Owner, Status},
         integration::Integration,
     },
     error::{Error, Result},
@@ -79,6 +79,12 @@ pub(super) struct Candidate {
     pub provider: Arc<Provider>,
     /// For whom.
     pub owner: Owner,
+    /// Which connection it goes over.
+    pub onto: Onto,
+    /// What it is to be called.
+    pub name: Option<String>,
+    /// By which of the integration's auth options, by key; the integration is as of that option.
+    pub auth_option: Option<String>,
     /// The values known so far.
     pub inputs: BTreeMap<String, String>,
     /// The tokens, as they were brought or as the provider gave them since.
@@ -123,6 +129,9 @@ pub async fn import(
         integration,
         provider,
         owner: given.owner,
+        onto: Onto::New,
+        name: None,
+        auth_option: None,
         inputs,
         tokens,
         account: Account::default(),
@@ -163,12 +172,9 @@ fn tokens(provider: &Provider, given: &Import<'_>, now: Millis) -> Result<Tokens
         refresh_expires_at: refresh_token
             .as_ref()
             .and_then(|token| read::refresh_expiry_untold(oauth2, token, now.0)),
-        access_token: given.access_token.clone(),
         refresh_token,
-        token_type: "Bearer".to_owned(),
-        id_token: None,
         scopes: given.scopes.clone(),
-        saved: BTreeMap::new(),
+        ..Tokens::of(given.access_token.clone(), "Bearer")
     })
 }
 
@@ -276,6 +282,8 @@ impl Candidate {
             scopes_granted: self.tokens.scopes.clone().unwrap_or_default(),
             account: self.account,
             inputs: self.inputs,
+            name: self.name,
+            auth_option: self.auth_option,
             frozen_at: None,
             refreshed_at: self.refreshed_at,
             expires_at: self.tokens.expires_at.map(Millis),
@@ -284,7 +292,7 @@ impl Candidate {
             updated_at: now,
         };
         let version = self.integration.version;
-        (self.integration, Draft::new(connection, self.tokens, version), self.spent)
+        (self.integration, Draft::new(connection, self.tokens, self.onto, version), self.spent)
     }
 }
 

@@ -33,22 +33,28 @@ pub(super) fn of(provider: &Provider) -> Result<&Keys> {
 }
 
 /// What is wrong with the values given, by field; empty when nothing is. The provider is not asked.
-pub(super) fn wrong(keys: &Keys, given: &BTreeMap<String, Secret>) -> BTreeMap<&'static str, String> {
+pub(super) fn wrong(keys: &Keys, given: &BTreeMap<String, Secret>) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     let mut left = keys.clone();
     // One error at a time is told: the field at fault is left out, and the others are looked at.
-    while let Err(error) = keys::tokens(&left, given) {
+    while let Err(error) = keys::checked(&left, given) {
         left.fields.retain(|field| field.key != error.field);
         found.insert(error.field, error.message);
     }
     found
 }
 
+/// How a field is named in errors: fields that a file names itself have one name together.
+pub(super) fn named(field: &str) -> &'static str {
+    let known = ["api_key", "username", "password", "token", "client_id", "client_secret"];
+    known.into_iter().find(|known| *known == field).unwrap_or("connection_parameters")
+}
+
 /// Makes a token set of what was typed in, and has the provider say whether it takes it, where its file names a call
 /// for that. `inputs` are checked already, and complete.
 ///
 /// # Errors
-/// `Invalid` naming `api_key`, `username`, `password` or `token`: what is wrong with it, or that the provider refuses
+/// `Invalid` naming `api_key`, `username`, `password`, `token` or `connection_parameters`: what is wrong with it, or that the provider refuses
 /// it, which is said at the first secret of them; `Provider` when it can't say now.
 pub(super) async fn accept(
     broker: &Broker,
@@ -58,8 +64,9 @@ pub(super) async fn accept(
     given: &BTreeMap<String, Secret>,
 ) -> Result<Accepted> {
     let of = of(provider)?;
-    let tokens = keys::tokens(of, given).map_err(|e| Error::invalid(e.field, e.message))?;
-    let secret = of.fields.iter().find(|field| field.secret).map_or("api_key", |field| field.key);
+    let tokens = keys::tokens(of, given).map_err(|e| Error::invalid(named(&e.field), e.message))?;
+    let secret = of.fields.iter().find(|field| field.secret).map_or("api_key", |field| named(&field.key));
+    inputs.extend(keys::plain(of, given));
     let found = ask(broker, integration, provider, &inputs, &tokens).await;
     let found = found.map_err(|error| at(error, secret, &tokens))?;
     inputs.extend(found.saved);

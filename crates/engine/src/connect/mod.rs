@@ -32,7 +32,7 @@ pub use bring::{Bring, bring};
 pub use discovery::Discovery;
 pub use end::end;
 pub use finish::{Callback, finish};
-pub use handoff::{Landing, Outcome};
+pub use handoff::{Ended, Failure, Landing, Message, Outcome};
 pub use import::{Import, Imported, LONGEST_LIFE, import};
 pub use page::{Ask, Form, Given, Visitor, Wrong, cancel, landed, open, submit};
 pub use redeem::{Redeem, Redeemed, redeem};

@@ -81,12 +81,12 @@ pub struct Wrong {
     /// The provider's inputs.
     pub inputs: BTreeMap<String, String>,
     /// The credential's fields.
-    pub keys: BTreeMap<&'static str, String>,
+    pub keys: BTreeMap<String, String>,
 }
 
 impl Wrong {
     /// One field of the credential is.
-    pub(super) fn key(field: &'static str, message: String) -> Self {
+    pub(super) fn key(field: String, message: String) -> Self {
         Self { keys: BTreeMap::from([(field, message)]), ..Self::default() }
     }
 
@@ -248,7 +248,7 @@ pub async fn landed(broker: &Broker, flow: &FlowId, browser: Option<&Secret>) ->
     let sealed = flow.outcome.as_ref().filter(|_| seen_lately && same_browser(&flow, browser));
     match outcome(broker, &flow, sealed.ok_or_else(over)?)? {
         Outcome::Landing(landing) => Ok(landing),
-        Outcome::Redirect { .. } | Outcome::Page { .. } => Err(over()),
+        Outcome::Redirect { .. } | Outcome::Message(_) | Outcome::Page { .. } => Err(over()),
     }
 }
 

@@ -14,7 +14,7 @@ use super::{end, exchange::Exchanged, finish::CHANGED, persist::persist, tokens}
 use crate::{
     broker::Broker,
     domain::{
-        connection::{Connection, Status},
+        connection::{Connection, Onto, Status},
         credential::Credential,
         event::EventKind,
         flow::Flow,
@@ -36,6 +36,8 @@ pub(super) struct Draft {
     pub connection: Connection,
     /// What it is used with.
     pub tokens: Tokens,
+    /// Which connection it goes over.
+    pub onto: Onto,
     /// The integration's version that all this was made with.
     pub version: i64,
     /// What the last try wrote over; its commit may have failed, or only looked so.
@@ -60,8 +62,8 @@ pub(super) struct Written {
 
 impl Draft {
     /// A connection to be, made with an integration of this version.
-    pub(super) fn new(connection: Connection, tokens: Tokens, version: i64) -> Self {
-        Self { connection, tokens, version, over: Mutex::new(None) }
+    pub(super) fn new(connection: Connection, tokens: Tokens, onto: Onto, version: i64) -> Self {
+        Self { connection, tokens, onto, version, over: Mutex::new(None) }
     }
 
     /// What came of a flow.
@@ -79,6 +81,8 @@ impl Draft {
             scopes_asked: asked,
             account,
             inputs,
+            name: flow.name.clone(),
+            auth_option: flow.auth_option.clone(),
             frozen_at: None,
             refreshed_at: None,
             expires_at: tokens.expires_at.map(Millis),
@@ -86,7 +90,7 @@ impl Draft {
             created_at: now,
             updated_at: now,
         };
-        Self::new(connection, tokens, flow.integration_version)
+        Self::new(connection, tokens, flow.onto.clone(), flow.integration_version)
     }
 }
 
@@ -106,7 +110,7 @@ pub(super) async fn write(broker: &Broker, conn: &mut Conn, draft: &Draft) -> Re
         return Err(Error::Conflict { message: CHANGED.into() });
     }
     // Nobody else connects through this integration from here on.
-    if let Some(was) = conn.connection_of(workspace, &made.integration_id, &made.owner).await? {
+    if let Some(was) = there(conn, draft).await? {
         return renew(broker, conn, draft, was).await;
     }
     let credential = tokens::seal(broker, workspace, &made.id, &draft.tokens, made.created_at)?;
@@ -114,6 +118,23 @@ pub(super) async fn write(broker: &Broker, conn: &mut Conn, draft: &Draft) -> Re
     conn.create_credential(workspace, &credential).await?;
     webhook::emit(conn, EventKind::ConnectionCreated, made, made.created_at).await?;
     Ok(Written { connection: made.clone(), now: true })
+}
+
+/// The connection that the draft goes over; `None` where it is to be a new one.
+async fn there(conn: &mut Conn, draft: &Draft) -> Result<Option<Connection>> {
+    let made = &draft.connection;
+    let workspace = &made.workspace_id;
+    match &draft.onto {
+        Onto::New => Ok(None),
+        Onto::Only => conn.connection_of(workspace, &made.integration_id, &made.owner).await,
+        Onto::This(id) => {
+            let found = conn.connection(workspace, id).await?;
+            let same =
+                |found: &Connection| found.owner == made.owner && found.integration_id == made.integration_id;
+            let gone = || Error::Conflict { message: "the connection to authorize anew is gone".to_owned() };
+            found.filter(same).ok_or_else(gone).map(Some)
+        }
+    }
 }
 
 /// Puts what came of authorizing anew over a connection.
@@ -128,6 +149,7 @@ async fn renew(broker: &Broker, conn: &mut Conn, draft: &Draft, was: Connection)
     let connection = Connection {
         id: was.id.clone(),
         owner: was.owner.clone(),
+        name: made.name.clone().or(was.name.clone()),
         frozen_at: was.frozen_at,
         created_at: was.created_at,
         ..made.clone()

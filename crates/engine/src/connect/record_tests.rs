@@ -9,7 +9,7 @@ use crate::{
     broker::Urls,
     domain::{
         audit::Actor,
-        connection::{Account, Owner},
+        connection::{Account, Owner, OwnerKind},
         integration::{CallbackKind, Config, Mode},
         workspace::{Settings, Workspace},
     },
@@ -104,6 +104,8 @@ fn draft(of: &Integration, token: &str, at: Millis) -> Draft {
         scopes_granted: Vec::new(),
         account: Account::default(),
         inputs: BTreeMap::new(),
+        name: None,
+        auth_option: None,
         frozen_at: None,
         refreshed_at: None,
         expires_at: None,
@@ -111,7 +113,8 @@ fn draft(of: &Integration, token: &str, at: Millis) -> Draft {
         created_at: at,
         updated_at: at,
     };
-    Draft::new(connection, tokens_of(token), of.version)
+    let onto = if connection.owner.kind == OwnerKind::External { Onto::New } else { Onto::Only };
+    Draft::new(connection, tokens_of(token), onto, of.version)
 }
 
 fn tokens_of(token: &str) -> Tokens {

@@ -68,22 +68,25 @@ pub(super) async fn finish(
     let accepted = keys::accept(broker, integration, provider, flow.inputs.clone(), &typed).await;
     match accepted {
         Ok(accepted) => conclude(broker, &opened, accepted).await.map(Form::Back),
-        Err(Error::Invalid { field, message }) if is_ours(&opened, field) => {
+        Err(Error::Invalid { field, message }) if ours(&opened, field).is_some() => {
+            let field = ours(&opened, field).unwrap_or_default();
             Ok(Form::Wrong(opened.ask(), Wrong::key(field, message)))
         }
         Err(Error::Provider { message, .. } | Error::TargetNotAllowed { message }) => {
             tracing::warn!(flow = %flow.id, integration = %integration.id, %message, "a key could not be tried");
             let text = "The service could not be reached to try it; try again later";
-            let field = keys::of(provider)?.fields.first().map_or("api_key", |field| field.key);
-            Ok(Form::Wrong(opened.ask(), Wrong::key(field, text.to_owned())))
+            let field = keys::of(provider)?.fields.first().map_or("api_key", |field| &field.key);
+            Ok(Form::Wrong(opened.ask(), Wrong::key(field.to_owned(), text.to_owned())))
         }
         Err(error) => Err(error),
     }
 }
 
-/// Whether it is one of the fields that are typed in.
-fn is_ours(opened: &Opened, field: &str) -> bool {
-    opened.provider.keys().is_some_and(|keys| keys.fields.iter().any(|one| one.key == field))
+/// The field that is typed in and has this name in errors: of several, the first secret one.
+fn ours(opened: &Opened, field: &str) -> Option<String> {
+    let named = opened.provider.keys()?.fields.iter().filter(|one| keys::named(&one.key) == field);
+    let found = named.clone().find(|one| one.secret).or_else(|| named.clone().next());
+    found.map(|one| one.key.clone())
 }
 
 /// How this very form ended when it was sent before, a moment ago and by the same browser; `None` when it was not.

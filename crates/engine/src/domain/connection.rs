@@ -31,6 +31,37 @@ impl Owner {
     }
 }
 
+/// Which connection a credential that was just obtained is to be of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Onto {
+    /// A new one.
+    New,
+    /// The owner's at that integration, where it has one (the newest of several); else a new one.
+    Only,
+    /// This one, and no other.
+    This(ConnectionId),
+}
+
+impl Onto {
+    /// As it is kept.
+    pub fn to_text(&self) -> String {
+        match self {
+            Self::New => "new".to_owned(),
+            Self::Only => "only".to_owned(),
+            Self::This(id) => id.to_string(),
+        }
+    }
+
+    /// Reads what [`Onto::to_text`] wrote.
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "new" => Some(Self::New),
+            "only" => Some(Self::Only),
+            id => ConnectionId::parse(id).map(Self::This),
+        }
+    }
+}
+
 /// Whose notion of an owner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -86,6 +117,10 @@ pub struct Connection {
     /// The provider inputs it was made with (subdomain, region) and values from the token answer
     /// (`instance_url`); URL templates are filled from these.
     pub inputs: BTreeMap<String, String>,
+    /// What its owner calls it, where that was told.
+    pub name: Option<String>,
+    /// By which of its integration's auth options it was made, by key; `None` for the integration's own way.
+    pub auth_option: Option<String>,
     /// When it was frozen by an operator.
     pub frozen_at: Option<Millis>,
     /// When its credential was last refreshed.

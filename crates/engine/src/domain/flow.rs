@@ -5,7 +5,11 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    domain::{connection::Owner, integration::CallbackKind, workspace::Completion},
+    domain::{
+        connection::{Onto, Owner},
+        integration::CallbackKind,
+        workspace::Completion,
+    },
     id::{ConnectionId, FlowId, IntegrationId, WorkspaceId},
     time::Millis,
     vault::Sealed,
@@ -30,6 +34,16 @@ pub struct Flow {
     pub verifier: Option<Sealed>,
     /// For whom.
     pub owner: Owner,
+    /// Which connection what comes of it goes over.
+    pub onto: Onto,
+    /// What the connection is to be called, where that was told.
+    pub name: Option<String>,
+    /// By which of the integration's auth options, by key; `None` for the integration's own way.
+    pub auth_option: Option<String>,
+    /// Hex SHA-256 of the id by which somebody listens for its end.
+    pub request: Option<String>,
+    /// What the provider's `state` carries behind ours.
+    pub custom_state: Option<String>,
     /// How it completes, as the workspace said at the start.
     pub completion: Completion,
     /// What to do with the browser when it ends.
@@ -105,6 +119,15 @@ pub enum Handoff {
         integration: String,
         /// The product's state as it goes on the wire, percent-encoded, returned byte for byte.
         state: Option<String>,
+    },
+    /// To whoever opened the window: by a message, and by a row for the event stream (see [`Flow::request`]).
+    Popup {
+        /// The origin that may hear the message, or `*`; `None` where no page may.
+        target: Option<String>,
+        /// The id by which the caller knows its request.
+        request: Option<String>,
+        /// The registered URI to go to instead of a page of ours, where one was given.
+        uri: Option<String>,
     },
     /// To our own page, which says how it ended.
     Landing {

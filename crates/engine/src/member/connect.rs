@@ -10,11 +10,11 @@ use crate::{
     broker::Broker,
     connect::{
         Next,
-        begin::{Fresh, admit, create, may_end_at},
+        begin::{Fresh, Wishes, admit, create, may_end_at},
         bound,
     },
     domain::{
-        connection::Owner,
+        connection::{Onto, Owner},
         flow::{Handoff, Style},
         integration::Integration,
         workspace::Completion,
@@ -62,10 +62,12 @@ pub async fn start(broker: &Arc<Broker>, member: &Member, selector: &str, start:
     let fresh = Fresh {
         integration: &integration,
         owner: Owner::member(integration.mode, &member.user.username),
+        onto: Onto::Only,
         completion: if start.cross_site { Completion::Confirm } else { Completion::Redirect },
         handoff,
         browser: start.browser,
         session_hash: member.session().map(str::to_owned),
+        wishes: Wishes::default(),
         origin: Some(start.origin).filter(|origin| *origin != broker.urls.app).map(str::to_owned),
     };
     create(broker, fresh).await

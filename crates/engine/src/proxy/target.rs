@@ -47,15 +47,8 @@ pub(super) fn api(subject: &Subject) -> Result<Api> {
     let template = config.base_url.as_ref().or(provider.api.base_url.as_ref());
     let template = template.ok_or_else(|| refuse("The connection's integration names no base URL"))?;
     let base_url = provider.expand(template, &inputs).map_err(|error| unfilled(&error))?;
-    let values = provider.values(&inputs).map_err(|error| unfilled(&error))?;
-    let mut api = Api { base_url: Some(base_url), headers: BTreeMap::new(), ..provider.api.clone() };
-    for (name, text) in &provider.api.headers {
-        match template::expand_text(text, &values) {
-            Ok(value) => drop(api.headers.insert(name.clone(), value)),
-            Err(TemplateError::Missing(_)) => {}
-            Err(error) => return Err(unfilled(&error)),
-        }
-    }
+    let filled = provider.filled_api(&inputs).map_err(|error| unfilled(&error))?;
+    let mut api = Api { base_url: Some(base_url), ..filled };
     prepare::add_headers(&mut api, &config.headers);
     if let Some(chosen) = &config.api_key
         && provider.keys().is_some_and(|keys| keys.place_chosen)

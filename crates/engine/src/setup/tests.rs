@@ -432,6 +432,8 @@ async fn connected(to: &mut Change<'_>, integration: &Integration) -> Connection
         scopes_granted: Vec::new(),
         account: Account::default(),
         inputs: BTreeMap::new(),
+        name: None,
+        auth_option: None,
         frozen_at: None,
         authorized_at: NOW,
         refreshed_at: None,

@@ -49,6 +49,9 @@ pub(super) const OF_OWNER: &str = listing!("and owner_kind = $3 and owner_key = 
 /// A user's own at an integration. The kind stands in the text: only so is the index of its kind used.
 pub(super) const OF_USER: &str = "select * from connection where workspace_id = $1 and integration_id = $2 \
      and owner_kind = 'user' and owner_key = $3";
+/// A customer's newest at an integration.
+pub(super) const OF_CUSTOMER: &str = "select * from connection where workspace_id = $1 and integration_id = $2 \
+     and owner_kind = 'customer' and owner_key = $3 order by created_at desc, id desc limit 1";
 /// The one for all of a shared integration.
 pub(super) const SHARED: &str =
     "select * from connection where workspace_id = $1 and integration_id = $2 and owner_kind = 'shared'";
@@ -85,8 +88,10 @@ impl Conn {
         let insert = sql(
             "insert into connection (id, workspace_id, integration_id, owner_kind, owner_key, status, \
                           status_reason, scopes_asked, scopes_granted, account_id, account_name, account_email, \
-                          inputs, frozen_at, refreshed_at, expires_at, created_at, updated_at, authorized_at) \
-                          values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)",
+                          inputs, frozen_at, refreshed_at, expires_at, created_at, updated_at, authorized_at, \
+                          name, auth_option) \
+                          values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, \
+                          $20, $21)",
         );
         let insert = insert.text(connection.id.as_str()).text(ws.as_str());
         let insert = insert.text(connection.integration_id.as_str()).text(connection.owner.kind.as_str());
@@ -99,7 +104,8 @@ impl Conn {
         let insert = insert.maybe_at(connection.frozen_at).maybe_at(connection.refreshed_at);
         let insert =
             insert.maybe_at(connection.expires_at).at(connection.created_at).at(connection.updated_at);
-        self.execute(insert.at(connection.authorized_at)).await?;
+        let insert = insert.at(connection.authorized_at).maybe_text(connection.name.as_deref());
+        self.execute(insert.maybe_text(connection.auth_option.as_deref())).await?;
         self.sign(Some(ws), Topic::Connection, "connection.create", connection.id.as_str()).await
     }
 
@@ -109,8 +115,9 @@ impl Conn {
         self.row(query.text(ws.as_str()).text(id.as_str())).await?.as_ref().map(read).transpose()
     }
 
-    /// The connection of an owner who has at most one at an integration: of a user its own, and of a shared
-    /// integration the one for all, whoever made it. Other owners may have many, and none of those is found here.
+    /// The connection that an owner's new credential at an integration goes over, where it is to have one only: of a
+    /// user its own, of a shared integration the one for all, whoever made it, and of a customer its newest. None of a
+    /// product's own words for an owner is found here.
     pub async fn connection_of(
         &mut self,
         ws: &WorkspaceId,
@@ -122,6 +129,9 @@ impl Conn {
                 sql(OF_USER).text(ws.as_str()).text(integration.as_str()).key(key)
             }
             (OwnerKind::Shared, _) => sql(SHARED).text(ws.as_str()).text(integration.as_str()),
+            (OwnerKind::Customer, Some(key)) => {
+                sql(OF_CUSTOMER).text(ws.as_str()).text(integration.as_str()).key(key)
+            }
             (OwnerKind::User | OwnerKind::External | OwnerKind::Customer, _) => return Ok(None),
         };
         self.row(query).await?.as_ref().map(read).transpose()
@@ -183,13 +193,15 @@ impl Conn {
         let update = sql("update connection set status = $3, status_reason = $4, scopes_asked = $5, \
                           scopes_granted = $6, account_id = $7, account_name = $8, account_email = $9, \
                           inputs = $10, refreshed_at = $11, expires_at = $12, authorized_at = $13, \
-                          updated_at = $14 where workspace_id = $1 and id = $2");
+                          updated_at = $14, name = $15, auth_option = $16 \
+                          where workspace_id = $1 and id = $2");
         let update = update.text(ws.as_str()).text(is.id.as_str()).text(is.status.as_str());
         let update = update.maybe_text(is.status_reason.as_deref()).json(&is.scopes_asked)?;
         let update = update.json(&is.scopes_granted)?.maybe_text(is.account.id.as_deref());
         let update = update.maybe_text(is.account.name.as_deref()).maybe_text(is.account.email.as_deref());
         let update = update.json(&is.inputs)?.maybe_at(is.refreshed_at).maybe_at(is.expires_at);
-        found(self.execute(update.at(is.authorized_at).at(is.updated_at)).await?, "connection")?;
+        let update = update.at(is.authorized_at).at(is.updated_at).maybe_text(is.name.as_deref());
+        found(self.execute(update.maybe_text(is.auth_option.as_deref())).await?, "connection")?;
         self.sign(Some(ws), Topic::Connection, "connection.authorize", is.id.as_str()).await
     }
 
@@ -260,6 +272,8 @@ pub(super) fn read(row: &Row) -> Result<Connection> {
             email: row.maybe_text("account_email")?,
         },
         inputs: row.json("inputs")?,
+        name: row.maybe_text("name")?,
+        auth_option: row.maybe_text("auth_option")?,
         frozen_at: row.maybe_at("frozen_at")?,
         refreshed_at: row.maybe_at("refreshed_at")?,
         expires_at: row.maybe_at("expires_at")?,

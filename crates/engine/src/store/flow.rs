@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     domain::{
-        connection::{Owner, OwnerKind},
+        connection::{Onto, Owner, OwnerKind},
         flow::{Endpoints, Flow},
         integration::CallbackKind,
         workspace::Completion,
@@ -41,9 +41,10 @@ impl Conn {
         let insert = sql(
             "insert into flow (id, workspace_id, integration_id, integration_version, browser_hash, \
                           state_hash, verifier, owner_kind, owner_key, completion, handoff, callback, inputs, \
-                          endpoints, expires_at, created_at, session_hash, origin) \
+                          endpoints, expires_at, created_at, session_hash, origin, \
+                          onto, name, auth_option, request, custom_state) \
                           values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, \
-                          $17, $18)",
+                          $17, $18, $19, $20, $21, $22, $23)",
         );
         let insert = insert.text(flow.id.as_str()).text(ws.as_str()).text(flow.integration_id.as_str());
         let insert = insert.int(flow.integration_version).text(&flow.browser_hash);
@@ -57,6 +58,9 @@ impl Conn {
         };
         let insert = insert.at(flow.expires_at).at(flow.created_at);
         let insert = insert.maybe_text(flow.session_hash.as_deref()).maybe_text(flow.origin.as_deref());
+        let insert = insert.text(flow.onto.to_text()).maybe_text(flow.name.as_deref());
+        let insert = insert.maybe_text(flow.auth_option.as_deref()).maybe_text(flow.request.as_deref());
+        let insert = insert.maybe_text(flow.custom_state.as_deref());
         self.execute(insert).await.map(drop)
     }
 
@@ -173,6 +177,11 @@ fn read(row: &Row) -> Result<Flow> {
         state_hash: row.maybe_text("state_hash")?,
         verifier: row.maybe_sealed("verifier")?,
         owner: Owner { kind: row.word("owner_kind", OwnerKind::parse)?, key: row.maybe_text("owner_key")? },
+        onto: row.word("onto", Onto::parse)?,
+        name: row.maybe_text("name")?,
+        auth_option: row.maybe_text("auth_option")?,
+        request: row.maybe_text("request")?,
+        custom_state: row.maybe_text("custom_state")?,
         completion: row.word("completion", Completion::parse)?,
         handoff: row.json("handoff")?,
         callback: row.word("callback", CallbackKind::parse)?,

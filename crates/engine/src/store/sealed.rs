@@ -81,6 +81,9 @@ fn column(field: Field) -> Column {
     match field {
         Field::JwtSecret => column!("workspace", "id", "id", "jwt_secret"),
         Field::ClientSecret => column!("integration", "id", "workspace_id", "client_secret"),
+        Field::OptionSecret => column!("auth_option", "id", "workspace_id", "client_secret"),
+        Field::AppSecret => column!("oauth_app", "id", "workspace_id", "client_secret"),
+        Field::CustomerCredentials => column!("customer", "id", "workspace_id", "credentials"),
         Field::Tokens => column!("credential", "connection_id", "workspace_id", "sealed"),
         Field::Verifier => column!("flow", "id", "workspace_id", "verifier"),
         Field::Outcome => column!("flow", "id", "workspace_id", "outcome"),

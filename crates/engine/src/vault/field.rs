@@ -13,6 +13,12 @@ pub enum Field {
     JwtSecret,
     /// An integration's secret at its provider; the record is the integration.
     ClientSecret,
+    /// The same of one of its auth options; the record is the option.
+    OptionSecret,
+    /// The same of an OAuth app of whoever runs the server; the record is the app.
+    AppSecret,
+    /// What a product left with us about a customer; the record is the customer.
+    CustomerCredentials,
     /// A connection's token set; the record is the connection.
     Tokens,
     /// A flow's PKCE verifier; the record is the flow.
@@ -29,9 +35,12 @@ pub enum Field {
 
 impl Field {
     /// Every field.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 11] = [
         Self::JwtSecret,
         Self::ClientSecret,
+        Self::OptionSecret,
+        Self::AppSecret,
+        Self::CustomerCredentials,
         Self::Tokens,
         Self::Verifier,
         Self::Outcome,
@@ -45,6 +54,9 @@ impl Field {
         match self {
             Self::JwtSecret => "workspace.jwt_secret",
             Self::ClientSecret => "integration.client_secret",
+            Self::OptionSecret => "auth_option.client_secret",
+            Self::AppSecret => "oauth_app.client_secret",
+            Self::CustomerCredentials => "customer.credentials",
             Self::Tokens => "credential.tokens",
             Self::Verifier => "flow.verifier",
             Self::Outcome => "flow.outcome",

@@ -152,7 +152,7 @@ fn field(input: &Input, given: &Given, wrong: &Wrong) -> Value {
 
 /// A field of a credential. A secret's value never goes back into a page.
 fn key_field(key: &KeyField, given: &Given, wrong: &Wrong) -> Value {
-    let value = given.typed.get(key.key).filter(|_| !key.secret);
+    let value = given.typed.get(&key.key).filter(|_| !key.secret);
     context! {
         name => format!("{TYPED}{}", key.key),
         title => &key.label.title,
@@ -162,6 +162,6 @@ fn key_field(key: &KeyField, given: &Given, wrong: &Wrong) -> Value {
         required => !key.label.optional,
         secret => key.secret,
         value => value.map(Secret::expose).unwrap_or_default(),
-        error => wrong.keys.get(key.key).map(|text| sentence(text)),
+        error => wrong.keys.get(&key.key).map(|text| sentence(text)),
     }
 }

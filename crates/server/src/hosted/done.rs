@@ -6,7 +6,7 @@ use axum::{
     response::Response,
 };
 use claviger_engine::{
-    connect::{self, Landing, Outcome},
+    connect::{self, Landing, Message, Outcome},
     error::Error,
     id::FlowId,
 };
@@ -20,6 +20,7 @@ pub fn perform(pages: &Pages, status: StatusCode, outcome: &Outcome) -> Response
     match outcome {
         Outcome::Redirect { url } => redirect(status, url),
         Outcome::Landing(Landing { flow, .. }) => redirect(status, &format!("/connect/{flow}/done")),
+        Outcome::Message(Message { flow, .. }) => redirect(status, &format!("/connection-popup/{flow}")),
         Outcome::Page { message } => {
             pages.error(StatusCode::BAD_REQUEST, "This can't be connected", &sentence(message))
         }

@@ -3,3 +3,4 @@
 
 pub mod bundleup;
 pub mod informer;
+pub mod membrane;

@@ -45,6 +45,7 @@ const LAYERS: [&[&str]; 6] = [
         "setup",
         "management",
         "member",
+        "customer",
         "process",
         "retention",
         "gauges",

@@ -22,6 +22,7 @@ mod inputs;
 mod keys;
 mod law;
 mod management;
+mod membrane;
 mod metrics;
 mod openapi;
 mod pages;

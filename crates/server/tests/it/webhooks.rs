@@ -58,6 +58,8 @@ fn connection(app: &TestApp) -> Connection {
         scopes_granted: Vec::new(),
         account: Account::default(),
         inputs: Default::default(),
+        name: None,
+        auth_option: None,
         frozen_at: None,
         authorized_at: at,
         refreshed_at: None,

@@ -48,8 +48,8 @@ impl AuthKind {
     /// A provider's.
     pub fn of(provider: &Provider) -> Self {
         match provider.keys().map(|keys| keys.kind) {
-            None => Self::OAuth2,
-            Some(KeyKind::ApiKey) => Self::ApiKey,
+            None | Some(KeyKind::Client) => Self::OAuth2,
+            Some(KeyKind::ApiKey | KeyKind::Fields) => Self::ApiKey,
             Some(KeyKind::Basic) => Self::Basic,
             Some(KeyKind::Bearer) => Self::Bearer,
         }

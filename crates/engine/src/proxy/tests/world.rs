@@ -210,6 +210,8 @@ async fn plant(broker: &Broker, provider: SocketAddr) -> (ApiKey, Connection) {
         scopes_granted: Vec::new(),
         account: Account::default(),
         inputs: BTreeMap::new(),
+        name: None,
+        auth_option: None,
         frozen_at: None,
         authorized_at: T0,
         refreshed_at: None,
