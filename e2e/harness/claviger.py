@@ -3,8 +3,10 @@
 import json
 import re
 import subprocess
+import time
 from urllib.parse import parse_qs, urlencode, urlsplit
 
+import jwt
 import requests
 import yaml
 
@@ -36,7 +38,7 @@ class Web(requests.Session):
         for cookie in response.cookies:
             if response.url.startswith(self.app):
                 secret.remember("session" if cookie.name == "sid" else "browser cookie", cookie.value, "Set-Cookie")
-        proxied = re.match(r"/api/integrations/[^/]+/request(/|$)", urlsplit(response.url).path)
+        proxied = re.match(r"/(api/integrations/[^/]+/request|connections/[^/]+/proxy)(/|$)", urlsplit(response.url).path)
         ours = response.url.startswith(self.app) and not proxied
         if not proxied and not ours and not response.url.startswith(self.proxy):
             return
@@ -67,7 +69,7 @@ def own_error(response):
         return False
     try:
         said = set(response.json())
-        return {"status", "code", "message"} <= said or {"statusCode", "error", "message"} <= said
+        return any(shape <= said for shape in ({"status", "code", "message"}, {"statusCode", "error", "message"}, {"type", "message"}))
     except (ValueError, TypeError):
         return False
 
@@ -82,6 +84,7 @@ class Claviger:
         self.master_key = secret.master_key()
         self.settings = settings
         self.api_key = secret.api_key()
+        self.jwt_secret = secret.made("workspace secret", "the operator", 64)
         self.process = None
 
     def env(self, **more):
@@ -106,13 +109,21 @@ class Claviger:
         document = {"workspaces": workspaces or [self.workspace(integrations, redirect_uris)]}
         file = self.folder / "setup.yaml"
         file.write_text(yaml.safe_dump(document, sort_keys=False))
-        said = self.run("apply", "-f", file, "--json", ACME_KEY=self.api_key, **(secrets or {}))
+        said = self.run("apply", "-f", file, "--json", ACME_KEY=self.api_key, ACME_JWT=self.jwt_secret,
+                        **(secrets or {}))
         return {w["client_id"]: w for w in json.loads(said.strip().splitlines()[-1])["workspaces"]}
 
     def workspace(self, integrations, redirect_uris, client_id=CLIENT_ID, key="ACME_KEY", **settings):
         return {"name": f"The {client_id} company", "client_id": client_id, "settings": settings, "redirect_uris": redirect_uris,
                 "api_keys": [{"name": "backend", "secret": f"${{env:{key}}}", "scopes": ["management", "proxy"]}],
                 "integrations": integrations}
+
+    def token(self, customer=None, key=None, algorithm="HS256", workspace=CLIENT_ID, lifetime=3600, kid=None, **claims):
+        """A workspace token as a product mints one: by the workspace's secret, or by a private key (PEM)."""
+        given = {"iss": workspace, "id": customer, "exp": None if lifetime is None else int(time.time()) + lifetime, **claims}
+        text = jwt.encode({k: v for k, v in given.items() if v is not None}, key or self.jwt_secret, algorithm,
+                          {"kid": kid} if kid else None)
+        return secret.remember("workspace token", text, "the product")
 
     def person(self, username, password):
         """A user who signs in at /api: the client of a program that keeps its cookie."""
@@ -172,6 +183,13 @@ class Claviger:
         return (web or self.web()).request(method, self.proxy + path, allow_redirects=False, **kwargs, headers={
             "Authorization": f"Bearer {key or self.api_key}", "BU-Connection-Id": connection, **(headers or {})})
 
+
+    # What a workspace token's holder calls.
+
+    def rest(self, method, path, token, web=None, headers=None, **kwargs):
+        """One call of the REST API beside `/connection-popup`: the answer as it came."""
+        return (web or self.web()).request(method, self.app + path, allow_redirects=False, **kwargs,
+                                           headers={"Authorization": f"Bearer {token}", **(headers or {})})
 
     # The management API.
 

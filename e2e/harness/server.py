@@ -16,13 +16,16 @@ KINDS = {}
 
 
 class AuthorizationServer:
-    """One running server. Subclasses say how it starts and how Claviger is told about it."""
+    """One running server. Subclasses say how it starts and how Claviger is told about it.
+
+    Those that are `listed` in `KINDS` take the whole walk of OAuth 2: consent, code, refresh.
+    """
 
     kind = client_id = health = provider = me = None
     scopes = []
 
-    def __init_subclass__(cls, foreign=True):
-        if foreign:
+    def __init_subclass__(cls, listed=True):
+        if listed:
             KINDS[cls.kind] = cls
 
     def __init__(self):
@@ -49,9 +52,13 @@ class AuthorizationServer:
         """Starts it with the redirect URIs it accepts and the access tokens' lifetimes in seconds."""
         self.process = Process(self.kind, self.argv(), self.folder, env=base_env(
             PORT=self.port, REDIRECTS=",".join(redirects), SEEN=self.seen_file, CLIENT_SECRET=self.client_secret,
-            FIRST_TTL=first_ttl, LATER_TTL=later_ttl), cwd=place.E2E)
+            FIRST_TTL=first_ttl, LATER_TTL=later_ttl, **self.more_env()), cwd=place.E2E)
         self.process.ready(self.url + self.health)
         return self
+
+    def more_env(self):
+        """What it wants to know beyond what all are told."""
+        return {}
 
     def seen(self, event=None, **match):
         """What it saw, oldest first, filtered by event and by top-level fields."""
@@ -84,6 +91,27 @@ class OidcProvider(AuthorizationServer):
         return {"issuer": self.url, "base_url": self.url, "authorize_params": {"prompt": "consent"}, "client_auth": "basic"}
 
 
+class Machines(OidcProvider, listed=False):
+    """oidc-provider with a client that gets tokens by its own credentials: `/machine` takes those and no others."""
+
+    machine, answers = "machine", "/machine"
+
+    def __init__(self):
+        super().__init__()
+        self.machine_secret = secret.made("machine secret", "the customer")
+
+    def more_env(self):
+        return {"MACHINE_SECRET": self.machine_secret}
+
+    def fetches(self):
+        """The token requests that a machine made and was answered."""
+        return self.seen("token", status=200, grant_type="client_credentials")
+
+    def revoke(self, token):
+        done = requests.post(self.url + "/token/revocation", data={"token": token}, auth=(self.machine, self.machine_secret), timeout=20)
+        assert done.status_code == 200, done.text
+
+
 class Authlib(AuthorizationServer):
     """Authlib: endpoints by hand, the old access token dies on refresh."""
 
@@ -112,7 +140,7 @@ class Idpy(AuthorizationServer):
         return {"issuer": self.url, "base_url": self.url, "authorize_params": {"prompt": "consent"}, "client_auth": "basic"}
 
 
-class Sandbox(AuthorizationServer, foreign=False):
+class Sandbox(AuthorizationServer, listed=False):
     """Our own sandbox provider: its API echoes what arrived. For stories about clients, not about conformance."""
 
     kind, client_id, health, provider = "sandbox", "sandbox", "/.well-known/oauth-authorization-server", "sandbox"

@@ -21,6 +21,10 @@ SHORTEST = 12
 SANDBOX = ("sbx_code_", "sbx_at_", "sbx_rt_")  # the sandbox shows its tokens to nobody, but they begin so
 REQUEST_KINDS = {"code": "provider code", "code_verifier": "verifier", "refresh_token": "refresh token", "state": "provider state"}
 ANSWER_KINDS = {"access_token": "access token", "refresh_token": "refresh token", "id_token": "id token"}
+# OAuth 1.0a names the two alike: which one an answer holds depends on who answered.
+OAUTH1_KINDS = {"request_token": {"oauth_token": "request token", "oauth_token_secret": "request token's secret"},
+                "access_token": {"oauth_token": "signed token", "oauth_token_secret": "signed token's secret"}}
+REDIRECT_KINDS = {"code": "provider code", "oauth_verifier": "signed verifier"}
 
 
 def _rows(file):
@@ -32,10 +36,10 @@ def secrets():
     found = {row["value"]: row["kind"] for row in _rows(secret.LEDGER)}
     for file in place.PRIVATE.glob("*/seen.jsonl"):
         for row in _rows(file):
-            for kinds, part in ((REQUEST_KINDS, "request"), (ANSWER_KINDS, "answer")):
+            for kinds, part in ((REQUEST_KINDS, "request"), (ANSWER_KINDS, "answer"), (OAUTH1_KINDS.get(row["event"], {}), "answer")):
                 found.update({row[part][n]: kind for n, kind in kinds.items() if row.get(part, {}).get(n)})
-            for code in parse_qs(urlsplit(row.get("location") or "").query).get("code", []):
-                found[code] = "provider code"
+            sent = parse_qs(urlsplit(row.get("location") or "").query)
+            found.update({value: kind for name, kind in REDIRECT_KINDS.items() for value in sent.get(name, [])})
     return {value: kind for value, kind in found.items() if len(value) >= SHORTEST}
 
 

@@ -2,7 +2,8 @@
 // revokes the whole grant. Its development pages are the login and the consent.
 //
 // PORT, REDIRECTS (comma-separated), SEEN (file), CLIENT_SECRET; FIRST_TTL and LATER_TTL are the lifetimes in seconds
-// of the first access token and of the refreshed ones.
+// of the first access token and of the refreshed ones. With MACHINE_SECRET a second client, `machine`, gets tokens by its
+// own credentials (RFC 6749 §4.4), which `/machine` takes and nothing else.
 import { appendFileSync } from 'node:fs';
 import Provider from 'oidc-provider';
 
@@ -24,8 +25,16 @@ const provider = new Provider(issuer, {
     redirect_uris: process.env.REDIRECTS.split(','),
     response_types: ['code'],
     scope: 'openid profile email offline_access',
-  }],
-  scopes: ['openid', 'offline_access', 'profile', 'email'],
+  }, ...(process.env.MACHINE_SECRET ? [{
+    client_id: 'machine',
+    client_secret: process.env.MACHINE_SECRET,
+    token_endpoint_auth_method: 'client_secret_basic',
+    grant_types: ['client_credentials'],
+    redirect_uris: [],
+    response_types: [],
+    scope: 'read',
+  }] : [])],
+  scopes: ['openid', 'offline_access', 'profile', 'email', 'read'],
   claims: { openid: ['sub'], email: ['email'], profile: ['name'] },
   findAccount: (ctx, id) => ({
     accountId: id,
@@ -36,15 +45,24 @@ const provider = new Provider(issuer, {
   issueRefreshToken: async (ctx, client, code) => code.scopes.has('offline_access'),
   ttl: {
     AccessToken: (ctx) => (ctx.oidc.body?.grant_type === 'refresh_token' ? later : first),
-    RefreshToken: 86400, AuthorizationCode: 60, Interaction: 600, Session: 3600, Grant: 86400, IdToken: 3600,
+    ClientCredentials: first, RefreshToken: 86400, AuthorizationCode: 60, Interaction: 600, Session: 3600, Grant: 86400, IdToken: 3600,
   },
   cookies: { keys: ['test-only'] },
   // Pages may use what access token they like: the scopes' claims are at userinfo.
   conformIdTokenClaims: false,
-  features: { devInteractions: { enabled: true }, revocation: { enabled: true }, introspection: { enabled: true } },
+  features: {
+    devInteractions: { enabled: true }, revocation: { enabled: true }, introspection: { enabled: true },
+    clientCredentials: { enabled: true },
+  },
 });
 
 provider.use(async (ctx, next) => {
+  if (ctx.path === '/machine') {
+    const token = await provider.ClientCredentials.find(/^Bearer (.+)$/.exec(ctx.get('authorization'))?.[1] ?? '');
+    ctx.status = token?.isValid ? 200 : 401;
+    ctx.body = token?.isValid ? { client: token.clientId, scope: token.scope } : { error: 'invalid_token' };
+    return;
+  }
   await next();
   if (ctx.path === '/token') {
     note({

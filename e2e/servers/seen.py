@@ -6,6 +6,7 @@ The stories count token requests with it; the canary sweep takes its secrets fro
 import json
 import os
 import threading
+from urllib.parse import parse_qsl
 
 from flask import request
 
@@ -36,3 +37,29 @@ def watch(app, authorize_path, token_path):
                  request={k: v for k, v in request.form.items() if k in FIELDS},
                  answer={k: v for k, v in answer.items() if k in ANSWERS})
         return response
+
+
+OAUTH1 = {"/request_token": "request_token", "/access_token": "access_token", "/authorize": "authorize1"}
+
+
+def watch_oauth1(app):
+    """The same of an OAuth 1.0a server, and each signed call to its API: how it was signed, and what came of it."""
+
+    @app.after_request
+    def after(response):
+        if request.path in OAUTH1:
+            given = {**dict(parse_qsl(response.get_data(as_text=True)))} if request.path != "/authorize" else {}
+            note(OAUTH1[request.path], status=response.status_code, **signed(),
+                 answer={k: v for k, v in given.items() if k in ("oauth_token", "oauth_token_secret")},
+                 location=response.headers.get("Location"))
+        elif request.path.startswith("/api/"):
+            note("call", method=request.method, path=request.path, status=response.status_code, **signed())
+        return response
+
+
+def signed():
+    """Where the protocol's parameters came, and which they were: values only of those that say how."""
+    header = request.headers.get("Authorization", "")
+    names = [part.partition("=")[0].strip() for part in header[6:].split(",")] if header.startswith("OAuth ") else []
+    place = "header" if names else "query" if "oauth_signature" in request.args else "body" if "oauth_signature" in request.form else None
+    return {"place": place, "names": sorted(names or [n for n in (*request.args, *request.form) if n.startswith("oauth_")])}

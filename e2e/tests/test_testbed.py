@@ -8,11 +8,16 @@ import hashlib
 import secrets
 from urllib.parse import parse_qs, urlencode, urlsplit
 
+import oauthlib.oauth1
+import pytest
 import requests
 
 from harness import browser, database, secret
+from harness.chromium import Chromium
 from harness.consent import walk
-from harness.server import OidcProvider
+from harness.oauth1 import AuthlibOAuth1, OauthlibOAuth1
+from harness.server import Machines, OidcProvider
+from harness.storefront import Storefront, installed
 
 CALLBACK = "http://127.0.0.1:9/callback"
 
@@ -75,6 +80,76 @@ def test_the_browser_logs_in_and_consents(product):
         assert "code" in parse_qs(urlsplit(end["url"]).query)
     finally:
         server.stop()
+
+
+@pytest.mark.parametrize(("library", "method"), [
+    (AuthlibOAuth1, "HMAC-SHA1"), (AuthlibOAuth1, "RSA-SHA1"), (AuthlibOAuth1, "PLAINTEXT"), (OauthlibOAuth1, "HMAC-SHA256")])
+def test_the_oauth1_server_works_by_itself(library, method):
+    server = library(method)
+
+    def post(path, **more):
+        key = {"rsa_key": server.client_secret} if server.public_key else {}
+        client = oauthlib.oauth1.Client("consumer", client_secret=server.client_secret, signature_method=method, **key, **more)
+        form = ("a=b+c&a%5B%5D=%C3%A9", {"Content-Type": "application/x-www-form-urlencoded"}) if path.startswith("/api") else ()
+        url, headers, body = client.sign(server.url + path, "POST", *form)
+        return requests.post(url, headers=headers, data=body, timeout=10)
+
+    try:
+        server.start([])
+        asked = post("/request_token", callback_uri=CALLBACK)
+        assert asked.status_code in (200, 201), asked.text
+        temporary = {k: v[0] for k, v in parse_qs(asked.text).items()}
+        address = walk(requests.Session(), f"{server.url}/authorize?oauth_token={temporary['oauth_token']}", CALLBACK)
+        back = parse_qs(urlsplit(address).query)
+        given = post("/access_token", resource_owner_key=temporary["oauth_token"], verifier=back["oauth_verifier"][0],
+                     resource_owner_secret=temporary["oauth_token_secret"])
+        token = {k: v[0] for k, v in parse_qs(given.text).items()}
+        whole = {"resource_owner_key": token["oauth_token"], "resource_owner_secret": token["oauth_token_secret"]}
+        answer = post("/api/things?q=1+2&q=%2B", **whole).json()
+        assert answer == {"user": "alice", "method": "POST", "path": "things", "args": {"q": ["1 2", "+"]}, "signed": method,
+                          "form": {"a": ["b c"], "a[]": ["é"]}}
+        assert post("/api/things", **{**whole, "resource_owner_secret": "x" * 40}).status_code == (200 if server.public_key else 401)
+        assert requests.get(server.url + "/api/things", timeout=10).status_code >= 400
+        assert [c["place"] for c in server.calls()][0] == "header"
+    finally:
+        server.stop()
+
+
+def test_a_machine_gets_tokens_by_itself():
+    server = Machines()
+    try:
+        server.start([CALLBACK], first_ttl=50)
+        given = requests.post(server.url + "/token", auth=("machine", server.machine_secret), timeout=10,
+                              data={"grant_type": "client_credentials", "scope": "read"}).json()
+        assert given["expires_in"] == 50 and "refresh_token" not in given
+
+        def call():
+            return requests.get(server.url + server.answers, headers={"Authorization": f"Bearer {given['access_token']}"}, timeout=10)
+
+        assert call().json() == {"client": "machine", "scope": "read"}
+        server.revoke(given["access_token"])
+        assert call().status_code == 401 and len(server.fetches()) == 1
+    finally:
+        server.stop()
+
+
+def test_the_vendors_sdks_load_and_windows_open():
+    shop, chromium = Storefront(), Chromium()
+    try:
+        assert (installed("@membranehq/sdk"), installed("@integration-app/sdk")) == ("0.28.3", "1.14.1")
+        with chromium.window(shop.origin) as window:
+            assert window.run("[MembraneClient, IntegrationAppClient].map((c) => new c({apiUri: location.origin, token: 'e30.e30.e30'}).apiUri)") \
+                == [shop.origin] * 2
+            assert window.run("MembraneClient !== IntegrationAppClient")
+            window.run(f"void open('{shop.elsewhere}/quiet')")
+            other = window.popup()
+            other.at(shop.elsewhere)
+            other.run("opener.postMessage('hello', '*')")
+            assert window.run("new Promise((done) => setTimeout(() => done(heard), 50))") == [{"origin": shop.elsewhere, "data": "hello"}]
+            other.close()
+    finally:
+        chromium.stop()
+        shop.close()
 
 
 def test_postgres_takes_a_database():
