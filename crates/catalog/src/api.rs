@@ -15,11 +15,14 @@ pub struct Api {
     pub allowed_hosts: Vec<String>,
     /// Headers added to each call, in place of the caller's: API versions, partner keys; templates.
     pub headers: BTreeMap<String, String>,
+    /// Query parameters added to each call, in place of the caller's of that name; templates.
+    pub query: BTreeMap<String, String>,
     /// How a call carries the credential.
     pub place: Place,
 }
 
-/// How a call carries the credential: in one header, or in one query parameter.
+/// How a call carries the credential: in one header, or in one query parameter; or nowhere ([`Place::is_nowhere`]),
+/// where [`Api::headers`] and [`Api::query`] carry all of it, or each call is signed.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Place {
@@ -42,6 +45,23 @@ impl Default for Place {
             base64: None,
             query: None,
         }
+    }
+}
+
+impl Place {
+    /// Nowhere: the usual place for fields, signatures and tokens of Claviger's own.
+    pub fn nowhere() -> Self {
+        Self { format: String::new(), ..Self::default() }
+    }
+
+    /// Whether there is nothing to put anywhere.
+    pub fn is_nowhere(&self) -> bool {
+        self.query.is_none() && self.format.is_empty()
+    }
+
+    /// Whether the credential goes into this header.
+    pub fn is_header(&self, name: &str) -> bool {
+        self.query.is_none() && !self.is_nowhere() && self.header.eq_ignore_ascii_case(name)
     }
 }
 

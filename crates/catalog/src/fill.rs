@@ -6,9 +6,9 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    Auth, Call, OAuth2, Provider,
+    Api, Auth, Call, KeyKind, OAuth1, OAuth2, Provider,
     pattern::admits,
-    template::{TemplateError, expand, expand_host, expand_text},
+    template::{TemplateError, expand, expand_early, expand_host, expand_text},
 };
 
 type Values = BTreeMap<String, String>;
@@ -40,7 +40,7 @@ impl Provider {
     }
 
     /// Every name that a template may use, with its pattern and default: inputs, values saved from the
-    /// callback, the token answer and the identity answer.
+    /// callback, the token answer and the identity answer, and of `[fields]` what is no secret.
     pub(crate) fn known_values(&self) -> Vec<(&str, Option<&str>, Option<&str>)> {
         let mut out: Vec<(&str, Option<&str>, Option<&str>)> = self
             .inputs
@@ -53,10 +53,22 @@ impl Provider {
         for (name, saved) in self.oauth2().into_iter().flat_map(|oauth2| &oauth2.answer.save) {
             out.push((name, saved.pattern.as_deref(), saved.default.as_deref()));
         }
+        for (name, saved) in self.oauth1().into_iter().flat_map(|oauth1| &oauth1.save) {
+            out.push((name, saved.pattern.as_deref(), saved.default.as_deref()));
+        }
+        for field in self.typed_fields().filter(|field| !field.secret) {
+            out.push((&field.key, field.label.pattern.as_deref(), None));
+        }
         for (name, saved) in self.identity.iter().flat_map(|identity| &identity.save) {
             out.push((name, saved.pattern.as_deref(), saved.default.as_deref()));
         }
         out
+    }
+
+    /// The fields of `[fields]`. Those that are secret are filled when a request is built, and in texts only.
+    pub(crate) fn typed_fields(&self) -> impl Iterator<Item = &crate::KeyField> {
+        let own = self.keys().filter(|keys| keys.kind == KeyKind::Fields);
+        own.into_iter().flat_map(|keys| &keys.fields)
     }
 
     /// Fills one URL template with checked values.
@@ -79,11 +91,13 @@ impl Provider {
         values.remove("client_id");
         let values = &values;
         let mut out = self.clone();
-        if let Auth::OAuth2(oauth2) = &mut out.auth {
-            fill_oauth2(oauth2, values)?;
+        match &mut out.auth {
+            Auth::OAuth2(oauth2) => fill_oauth2(oauth2, values)?,
+            Auth::OAuth1(oauth1) => fill_oauth1(oauth1, values)?,
+            Auth::Keys(_) | Auth::WorkspaceToken(_) => {}
         }
         fill_url(out.api.base_url.as_mut(), values)?;
-        fill_map(&mut out.api.headers, &with_client)?;
+        self.fill_texts(&mut out.api, &with_client)?;
         let hosts = std::mem::take(&mut out.api.allowed_hosts);
         for host in hosts {
             match expand_host(&host, values) {
@@ -94,9 +108,47 @@ impl Provider {
         }
         let identity = out.identity.as_mut().and_then(|identity| identity.call.as_mut());
         for call in identity.into_iter().chain(out.verify.iter_mut().flat_map(|verify| &mut verify.calls)) {
-            fill_call(call, values)?;
+            self.fill_call(call, values)?;
         }
         Ok(out)
+    }
+
+    /// What calls carry, filled with these values: headers, query parameters, the credential's place. Names of secret
+    /// fields stay, for requests fill them; what has no value is left out.
+    ///
+    /// # Errors
+    /// [`TemplateError::Refused`]
+    pub fn filled_api(&self, given: &Values) -> Result<Api, TemplateError> {
+        let mut api = self.api.clone();
+        self.fill_texts(&mut api, &self.values(given)?)?;
+        Ok(api)
+    }
+
+    fn fill_texts(&self, api: &mut Api, values: &Values) -> Result<(), TemplateError> {
+        self.fill_late(&mut api.headers, values)?;
+        self.fill_late(&mut api.query, values)?;
+        for text in [Some(&mut api.place.format), api.place.base64.as_mut()].into_iter().flatten() {
+            match expand_early(text, values, |name| self.is_late(name)) {
+                Ok(filled) => *text = filled,
+                Err(TemplateError::Missing(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    fn fill_call(&self, call: &mut Call, values: &Values) -> Result<(), TemplateError> {
+        fill_url(Some(&mut call.url), values)?;
+        self.fill_late(&mut call.params, values)?;
+        self.fill_late(&mut call.headers, values)
+    }
+
+    fn fill_late(&self, map: &mut Values, values: &Values) -> Result<(), TemplateError> {
+        fill_early(map, values, |name| self.is_late(name))
+    }
+
+    fn is_late(&self, name: &str) -> bool {
+        self.typed_fields().any(|field| field.secret && field.key == name)
     }
 }
 
@@ -127,10 +179,18 @@ fn fill_oauth2(oauth2: &mut OAuth2, values: &Values) -> Result<(), TemplateError
     Ok(())
 }
 
-fn fill_call(call: &mut Call, values: &Values) -> Result<(), TemplateError> {
-    fill_url(Some(&mut call.url), values)?;
-    fill_map(&mut call.params, values)?;
-    fill_map(&mut call.headers, values)
+fn fill_oauth1(oauth1: &mut OAuth1, values: &Values) -> Result<(), TemplateError> {
+    let ends = &mut oauth1.endpoints;
+    for url in [&mut ends.request_token_url, &mut ends.authorize_url, &mut ends.access_token_url] {
+        fill_url(url.as_mut(), values)?;
+    }
+    fill_map(&mut oauth1.params, values)?;
+    fill_map(&mut oauth1.authorize_params, values)?;
+    oauth1.realm = match oauth1.realm.take().map(|realm| expand_text(&realm, values)) {
+        Some(Err(TemplateError::Missing(_))) | None => None,
+        Some(realm) => Some(realm?),
+    };
+    Ok(())
 }
 
 fn fill_url(url: Option<&mut String>, values: &Values) -> Result<(), TemplateError> {
@@ -144,9 +204,13 @@ fn fill_url(url: Option<&mut String>, values: &Values) -> Result<(), TemplateErr
 }
 
 fn fill_map(map: &mut Values, values: &Values) -> Result<(), TemplateError> {
+    fill_early(map, values, |_| false)
+}
+
+fn fill_early(map: &mut Values, values: &Values, late: impl Fn(&str) -> bool) -> Result<(), TemplateError> {
     let mut out = Values::new();
     for (name, template) in map.iter() {
-        match expand_text(template, values) {
+        match expand_early(template, values, &late) {
             Ok(text) => {
                 out.insert(name.clone(), text);
             }

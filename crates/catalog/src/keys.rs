@@ -1,10 +1,14 @@
-//! The tables `[api_key]`, `[basic]` and `[bearer]`: providers whose credential a person types in, instead of being
-//! asked for consent.
+//! The tables `[api_key]`, `[basic]`, `[bearer]` and `[fields]`: providers whose credential a person types in, instead
+//! of being asked for consent.
 //!
 //! How a call carries it is `[api.place]`'s, which each kind has a usual one for (`merge`). Must never hold a
 //! credential. What may be typed is checked by `claviger_protocol::keys`, these tables by [`crate::lint`].
 
-use serde::Deserialize;
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, de};
+
+use crate::{oauth2::ClientLabels, provider::yes};
 
 /// What kind of credential is typed in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,11 +19,15 @@ pub enum KeyKind {
     Basic,
     /// A token that somebody made at the provider (RFC 6750 §2.1).
     Bearer,
+    /// Values of the file's own naming, which together are the credential.
+    Fields,
+    /// The id and secret of a client. They are no credential yet: a token is fetched with them (RFC 6749 §4.4).
+    Client,
 }
 
 impl KeyKind {
     /// All there are.
-    pub const ALL: [Self; 3] = [Self::ApiKey, Self::Basic, Self::Bearer];
+    pub const ALL: [Self; 5] = [Self::ApiKey, Self::Basic, Self::Bearer, Self::Fields, Self::Client];
 
     /// The name of its table.
     pub fn table(self) -> &'static str {
@@ -27,15 +35,19 @@ impl KeyKind {
             Self::ApiKey => "api_key",
             Self::Basic => "basic",
             Self::Bearer => "bearer",
+            Self::Fields => "fields",
+            Self::Client => "oauth2",
         }
     }
 
-    /// What has to be typed in, in order: the fields' keys.
+    /// What has to be typed in, in order: the fields' keys; empty for [`KeyKind::Fields`], where the file names them.
     pub fn fields(self) -> &'static [&'static str] {
         match self {
             Self::ApiKey => &["api_key"],
             Self::Basic => &["username", "password"],
             Self::Bearer => &["token"],
+            Self::Fields => &[],
+            Self::Client => &["client_id", "client_secret"],
         }
     }
 }
@@ -54,11 +66,12 @@ pub struct Keys {
 /// One value that is typed in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyField {
-    /// Its key: `api_key`, `username`, `password` or `token`.
-    pub key: &'static str,
+    /// Its key: `api_key`, `username`, `password`, `token`, `client_id`, `client_secret`, or the file's own.
+    pub key: String,
     /// Its label on the connect page, and what is said about it.
     pub label: Label,
-    /// Whether it is never shown again, not even to whoever typed it in. All but a user name.
+    /// Whether it is never shown again, not even to whoever typed it in. All but a user name, a
+    /// client's id, and fields of which the file says so.
     pub secret: bool,
 }
 
@@ -77,7 +90,7 @@ pub struct Label {
     pub pattern: Option<String>,
     /// The provider's page where a person finds or makes it.
     pub help: Option<String>,
-    /// Whether it may be left empty: a password, where the user name is all.
+    /// Whether it may be left empty: a password, where the user name is all, or a field.
     pub optional: bool,
 }
 
@@ -110,6 +123,66 @@ pub(crate) struct BearerTable {
     token: Label,
 }
 
+/// The table `[fields]`: a table for each value, in the order of the file.
+#[derive(Debug)]
+pub(crate) struct FieldsTable(Vec<(String, FieldTable)>);
+
+/// One of them.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FieldTable {
+    title: Option<String>,
+    description: Option<String>,
+    placeholder: Option<String>,
+    pattern: Option<String>,
+    help: Option<String>,
+    #[serde(default)]
+    optional: bool,
+    #[serde(default = "yes")]
+    secret: bool,
+}
+
+impl<'de> Deserialize<'de> for FieldsTable {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl<'de> de::Visitor<'de> for Visitor {
+            type Value = FieldsTable;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a table for each field")
+            }
+            fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> Result<FieldsTable, A::Error> {
+                let mut fields = Vec::new();
+                while let Some(one) = map.next_entry()? {
+                    fields.push(one);
+                }
+                Ok(FieldsTable(fields))
+            }
+        }
+        from.deserialize_map(Visitor)
+    }
+}
+
+impl From<FieldsTable> for Keys {
+    fn from(table: FieldsTable) -> Self {
+        let one = |(key, field): (String, FieldTable)| {
+            let FieldTable { title, description, placeholder, pattern, help, optional, secret } = field;
+            let title = title.or_else(|| Some(key.clone()));
+            let label = Label { title, description, placeholder, pattern, help, optional };
+            KeyField { key, label, secret }
+        };
+        let fields = table.0.into_iter().map(one).collect();
+        Self { kind: KeyKind::Fields, fields, place_chosen: false }
+    }
+}
+
+impl From<&ClientLabels> for Keys {
+    fn from(labels: &ClientLabels) -> Self {
+        let id = KeyField { secret: false, ..field("client_id", "Client ID", labels.client_id.clone()) };
+        let fields = vec![id, field("client_secret", "Client secret", labels.client_secret.clone())];
+        Self { kind: KeyKind::Client, fields, place_chosen: false }
+    }
+}
+
 impl From<ApiKeyTable> for Keys {
     fn from(table: ApiKeyTable) -> Self {
         let field = field("api_key", "API key", table.key);
@@ -132,9 +205,9 @@ impl From<BearerTable> for Keys {
     }
 }
 
-fn field(key: &'static str, title: &str, label: Label) -> KeyField {
+fn field(key: &str, title: &str, label: Label) -> KeyField {
     let title = label.title.or_else(|| Some(title.to_owned()));
-    KeyField { key, label: Label { title, ..label }, secret: true }
+    KeyField { key: key.to_owned(), label: Label { title, ..label }, secret: true }
 }
 
 #[cfg(test)]

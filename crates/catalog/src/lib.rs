@@ -6,35 +6,41 @@
 //! [`template`]; what the fields do on the wire is `claviger_protocol`'s.
 
 pub mod api;
+pub mod auth;
 mod error;
 mod fill;
 pub mod identity;
 pub mod keys;
 pub mod lint;
 mod merge;
+pub mod oauth1;
 pub mod oauth2;
 pub mod pattern;
 pub mod provider;
 pub mod template;
 pub mod token;
+pub mod workspace_token;
 
 use std::{collections::BTreeMap, sync::Arc};
 
 pub use self::{
     api::{Api, Place, RateLimit, ResetUnit},
+    auth::{Auth, Kind},
     error::CatalogError,
     identity::{Call, Identity, IdentitySource, Verify},
     keys::{KeyField, KeyKind, Keys, Label},
+    oauth1::{OAuth1, OAuth1Endpoints, Signature, SignaturePlace},
     oauth2::{
-        Authorize, Callback, ClientAuth, EndpointSource, Endpoints, OAuth2, Pkce, RevocationScope,
-        RevokeAuth, RevokeCall, RevokedToken, SavedParam, Scopes,
+        Authorize, Callback, ClientAuth, ClientLabels, ClientSource, EndpointSource, Endpoints, Grant,
+        OAuth2, Pkce, RevocationScope, RevokeAuth, RevokeCall, RevokedToken, SavedParam, Scopes,
     },
-    provider::{AskedOf, Auth, Input, Provider},
+    provider::{AskedOf, Input, Provider},
     template::TemplateError,
     token::{
         AnswerFormat, BodyFormat, ErrorRule, Expires, ExpiresUnit, Lifetime, Method, Refresh, RefreshPlace,
         RefreshWith, SavedField, TokenAnswer, TokenRequest,
     },
+    workspace_token::WorkspaceToken,
 };
 
 /// The provider files that are compiled in, as (file name, text).

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use toml::{Table, Value};
 
-use crate::CatalogError;
+use crate::{CatalogError, auth::TABLES};
 
 /// The key that names the base.
 pub(crate) const EXTENDS: &str = "extends";
@@ -61,8 +61,8 @@ pub(crate) fn resolve(
 /// for its kind.
 pub(crate) fn auth(file_name: &str, table: &mut Table) -> Result<(), CatalogError> {
     let mut found = Vec::new();
-    for name in ["oauth2", "api_key", "basic", "bearer"] {
-        found.extend(table.remove(name).map(|value| (name, value)));
+    for name in TABLES {
+        found.extend(table.remove(*name).map(|value| (*name, value)));
     }
     let (name, value) = match (found.pop(), found.pop()) {
         (Some(one), None) => one,
@@ -71,16 +71,19 @@ pub(crate) fn auth(file_name: &str, table: &mut Table) -> Result<(), CatalogErro
             return Err(CatalogError::new(file_name, name, message));
         }
         (None, _) => {
-            let message = "one of the tables `oauth2`, `api_key`, `basic` and `bearer` is needed";
+            let message = format!("one of these tables is needed: `{}`", TABLES.join("`, `"));
             return Err(CatalogError::new(file_name, "oauth2", message));
         }
     };
     let chosen = value.get("place_chosen").and_then(Value::as_bool).unwrap_or_default();
-    if chosen && table.get("api").is_some_and(|api| api.get("place").is_some()) {
+    let placed = table.get("api").is_some_and(|api| api.get("place").is_some());
+    if chosen && placed {
         let message = "can't stand here: with `place_chosen` the integration says it";
         return Err(CatalogError::new(file_name, "api.place", message));
     }
     let usual: &[(&str, &str)] = match name {
+        "fields" | "workspace_token" if placed => &[("format", "{token}")],
+        "fields" | "workspace_token" | "oauth1" => &[("format", "")],
         "api_key" => &[("header", "X-API-Key"), ("format", "{token}")],
         "basic" => &[("format", "Basic {token}"), ("base64", "{token}")],
         _ => &[],
@@ -111,6 +114,20 @@ pub(crate) fn refresh_answer(table: &mut Table) {
     if let Some(Value::Table(own)) = refresh.get_mut("answer") {
         over(&mut merged, std::mem::take(own));
         *own = merged;
+    }
+}
+
+/// What goes without saying where the client's own credentials are all there is: nobody is sent a challenge, and a
+/// token is fetched again instead of refreshed.
+pub(crate) fn grant(table: &mut Table) {
+    let Some(Value::Table(oauth2)) = table.get_mut("oauth2") else { return };
+    if oauth2.get("grant").and_then(Value::as_str) != Some("client_credentials") {
+        return;
+    }
+    let text = |text: &str| Value::String(text.to_owned());
+    oauth2.entry("pkce").or_insert_with(|| text("unsupported"));
+    if let Value::Table(refresh) = oauth2.entry("refresh").or_insert_with(|| Value::Table(Table::new())) {
+        refresh.entry("with").or_insert_with(|| text("client"));
     }
 }
 

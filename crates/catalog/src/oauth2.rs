@@ -8,14 +8,24 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Deserializer, de};
 
 use crate::{
+    keys::{Keys, Label},
     provider::yes,
     token::{BodyFormat, Lifetime, Method, Refresh, TokenAnswer, TokenRequest},
 };
 
-/// OAuth 2.0, authorization code grant (RFC 6749 §4.1).
+/// OAuth 2.0 (RFC 6749).
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct OAuth2 {
+    /// What the token endpoint is shown. Default `authorization_code`.
+    pub grant: Grant,
+    /// Whose client it is. Default `integration`.
+    pub client: ClientSource,
+    /// How the client's id and secret are asked for, with `client = "connection"`.
+    pub labels: ClientLabels,
+    /// What is typed in, with `client = "connection"`: `client_id` and `client_secret`.
+    #[serde(skip)]
+    pub typed: Option<Keys>,
     /// Where the endpoints are.
     pub endpoints: Endpoints,
     /// Whether the provider takes PKCE (RFC 7636). Default `S256`; never `plain`.
@@ -51,6 +61,10 @@ pub struct OAuth2 {
 impl Default for OAuth2 {
     fn default() -> Self {
         Self {
+            grant: Grant::default(),
+            client: ClientSource::default(),
+            labels: ClientLabels::default(),
+            typed: None,
             endpoints: Endpoints::default(),
             pkce: Pkce::default(),
             client_auth: ClientAuth::default(),
@@ -68,6 +82,38 @@ impl Default for OAuth2 {
             revoke: None,
         }
     }
+}
+
+/// What the token endpoint is shown to get a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Grant {
+    /// A code that a browser brings back (RFC 6749 §4.1).
+    #[default]
+    AuthorizationCode,
+    /// Nothing but the client's own credentials (RFC 6749 §4.4). A token is fetched again instead of refreshed.
+    ClientCredentials,
+}
+
+/// Whose the client is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ClientSource {
+    /// The integration's: an operator or a workspace registered it once.
+    #[default]
+    Integration,
+    /// Whoever connects types its id and secret in. Only with [`Grant::ClientCredentials`].
+    Connection,
+}
+
+/// How a client's id and secret are asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ClientLabels {
+    /// The id. Default title `Client ID`.
+    pub client_id: Label,
+    /// The secret. Default title `Client secret`.
+    pub client_secret: Label,
 }
 
 /// The endpoints. URLs are templates: `https://{subdomain}.example.com/oauth/token`.

@@ -1,23 +1,21 @@
 //! The provider file: its top level and how a file is read.
 //!
-//! The format is TOML; every table refuses unknown fields. Its parts: [`crate::oauth2`], [`crate::token`],
-//! [`crate::keys`], [`crate::api`], [`crate::identity`]. Nothing in here may hold a secret. Described for people in
+//! The format is TOML; every table refuses unknown fields. Its parts: [`crate::auth`],
+//! [`crate::token`], [`crate::api`], [`crate::identity`]. Nothing in here may hold a secret. Described for people in
 //! `docs/providers.md`.
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use toml::Table;
 
 use crate::{
     CatalogError,
     api::{Api, RateLimit},
+    auth::{Auth, RESERVED},
     identity::{Identity, Verify},
-    keys::{ApiKeyTable, BasicTable, BearerTable, Keys},
     lint,
     merge::{self, Tables},
-    oauth2::OAuth2,
-    template,
 };
 
 /// A provider: how a third-party service authenticates and where its API lives.
@@ -39,7 +37,7 @@ pub struct Provider {
     /// Values that must be known before its URLs are (subdomain, region).
     #[serde(default)]
     pub inputs: Vec<Input>,
-    /// How it authenticates: exactly one of the tables `[oauth2]`, `[api_key]`, `[basic]` and `[bearer]`.
+    /// How it authenticates: exactly one of the tables that `auth` lists.
     pub auth: Auth,
     /// Where its API lives and how a call carries the credential.
     #[serde(default)]
@@ -50,37 +48,6 @@ pub struct Provider {
     pub verify: Option<Verify>,
     /// How the API says that it is being called too often.
     pub rate_limit: Option<RateLimit>,
-}
-
-/// How a provider authenticates.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Auth {
-    /// OAuth 2.0, authorization code (RFC 6749 §4.1).
-    OAuth2(Box<OAuth2>),
-    /// A credential that a person types in.
-    Keys(Keys),
-}
-
-/// One table of a file, under its own name.
-#[derive(Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum AuthTable {
-    #[serde(rename = "oauth2")]
-    OAuth2(Box<OAuth2>),
-    ApiKey(ApiKeyTable),
-    Basic(BasicTable),
-    Bearer(BearerTable),
-}
-
-impl<'de> Deserialize<'de> for Auth {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        Ok(match AuthTable::deserialize(from)? {
-            AuthTable::OAuth2(oauth2) => Self::OAuth2(oauth2),
-            AuthTable::ApiKey(table) => Self::Keys(table.into()),
-            AuthTable::Basic(table) => Self::Keys(table.into()),
-            AuthTable::Bearer(table) => Self::Keys(table.into()),
-        })
-    }
 }
 
 /// A value that a provider's templates need and that someone has to give.
@@ -125,18 +92,6 @@ pub enum AskedOf {
     Operator,
 }
 
-/// Authentication kinds that have a name but no implementation yet.
-const RESERVED: &[&str] = &[
-    "oauth1",
-    "client_credentials",
-    "jwt_bearer",
-    "saml_bearer",
-    "password",
-    "signature",
-    "certificate",
-    "steps",
-];
-
 impl Provider {
     /// Reads one file that extends no other, and refuses it when anything in it is an error to [`lint`].
     ///
@@ -170,6 +125,7 @@ impl Provider {
             }
         }
         merge::refresh_answer(&mut table);
+        merge::grant(&mut table);
         merge::auth(file_name, &mut table)?;
         let provider: Self = serde_path_to_error::deserialize(table).map_err(|e| {
             let path = e.path().to_string();
@@ -177,31 +133,6 @@ impl Provider {
             CatalogError::new(file_name, path, e.inner().message().trim())
         })?;
         Ok(Self { family, ..provider })
-    }
-
-    /// Its OAuth 2 part.
-    pub fn oauth2(&self) -> Option<&OAuth2> {
-        match &self.auth {
-            Auth::OAuth2(oauth2) => Some(oauth2),
-            Auth::Keys(_) => None,
-        }
-    }
-
-    /// The credential that a person types in, where that is how it authenticates.
-    pub fn keys(&self) -> Option<&Keys> {
-        match &self.auth {
-            Auth::OAuth2(_) => None,
-            Auth::Keys(keys) => Some(keys),
-        }
-    }
-
-    /// Whether an input or a saved value, rather than this file, decides whose the authorization or token
-    /// endpoint is. Such a provider is no safer than endpoints entered by hand: a code could be led to a
-    /// token endpoint of somebody's own (cross-app account takeover).
-    pub fn endpoints_are_chosen(&self) -> bool {
-        let Some(oauth2) = self.oauth2() else { return false };
-        let ends = &oauth2.endpoints;
-        [&ends.authorize_url, &ends.token_url].into_iter().flatten().any(|url| template::chooses_host(url))
     }
 
     /// Inputs that still have to be asked on the connect page: of the user, required, without a default and

@@ -166,11 +166,20 @@ pub fn expand(template: &str, values: &BTreeMap<String, String>) -> Result<Strin
 /// # Errors
 /// [`TemplateError`]; a value is never repeated in it.
 pub fn expand_text(template: &str, values: &BTreeMap<String, String>) -> Result<String, TemplateError> {
+    expand_early(template, values, |_| false)
+}
+
+/// [`expand_text`], where the names that are `late` stay too, whatever their values: a request fills them.
+pub(crate) fn expand_early(
+    template: &str,
+    values: &BTreeMap<String, String>,
+    late: impl Fn(&str) -> bool,
+) -> Result<String, TemplateError> {
     let mut out = String::with_capacity(template.len());
     for piece in pieces(template) {
         match piece {
             Piece::Text(text) => out.push_str(text),
-            Piece::Name(name) if RESERVED.contains(&name) && !values.contains_key(name) => {
+            Piece::Name(name) if late(name) || (RESERVED.contains(&name) && !values.contains_key(name)) => {
                 out.push('{');
                 out.push_str(name);
                 out.push('}');

@@ -1,5 +1,5 @@
 //! From what a person typed in to a credential that calls can carry: an API key, a user name with its password, a
-//! token.
+//! token, several fields.
 //!
 //! Checks what was typed before it is kept, by its kind and by the provider's pattern, and must never repeat it in an
 //! error. Which fields there are is the catalog's (`claviger_catalog::keys`); how a call carries what comes out of
@@ -17,50 +17,79 @@ use crate::{
 
 /// The type of a user name with its password, as `Authorization` names it (RFC 7617).
 const BASIC: &str = "Basic";
+/// The type of a credential that is several fields.
+const FIELDS: &str = "Fields";
 
 /// What is wrong with one value that was typed in. Never holds the value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{field}: {message}")]
 pub struct KeyError {
-    /// The field: `api_key`, `username`, `password` or `token`.
-    pub field: &'static str,
+    /// The field's key.
+    pub field: String,
     /// What is wrong, for whoever typed it.
     pub message: String,
 }
 
-/// The credential that the typed values make. Its access token is the key, the token, or `user:password`
-/// (RFC 7617 §2); it has no expiry, and nothing to refresh it with. Names in `given` that the kind does not have are
-/// not looked at.
+/// What was typed, by field, each value checked; fields that may be left empty, and are, are not in it. Names in
+/// `given` that the kind does not have are not looked at.
 ///
 /// # Errors
 /// [`KeyError`] names the first field that is missing, too long, not to be sent as it is, or not what its pattern
 /// admits.
-pub fn tokens(keys: &Keys, given: &BTreeMap<String, Secret>) -> Result<Tokens, KeyError> {
-    let mut texts = Vec::with_capacity(keys.fields.len());
+pub fn checked(keys: &Keys, given: &BTreeMap<String, Secret>) -> Result<BTreeMap<String, Secret>, KeyError> {
+    let mut out = BTreeMap::new();
     for field in &keys.fields {
-        let text = given.get(field.key).map_or("", Secret::expose);
-        check(keys.kind, field, text).map_err(|message| KeyError { field: field.key, message })?;
-        texts.push(text);
+        let value = given.get(&field.key);
+        let text = value.map_or("", Secret::expose);
+        check(keys.kind, field, text).map_err(|message| KeyError { field: field.key.clone(), message })?;
+        if let Some(value) = value.filter(|value| !value.is_empty()) {
+            out.insert(field.key.clone(), value.clone());
+        }
     }
-    let token_type = match keys.kind {
-        KeyKind::ApiKey => "ApiKey",
-        KeyKind::Basic => BASIC,
-        KeyKind::Bearer => "Bearer",
-    };
-    Ok(Tokens {
-        access_token: Secret::new(texts.join(":")),
-        refresh_token: None,
-        token_type: token_type.to_owned(),
-        id_token: None,
-        scopes: None,
-        expires_at: None,
-        refresh_expires_at: None,
-        saved: BTreeMap::new(),
+    Ok(out)
+}
+
+/// The credential that the typed values make: it has no expiry, and nothing to refresh it with. Its access token is
+/// the key, the token, `user:password` (RFC 7617 §2), or the first secret of the fields; all secret fields are in
+/// [`Tokens::typed`] then, the others in the connection's inputs ([`plain`]).
+///
+/// # Errors
+/// As [`checked`]; also for a client's id and secret, which make no credential by themselves: a token is fetched with
+/// them ([`client`]).
+pub fn tokens(keys: &Keys, given: &BTreeMap<String, Secret>) -> Result<Tokens, KeyError> {
+    let typed = checked(keys, given)?;
+    let text = |key: &str| typed.get(key).map_or("", Secret::expose);
+    let joined = || keys.fields.iter().map(|field| text(&field.key)).collect::<Vec<_>>().join(":");
+    Ok(match keys.kind {
+        KeyKind::ApiKey => Tokens::of(Secret::new(joined()), "ApiKey"),
+        KeyKind::Basic => Tokens::of(Secret::new(joined()), BASIC),
+        KeyKind::Bearer => Tokens::of(Secret::new(joined()), "Bearer"),
+        KeyKind::Fields => {
+            let secret = keys.fields.iter().filter(|field| field.secret).map(|field| &field.key);
+            let first = secret.clone().next().map_or("", |key| text(key));
+            let kept = secret.filter_map(|key| Some((key.clone(), typed.get(key)?.clone())));
+            Tokens { typed: kept.collect(), ..Tokens::of(Secret::new(first), FIELDS) }
+        }
+        KeyKind::Client => {
+            let message = "Is not a credential yet: a token is fetched with it".to_owned();
+            return Err(KeyError { field: "client_id".to_owned(), message });
+        }
     })
 }
 
-/// Every text by which a provider could repeat this credential: the access token, and of a user name with its
-/// password also the password alone and the Base64 that calls carry.
+/// What of the typed values is no secret: it belongs to the connection's inputs, for URLs may name it.
+pub fn plain(keys: &Keys, typed: &BTreeMap<String, Secret>) -> BTreeMap<String, String> {
+    let open = keys.fields.iter().filter(|field| keys.kind == KeyKind::Fields && !field.secret);
+    open.filter_map(|field| Some((field.key.clone(), typed.get(&field.key)?.expose().to_owned()))).collect()
+}
+
+/// The client that somebody typed in, of a connection's tokens or of what [`checked`] gave: its id and its secret.
+pub fn client(typed: &BTreeMap<String, Secret>) -> Option<(&str, &Secret)> {
+    Some((typed.get("client_id")?.expose(), typed.get("client_secret")?))
+}
+
+/// Every text by which a provider could repeat this credential: the access token, a token's secret, the secrets that
+/// were typed in, and of a user name with its password also the password alone and the Base64 that calls carry.
 pub fn spellings(tokens: &Tokens) -> Vec<Secret> {
     let whole = tokens.access_token.expose();
     let mut out = vec![tokens.access_token.clone()];
@@ -68,6 +97,12 @@ pub fn spellings(tokens: &Tokens) -> Vec<Secret> {
         out.push(Secret::new(BASE64_STANDARD.encode(whole)));
         let password = whole.split_once(':').map_or("", |(_, password)| password);
         out.extend((!password.is_empty()).then(|| Secret::new(password)));
+    }
+    let typed = tokens.typed.iter().filter(|(name, _)| *name != "client_id").map(|(_, value)| value);
+    for secret in tokens.token_secret.iter().chain(typed) {
+        if !secret.is_empty() && out.iter().all(|known| known.expose() != secret.expose()) {
+            out.push(secret.clone());
+        }
     }
     out
 }

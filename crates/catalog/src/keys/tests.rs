@@ -31,10 +31,10 @@ fn an_empty_table_is_a_whole_provider() {
         assert_eq!((keys.kind, &provider.api.place), (kind, &place));
         let found = keys.fields.iter();
         let found: Vec<_> = found
-            .map(|field| (field.key, field.label.title.as_deref().unwrap_or(""), field.secret))
+            .map(|field| (field.key.as_str(), field.label.title.as_deref().unwrap_or(""), field.secret))
             .collect();
         assert_eq!(found, fields);
-        assert_eq!(keys.fields.iter().map(|field| field.key).collect::<Vec<_>>(), kind.fields());
+        assert_eq!(keys.fields.iter().map(|field| field.key.as_str()).collect::<Vec<_>>(), kind.fields());
     }
 }
 

@@ -3,7 +3,7 @@
 //! Must never ask for what only OAuth has; its rules are in [`super::rules`].
 
 use super::rules::{List, is_https};
-use crate::{IdentitySource, KeyField, KeyKind, Keys, Provider, pattern, template};
+use crate::{Auth, IdentitySource, KeyField, KeyKind, Keys, Provider, pattern, template};
 
 /// The category of providers that an integration makes whole: no API of their own, no page about it.
 const GENERIC: &str = "generic";
@@ -16,10 +16,13 @@ pub(super) fn is_generic(provider: &Provider) -> bool {
 /// Whether a template can't have this reserved name, for there is no such thing with a typed-in credential. A user
 /// name with its password is nothing to put anywhere but into the Base64 of `[api.place]`.
 pub(super) fn has_not(provider: &Provider, name: &str) -> bool {
-    let Some(keys) = provider.keys() else { return false };
-    match name {
-        "token" | "access_token" => keys.kind == KeyKind::Basic,
-        _ => template::RESERVED.contains(&name),
+    let of_token = matches!(name, "token" | "access_token");
+    match &provider.auth {
+        Auth::OAuth2(_) => false,
+        Auth::Keys(keys) if of_token => keys.kind == KeyKind::Basic,
+        Auth::OAuth1(_) => template::RESERVED.contains(&name) && name != "client_id",
+        Auth::WorkspaceToken(_) if of_token => false,
+        Auth::Keys(_) | Auth::WorkspaceToken(_) => template::RESERVED.contains(&name),
     }
 }
 
@@ -39,9 +42,10 @@ pub(super) fn check(provider: &Provider, list: &mut List) {
 }
 
 fn field(kind: KeyKind, field: &KeyField, list: &mut List) {
-    let at = |name: &str| match field.key {
-        "api_key" => format!("{}.key.{name}", kind.table()),
-        key => format!("{}.{key}.{name}", kind.table()),
+    let at = |name: &str| match (kind, field.key.as_str()) {
+        (KeyKind::ApiKey, _) => format!("{}.key.{name}", kind.table()),
+        (KeyKind::Client, key) => format!("oauth2.labels.{key}.{name}"),
+        (_, key) => format!("{}.{key}.{name}", kind.table()),
     };
     let label = &field.label;
     for (name, text) in
@@ -61,7 +65,7 @@ fn field(kind: KeyKind, field: &KeyField, list: &mut List) {
     if label.help.as_deref().is_some_and(|help| !is_https(help)) {
         list.error(at("help"), "must be an https URL");
     }
-    if label.optional && field.key != "password" {
+    if label.optional && field.key != "password" && kind != KeyKind::Fields {
         list.error(at("optional"), "only a password can be left empty");
     }
 }

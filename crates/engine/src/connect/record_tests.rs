@@ -118,16 +118,7 @@ fn draft(of: &Integration, token: &str, at: Millis) -> Draft {
 }
 
 fn tokens_of(token: &str) -> Tokens {
-    Tokens {
-        access_token: Secret::new(token),
-        refresh_token: None,
-        token_type: "Bearer".into(),
-        id_token: None,
-        scopes: None,
-        expires_at: None,
-        refresh_expires_at: None,
-        saved: BTreeMap::new(),
-    }
+    Tokens::of(Secret::new(token), "Bearer")
 }
 
 /// One try; its commit does happen or does not.

@@ -6,16 +6,7 @@ use http::{HeaderMap, HeaderName, Method};
 use super::*;
 
 fn tokens() -> Tokens {
-    Tokens {
-        access_token: Secret::new("tok+canary/1"),
-        refresh_token: None,
-        token_type: "bearer".into(),
-        id_token: None,
-        scopes: None,
-        expires_at: None,
-        refresh_expires_at: None,
-        saved: BTreeMap::new(),
-    }
+    Tokens::of(Secret::new("tok+canary/1"), "bearer")
 }
 
 fn prepared(api: &Api, headers: &[(&str, &str)], uri: &str, hint: SizeHint) -> Prepared {

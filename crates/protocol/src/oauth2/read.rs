@@ -55,11 +55,10 @@ pub fn tokens(
         id_token: secret(&answer.id_token).ok().flatten(),
         scopes: json::at(&value, &answer.scope).and_then(|scope| scopes(oauth2, scope)),
         saved: saved(&answer.save, &value)?,
-        access_token,
         refresh_token,
-        token_type,
         expires_at,
         refresh_expires_at,
+        ..Tokens::of(access_token, &token_type)
     })
 }
 

@@ -21,14 +21,9 @@ pub(crate) fn map(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
 
 pub(crate) fn tokens(access: &str, refresh: Option<&str>) -> Tokens {
     Tokens {
-        access_token: Secret::new(access),
         refresh_token: refresh.map(Secret::new),
-        token_type: "Bearer".to_owned(),
-        id_token: None,
-        scopes: None,
         expires_at: Some(1),
-        refresh_expires_at: None,
-        saved: BTreeMap::new(),
+        ..Tokens::of(Secret::new(access), "Bearer")
     }
 }
 

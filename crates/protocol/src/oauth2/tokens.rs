@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{ProtocolError, secret::Secret};
 
-/// What a token endpoint gave. Holds secrets: no `Debug`.
+/// What a token endpoint gave, or somebody typed in. Holds secrets: no `Debug`.
 #[derive(Clone, Deserialize)]
 pub struct Tokens {
     /// The access token.
@@ -31,6 +31,12 @@ pub struct Tokens {
     /// Values of the answer that templates need (`instance_url`), each admitted by its pattern.
     #[serde(default)]
     pub saved: BTreeMap<String, String>,
+    /// The token's shared secret (RFC 5849 §1.1), which signs each call. Only OAuth 1 has one.
+    #[serde(default)]
+    pub token_secret: Option<Secret>,
+    /// What somebody typed in, by field: what calls carry, or what a token is fetched again with.
+    #[serde(default)]
+    pub typed: BTreeMap<String, Secret>,
 }
 
 /// The same with the secrets laid open, for sealing only.
@@ -44,9 +50,29 @@ struct Open<'a> {
     expires_at: Option<i64>,
     refresh_expires_at: Option<i64>,
     saved: &'a BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token_secret: Option<&'a str>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    typed: BTreeMap<&'a str, &'a str>,
 }
 
 impl Tokens {
+    /// An access token of this type, and nothing else.
+    pub fn of(access_token: Secret, token_type: &str) -> Self {
+        Self {
+            access_token,
+            refresh_token: None,
+            token_type: token_type.to_owned(),
+            id_token: None,
+            scopes: None,
+            expires_at: None,
+            refresh_expires_at: None,
+            saved: BTreeMap::new(),
+            token_secret: None,
+            typed: BTreeMap::new(),
+        }
+    }
+
     /// As JSON, to be sealed.
     pub fn to_json(&self) -> Secret {
         let open = Open {
@@ -58,6 +84,8 @@ impl Tokens {
             expires_at: self.expires_at,
             refresh_expires_at: self.refresh_expires_at,
             saved: &self.saved,
+            token_secret: self.token_secret.as_ref().map(Secret::expose),
+            typed: self.typed.iter().map(|(name, value)| (name.as_str(), value.expose())).collect(),
         };
         // Texts, numbers and a map with text keys: serialising these can't fail.
         Secret::new(serde_json::to_string(&open).unwrap_or_default())
@@ -76,6 +104,8 @@ impl Tokens {
     pub fn renewed(self, newer: Self) -> Self {
         let mut saved = self.saved;
         saved.extend(newer.saved);
+        let mut typed = self.typed;
+        typed.extend(newer.typed);
         let kept_refresh_token = newer.refresh_token.is_none();
         Self {
             access_token: newer.access_token,
@@ -90,6 +120,8 @@ impl Tokens {
             scopes: newer.scopes.or(self.scopes),
             expires_at: newer.expires_at,
             saved,
+            token_secret: newer.token_secret.or(self.token_secret),
+            typed,
         }
     }
 }
@@ -100,14 +132,12 @@ mod tests {
 
     fn tokens(access: &str, refresh: Option<&str>) -> Tokens {
         Tokens {
-            access_token: Secret::new(access),
             refresh_token: refresh.map(Secret::new),
-            token_type: "Bearer".to_owned(),
-            id_token: None,
             scopes: Some(vec!["read".to_owned()]),
             expires_at: Some(5),
             refresh_expires_at: Some(9),
             saved: BTreeMap::from([("api".to_owned(), "https://a.example".to_owned())]),
+            ..Tokens::of(Secret::new(access), "Bearer")
         }
     }
 

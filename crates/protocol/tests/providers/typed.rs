@@ -44,7 +44,7 @@ impl Walk<'_> {
     fn wrong(&mut self, keys: &Keys) {
         let wrong = &self.table.given.wrong;
         for field in &keys.fields {
-            if !wrong.contains_key(field.key) {
+            if !wrong.contains_key(&field.key) {
                 self.out.fault("given.wrong", &format!("`{}` is missing", field.key));
             }
         }
@@ -87,7 +87,7 @@ impl Walk<'_> {
 }
 
 fn typed_in(keys: &Keys, given: &Texts) -> Result<Tokens, String> {
-    if let Some(name) = given.keys().find(|name| !keys.fields.iter().any(|field| field.key == *name)) {
+    if let Some(name) = given.keys().find(|name| !keys.fields.iter().any(|field| field.key == **name)) {
         return Err(format!("there is no field `{name}`"));
     }
     let given: BTreeMap<String, Secret> =

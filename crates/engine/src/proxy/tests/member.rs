@@ -51,16 +51,7 @@ async fn change(world: &world::World, edit: impl FnOnce(&mut Integration)) {
 /// Connects a user, or whoever it is for, with a token of its own.
 async fn connect(world: &world::World, owner: Owner, token: &str) -> Connection {
     let connection = Connection { id: ConnectionId::new(), owner, ..world.connection.clone() };
-    let held = claviger_protocol::oauth2::Tokens {
-        access_token: Secret::new(token),
-        refresh_token: None,
-        token_type: "Bearer".into(),
-        id_token: None,
-        scopes: None,
-        expires_at: None,
-        refresh_expires_at: None,
-        saved: Default::default(),
-    };
+    let held = claviger_protocol::oauth2::Tokens::of(Secret::new(token), "Bearer");
     let ws = &connection.workspace_id;
     let credential = tokens::seal(&world.broker, ws, &connection.id, &held, world::T0).unwrap();
     let mut conn = world.broker.store.begin(Actor::System, world::T0).await.unwrap();

@@ -220,14 +220,8 @@ async fn plant(broker: &Broker, provider: SocketAddr) -> (ApiKey, Connection) {
         updated_at: T0,
     };
     let held = Tokens {
-        access_token: Secret::new("tok_canary_first"),
         refresh_token: Some(Secret::new("ref_canary_first")),
-        token_type: "Bearer".into(),
-        id_token: None,
-        scopes: None,
-        expires_at: None,
-        refresh_expires_at: None,
-        saved: BTreeMap::new(),
+        ..Tokens::of(Secret::new("tok_canary_first"), "Bearer")
     };
     let credential = tokens::seal(broker, &workspace.id, &connection.id, &held, T0).unwrap();
     let key = api_key(&workspace.id);
