@@ -67,6 +67,10 @@ class AuthorizationServer:
         rows = [json.loads(line) for line in self.seen_file.read_text().splitlines() if line.endswith("}")]
         return [r for r in rows if (event is None or r["event"] == event) and all(r.get(k) == v for k, v in match.items())]
 
+    def asked(self, token):
+        """What its API says to an access token."""
+        return requests.get(self.url + self.me, headers={"Authorization": f"Bearer {token}"}, timeout=20)
+
     def refreshes(self):
         return self.seen("token", grant_type="refresh_token")
 

@@ -6,6 +6,8 @@ import pytest
 
 from harness import database, server
 from harness.catch import Product
+from harness.chromium import Chromium
+from harness.storefront import Storefront
 
 
 def pytest_collection_modifyitems(items):
@@ -36,3 +38,18 @@ def product():
     page = Product()
     yield page
     page.close()
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """One browser for all stories: each opens windows of a profile of its own."""
+    browser = Chromium()
+    yield browser
+    browser.stop()
+
+
+@pytest.fixture(scope="session")
+def shop():
+    pages = Storefront()
+    yield pages
+    pages.close()
