@@ -8,7 +8,6 @@ from .catch import Quiet, Small
 from .claviger import Claviger
 from .server import Machines
 
-SDKS = ("IntegrationAppClient", "MembraneClient")
 WRONG_KEY = "No user has this key"
 
 
@@ -84,9 +83,9 @@ class Door:
         token = {"token": self.broker.token(customer)} if customer else {}
         return f"{self.broker.app}{path}?{urlencode({**token, **given})}"
 
-    def shopper(self, chromium, sdk, customer=None, at="/", origin=None, **claims):
+    def shopper(self, chromium, sdk, customer=None, origin=None, **claims):
         """A window at the shop, with the SDK's `client` for this customer."""
-        window = chromium.window((origin or self.shop.origin) + at, self.broker)
+        window = chromium.window(f"{origin or self.shop.origin}/{sdk}", self.broker)
         self.sign_in(window, sdk, self.broker.token(customer, **claims))
         return window
 

@@ -1,4 +1,4 @@
-"""The product's own web pages, on an origin that is not Claviger's: both vendors' SDKs, a plain form, a callback.
+"""The product's own web pages, on an origin that is not Claviger's: the vendors' SDKs, a plain form, a callback.
 
 Nobody changes the SDKs: `dist/bundle.js` of each package is served as it was published. The same server answers at two
 origins, `origin` (localhost, another site than Claviger's 127.0.0.1) and `elsewhere` (127.0.0.1), which is the wrong one.
@@ -11,14 +11,11 @@ from urllib.parse import parse_qs, urlsplit
 from . import place
 from .catch import Quiet, Small
 
-SDKS = {"/membrane.js": "@membranehq/sdk", "/integration-app.js": "@integration-app/sdk"}
-# Membrane's bundle takes both names for itself: the other one comes after it. What is posted to the page stays in `heard`.
-SHOP = """<!doctype html><meta charset=utf-8><title>Shop</title><link rel=icon href=data:,>
-<script src=/membrane.js></script><script src=/integration-app.js></script>
-<script>heard = []; addEventListener('message', (e) => heard.push({origin: e.origin, data: e.data}))</script><p>The shop"""
-QUIET = """<!doctype html><meta charset=utf-8><title>Elsewhere</title><link rel=icon href=data:,>
-<script>heard = []; addEventListener('message', (e) => heard.push({origin: e.origin, data: e.data}))</script><p>Elsewhere"""
-BACK = "<!doctype html><title>Shop</title><link rel=icon href=data:,><p>back at the shop"
+SDKS = {"MembraneClient": "@membranehq/sdk", "IntegrationAppClient": "@integration-app/sdk"}
+HEAD = "<!doctype html><meta charset=utf-8><title>Shop</title><link rel=icon href=data:,>"
+# What is posted to the page stays in `heard`.
+QUIET = HEAD + "<script>heard = []; addEventListener('message', (e) => heard.push({origin: e.origin, data: e.data}))</script><p>The shop"
+PAGES = {"/quiet": QUIET, "/callback": HEAD + "<p>back at the shop", **{f"/{sdk}": f"{QUIET}<script src=/{sdk}.js></script>" for sdk in SDKS}}
 
 
 def installed(package):
@@ -27,20 +24,21 @@ def installed(package):
 
 
 class Storefront(Small):
-    """`/` is the shop, `/quiet` a page without SDKs, `/callback` where flows end, anything in `pages` itself."""
+    """`/` and an SDK's name is a page with that SDK, `/quiet` one without, `/callback` where flows end."""
 
     def __init__(self):
-        self.arrived, self.pages = [], {}
+        self.arrived, self.pages = [], dict(PAGES)
         outer = self
 
         class Handler(Quiet):
             def do_GET(self):
                 path = urlsplit(self.path).path
-                if path in SDKS:
-                    return self.say((place.E2E / "node_modules" / SDKS[path] / "dist/bundle.js").read_bytes(), "text/javascript")
+                package = SDKS.get(path.removeprefix("/").removesuffix(".js"))
+                if package and path.endswith(".js"):
+                    return self.say((place.E2E / "node_modules" / package / "dist/bundle.js").read_bytes(), "text/javascript")
                 if path == "/callback":
                     outer.arrived.append(self.path)
-                page = {"/": SHOP, "/quiet": QUIET, "/callback": BACK, **outer.pages}.get(path)
+                page = outer.pages.get(path)
                 self.say((page or "nothing here").encode(), "text/html", 200 if page else 404)
 
             def say(self, body, kind, status=200):
@@ -57,7 +55,7 @@ class Storefront(Small):
 
     def form(self, text, path="/form"):
         """Puts a page with this markup; returns its address."""
-        self.pages[path] = f"<!doctype html><meta charset=utf-8><title>Shop</title><link rel=icon href=data:,>{text}"
+        self.pages[path] = HEAD + text
         return self.origin + path
 
 
