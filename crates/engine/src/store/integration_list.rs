@@ -173,7 +173,7 @@ impl IntegrationFilter {
 }
 
 /// What finds these words in this order, whatever stands between them. Nothing of them is a wildcard.
-fn pattern(words: &str) -> Option<String> {
+pub(super) fn pattern(words: &str) -> Option<String> {
     let escaped = words.to_lowercase().replace('\\', r"\\").replace('%', r"\%").replace('_', r"\_");
     let words: Vec<_> = escaped.split_whitespace().collect();
     (!words.is_empty()).then(|| format!("%{}%", words.join("%")))

@@ -7,6 +7,7 @@
 //! in here sealed or hashed, never otherwise. Text loses its NUL bytes.
 
 mod api_key;
+mod archived_connection;
 mod attempt;
 mod audit;
 mod backup;
@@ -17,6 +18,7 @@ mod connection_list;
 mod credential;
 mod delivery;
 mod event;
+mod customer_connection;
 mod fault;
 mod flow;
 mod icon;
@@ -57,4 +59,5 @@ pub use migrate::Migrated;
 pub use open::{Kind, Store};
 pub use retention::{Backlog, EventMark, EventPart, EventWindow};
 pub use sealed::SealedRow;
+pub use customer_connection::{CustomerConnection, CustomerConnectionFilter};
 pub(crate) use user::fold;

@@ -5,6 +5,7 @@
 //! What a caller reads here is that contract's; every rule is the engine's.
 
 pub mod error;
+pub mod wire;
 
 use axum::{http::StatusCode, response::Response};
 
