@@ -40,7 +40,9 @@ create table auth_option (
   client_id text,
   client_secret text,
   scopes text not null,
+  callback text not null,
   config text not null,
+  proxy_key text,
   nth bigint not null,
   created_at bigint not null,
   updated_at bigint not null,
@@ -48,8 +50,10 @@ create table auth_option (
   foreign key (workspace_id, integration_id) references integration (workspace_id, id) on delete cascade
 );
 create index auth_option_of_client on auth_option (client_id);
+create index auth_option_of_app on auth_option (workspace_id, proxy_key) where proxy_key is not null;
 
 -- OAuth apps of whoever runs the server, lent to a workspace: integrations name them and never see their secrets.
+-- proxy_key, there and at auth_option, repeats what the configuration says, so that an app's users are found.
 create table oauth_app (
   id text not null primary key,
   workspace_id text not null references workspace (id) on delete cascade,
@@ -61,6 +65,10 @@ create table oauth_app (
   updated_at bigint not null,
   unique (workspace_id, key)
 );
+
+create index oauth_app_of_client on oauth_app (client_id);
+alter table integration add column proxy_key text;
+create index integration_of_app on integration (workspace_id, proxy_key) where proxy_key is not null;
 
 -- How a connect request ended, for whoever listens for it. hash is the SHA-256 of the id that the caller chose; error is
 -- JSON.

@@ -8,7 +8,10 @@ use claviger_protocol::oauth2::{Client, Tokens, authorize};
 use super::discovery;
 use crate::{
     broker::Broker,
-    domain::{flow::Endpoints, integration::Integration},
+    domain::{
+        flow::Endpoints,
+        integration::{CallbackKind, Integration},
+    },
     error::{Error, Result},
     secret::Secret,
 };
@@ -62,9 +65,13 @@ pub(crate) fn filled(provider: &Provider, values: &BTreeMap<String, String>) -> 
         .map_err(|e| Error::invalid("inputs", format!("the service's address can't be built: {e}")))
 }
 
-/// Where the provider sends browsers back to: what is registered there, and what the token request repeats.
+/// Where the provider sends browsers back to: what is registered there, and what the token request repeats. An address
+/// of the operator's own stands in for the path that its answers are sent on to.
 pub(crate) fn redirect_uri(origin: &str, integration: &Integration) -> String {
-    format!("{origin}{}", integration.callback.path(&integration.id))
+    match &integration.config.callback_uri {
+        Some(uri) if integration.callback == CallbackKind::OauthCallback => uri.clone(),
+        _ => format!("{origin}{}", integration.callback_path()),
+    }
 }
 
 /// Resolves everything a flow, a refresh or a revocation needs to know of the provider's addresses.

@@ -10,7 +10,7 @@ use crate::{
     domain::{
         audit::Actor,
         connection::{Account, Owner, OwnerKind},
-        integration::{CallbackKind, Config, Mode},
+        integration::{AsOf, CallbackKind, Config, Mode},
         workspace::{Settings, Workspace},
     },
     id::{IntegrationId, WorkspaceId},
@@ -84,6 +84,7 @@ async fn plant(broker: &Broker, mode: Mode) -> Integration {
         disabled_at: None,
         created_at: T0,
         updated_at: T0,
+        as_of: AsOf::default(),
     };
     let mut conn = broker.store.begin(Actor::System, T0).await.unwrap();
     conn.create_workspace(&workspace).await.unwrap();

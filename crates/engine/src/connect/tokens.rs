@@ -45,9 +45,14 @@ pub(crate) fn client_secret(broker: &Broker, integration: &Integration) -> Resul
     integration.client_secret.as_ref().map(|sealed| broker.vault.open(&aad, sealed)).transpose()
 }
 
-/// What an integration's client secret is bound to.
+/// What an integration's client secret is bound to: to whatever its client is of.
 pub fn client_secret_aad(integration: &Integration) -> Aad<'_> {
-    Field::ClientSecret.of(&integration.workspace_id, integration.id.as_str())
+    let (workspace, as_of) = (&integration.workspace_id, &integration.as_of);
+    match (&as_of.app, &as_of.option) {
+        (Some(app), _) => Field::AppSecret.of(workspace, app.as_str()),
+        (None, Some(option)) => Field::OptionSecret.of(workspace, option.as_str()),
+        (None, None) => Field::ClientSecret.of(workspace, integration.id.as_str()),
+    }
 }
 
 fn aad<'a>(workspace: &'a WorkspaceId, connection: &'a ConnectionId) -> Aad<'a> {

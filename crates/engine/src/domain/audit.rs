@@ -18,6 +18,10 @@ pub enum Actor {
     User(String),
     /// A signed-in operator, by id.
     Operator(String),
+    /// A customer of a product, by our id for it.
+    Customer(String),
+    /// A product, by a token of its own.
+    Product,
 }
 
 impl Actor {
@@ -29,6 +33,8 @@ impl Actor {
             Self::ApiKey(id) => format!("api_key:{id}"),
             Self::User(id) => format!("user:{id}"),
             Self::Operator(id) => format!("operator:{id}"),
+            Self::Customer(id) => format!("customer:{id}"),
+            Self::Product => "product".to_owned(),
         }
     }
 }

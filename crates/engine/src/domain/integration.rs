@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     domain::share::Principal,
-    id::{IntegrationId, WorkspaceId},
+    id::{AuthOptionId, IntegrationId, OauthAppId, WorkspaceId},
     time::Millis,
     vault::Sealed,
 };
@@ -50,6 +50,29 @@ pub struct Integration {
     pub created_at: Millis,
     /// When it last changed.
     pub updated_at: Millis,
+    /// Whose words it carries where those are not its own.
+    pub as_of: AsOf,
+}
+
+impl Integration {
+    /// The path that the provider sends the browser to. Each auth option has an own one of its own, for two options may
+    /// be of two providers (RFC 9700 §4.4.2.2).
+    pub fn callback_path(&self) -> String {
+        match (self.callback, &self.as_of.option) {
+            (CallbackKind::Own, Some(option)) => format!("/oauth2/callback/{option}"),
+            (kind, _) => kind.path(&self.id),
+        }
+    }
+}
+
+/// Whose words an integration carries: provider, client, scopes, callback and configuration are those of one of its
+/// auth options, the client an operator's app. Nothing where they are its own. Such a one is read, never written.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AsOf {
+    /// The auth option.
+    pub option: Option<AuthOptionId>,
+    /// The OAuth app whose client id and secret these are.
+    pub app: Option<OauthAppId>,
 }
 
 /// The part of an integration's configuration that overrides or completes its provider's file.
@@ -82,6 +105,17 @@ pub struct Config {
     pub api_key: Option<KeyPlace>,
     /// Where a user's browser goes when connecting has ended: a registered redirect URI, in place of our own page.
     pub return_uri: Option<String>,
+    /// Which OAuth app of whoever runs the server it connects with, by key, in place of a client of its own. Set by
+    /// `apply` only.
+    pub proxy_key: Option<String>,
+    /// Where the provider sends browsers back to in place of our own callback path: whoever serves that sends them on
+    /// to `/oauth-callback` with the same query.
+    pub callback_uri: Option<String>,
+    /// What a customer's browser may say about one connection besides the parameters that are asked for: keys of the
+    /// provider's inputs, and `scopes`.
+    pub connector_parameters: Vec<String>,
+    /// Whether a flow may begin at the provider (an installation from its shop) instead of with us.
+    pub outside_start: bool,
 }
 
 /// Where a call carries an API key.

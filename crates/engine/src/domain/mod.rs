@@ -4,12 +4,16 @@
 
 pub mod api_key;
 pub mod audit;
+pub mod auth_option;
 pub mod connection;
 pub mod credential;
+pub mod customer;
 pub mod event;
 pub mod flow;
 pub mod icon;
 pub mod integration;
+pub mod jwt_key;
+pub mod oauth_app;
 pub mod process;
 pub mod request_log;
 pub mod revocation;

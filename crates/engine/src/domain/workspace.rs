@@ -35,6 +35,53 @@ pub struct Settings {
     pub completion: Completion,
     /// Origins that may frame hosted pages and receive messages.
     pub allowed_origins: Vec<String>,
+    /// Which of a product's tokens hold.
+    pub jwt: Jwt,
+}
+
+/// Which of a product's tokens hold, besides those signed with a registered key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Jwt {
+    /// Whether those signed with the workspace's secret do.
+    pub secret: bool,
+    /// The one algorithm for which the secret is; `None` for each of [`Hmac`].
+    pub algorithm: Option<Hmac>,
+    /// Whether those do that never end.
+    pub allow_without_exp: bool,
+}
+
+impl Default for Jwt {
+    fn default() -> Self {
+        Self { secret: true, algorithm: None, allow_without_exp: false }
+    }
+}
+
+/// An algorithm for which a secret is (RFC 7518 §3.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Hmac {
+    /// HMAC with SHA-256.
+    HS256,
+    /// HMAC with SHA-384.
+    HS384,
+    /// HMAC with SHA-512.
+    HS512,
+}
+
+impl Hmac {
+    /// As tokens name it in `alg`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::HS256 => "HS256",
+            Self::HS384 => "HS384",
+            Self::HS512 => "HS512",
+        }
+    }
+
+    /// Reads what [`Hmac::as_str`] wrote.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::HS256, Self::HS384, Self::HS512].into_iter().find(|it| it.as_str() == text)
+    }
 }
 
 impl Default for Settings {
@@ -44,6 +91,7 @@ impl Default for Settings {
             include_external_id: true,
             completion: Completion::Redirect,
             allowed_origins: Vec::new(),
+            jwt: Jwt::default(),
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::{
     domain::{
         connection::{Connection, MOVED, OwnerKind, Status},
         event::EventKind,
-        integration::{CallbackKind, Config, Integration, Mode},
+        integration::{AsOf, CallbackKind, Config, Integration, Mode},
     },
     error::{Error, Result},
     id::{IntegrationId, WorkspaceId},
@@ -78,6 +78,7 @@ pub async fn integration(
         disabled_at: None,
         created_at: to.now,
         updated_at: to.now,
+        as_of: AsOf::default(),
     };
     if let Some(secret) = &input.client_secret {
         integration.client_secret = Some(to.vault.seal(&client_secret_aad(&integration), secret)?);

@@ -56,31 +56,70 @@ pub(super) const OF_CUSTOMER: &str = "select * from connection where workspace_i
 pub(super) const SHARED: &str =
     "select * from connection where workspace_id = $1 and integration_id = $2 and owner_kind = 'shared'";
 
-/// A live connection of integration `i`, but for one, of an account.
+/// A live connection but for one, of an account: of an integration's own way, or of an auth option.
 macro_rules! live {
-    ($of:literal) => {
+    ($at:literal, $of:literal) => {
         concat!(
-            "exists (select 1 from connection c where c.workspace_id = i.workspace_id and c.integration_id = i.id \
-             and c.status = $2 and c.id <> $3",
+            "exists (select 1 from connection c where ",
+            $at,
+            " and c.status = $2 and c.id <> $3",
             $of,
             ")"
         )
     };
 }
 
+/// The providers of a client's integrations and auth options that have a live connection of an account. The client may
+/// be their own or an app that they name.
+macro_rules! sharing {
+    ($live:ident) => {
+        concat!(
+            "select i.provider as provider from integration i where i.client_id = $1 and ",
+            $live!("c.workspace_id = i.workspace_id and c.integration_id = i.id and c.auth_option is null"),
+            " union select o.provider as provider from auth_option o where o.client_id = $1 and ",
+            $live!(
+                "c.workspace_id = o.workspace_id and c.integration_id = o.integration_id \
+                    and c.auth_option = o.key"
+            ),
+            " union select i.provider as provider from oauth_app a \
+             join integration i on i.workspace_id = a.workspace_id and i.proxy_key = a.key \
+             where a.client_id = $1 and ",
+            $live!("c.workspace_id = i.workspace_id and c.integration_id = i.id and c.auth_option is null"),
+            " union select o.provider as provider from oauth_app a \
+             join auth_option o on o.workspace_id = a.workspace_id and o.proxy_key = a.key \
+             where a.client_id = $1 and ",
+            $live!(
+                "c.workspace_id = o.workspace_id and c.integration_id = o.integration_id \
+                    and c.auth_option = o.key"
+            )
+        )
+    };
+}
+
+/// Of one account, or of one that is not known.
+macro_rules! of_account {
+    ($at:literal) => {
+        concat!(
+            "(",
+            live!($at, " and c.account_id = $4"),
+            " or ",
+            live!($at, " and c.account_id is null"),
+            ")"
+        )
+    };
+}
+
+/// Of any account.
+macro_rules! of_any {
+    ($at:literal) => {
+        live!($at, "")
+    };
+}
+
 /// The providers of a client's integrations that have a live connection of an account, or of one that is not known.
-pub(super) const SHARING_ACCOUNT: &str = concat!(
-    "select distinct i.provider as provider from integration i where i.client_id = $1 and (",
-    live!(" and c.account_id = $4"),
-    " or ",
-    live!(" and c.account_id is null"),
-    ")"
-);
+pub(super) const SHARING_ACCOUNT: &str = sharing!(of_account);
 /// The same, of any account.
-pub(super) const SHARING_CLIENT: &str = concat!(
-    "select distinct i.provider as provider from integration i where i.client_id = $1 and ",
-    live!("")
-);
+pub(super) const SHARING_CLIENT: &str = sharing!(of_any);
 
 impl Conn {
     /// Keeps a new connection.

@@ -7,7 +7,7 @@ use super::{
 use crate::{
     domain::{
         connection::OwnerKind,
-        integration::{CallbackKind, Integration, Mode},
+        integration::{AsOf, CallbackKind, Integration, Mode},
         share::Principal,
     },
     error::{Error, Result},
@@ -21,9 +21,9 @@ impl Conn {
         let insert = sql(
             "insert into integration (id, workspace_id, slug, provider, name, name_sort, mode, \
                           client_id, client_secret, scopes, callback, config, version, disabled_at, created_at, \
-                          updated_at, description, tags, owner, search) \
+                          updated_at, description, tags, owner, search, proxy_key) \
                           values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, \
-                          $17, $18, $19, $20)",
+                          $17, $18, $19, $20, $21)",
         );
         let insert = insert.text(integration.id.as_str()).text(ws.as_str()).text(&integration.key);
         let insert = insert.text(&integration.provider).text(&integration.name);
@@ -35,7 +35,8 @@ impl Conn {
         let insert = insert.at(integration.created_at).at(integration.updated_at);
         let insert = insert.maybe_text(integration.description.as_deref()).json(&integration.tags)?;
         let insert = insert.maybe_text(integration.owner.as_ref().map(Principal::to_text));
-        self.execute(insert.text(searched(integration))).await?;
+        let insert = insert.text(searched(integration)).maybe_text(integration.config.proxy_key.as_deref());
+        self.execute(insert).await?;
         self.sign(Some(ws), Topic::Integration, "integration.create", integration.id.as_str()).await
     }
 
@@ -81,11 +82,15 @@ impl Conn {
     /// [`Error::Conflict`] when another change came first. Id, workspace, owner and `created_at` never change here. A client
     /// secret that stays the same stays as it is stored: its data key may be wrapped anew since it was read.
     pub async fn update_integration(&mut self, ws: &WorkspaceId, integration: &Integration) -> Result<i64> {
+        if integration.as_of != AsOf::default() {
+            return Err(Error::internal("an integration was to be written in the words of another"));
+        }
         let update = sql(
             "update integration set slug = $4, provider = $5, name = $6, name_sort = $7, mode = $8, \
                           client_id = $9, client_secret = case when replace(client_secret, $16, '') <> client_secret \
                           then client_secret else $10 end, scopes = $11, callback = $12, config = $13, \
-                          disabled_at = $14, updated_at = $15, description = $17, tags = $18, search = $19, version = version + 1 \
+                          disabled_at = $14, updated_at = $15, description = $17, tags = $18, search = $19, \
+                          proxy_key = $20, version = version + 1 \
                           where workspace_id = $1 and id = $2 and version = $3 returning version",
         );
         let update = update.text(ws.as_str()).text(integration.id.as_str()).int(integration.version);
@@ -97,7 +102,7 @@ impl Conn {
         let update = update.maybe_at(integration.disabled_at).at(self.now);
         let update = update.maybe_text(integration.client_secret.as_ref().and_then(Sealed::body));
         let update = update.maybe_text(integration.description.as_deref()).json(&integration.tags)?;
-        let update = update.text(searched(integration));
+        let update = update.text(searched(integration)).maybe_text(integration.config.proxy_key.as_deref());
         let Some(row) = self.changed_row(update).await? else {
             return Err(match self.integration(ws, &integration.id).await? {
                 Some(_) => Error::Conflict { message: "the integration was changed meanwhile".to_owned() },
@@ -168,5 +173,6 @@ pub(super) fn read(row: &Row) -> Result<Integration> {
         disabled_at: row.maybe_at("disabled_at")?,
         created_at: row.at("created_at")?,
         updated_at: row.at("updated_at")?,
+        as_of: AsOf::default(),
     })
 }

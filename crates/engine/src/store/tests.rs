@@ -12,7 +12,7 @@ use crate::{
         credential::Credential,
         event::{Event, EventKind},
         flow::{Endpoints, Flow, Handoff, Style},
-        integration::{CallbackKind, Config, Integration, Mode},
+        integration::{AsOf, CallbackKind, Config, Integration, Mode},
         workspace::{Completion, Settings, Workspace},
     },
     error::{Error, Result},
@@ -23,6 +23,7 @@ use crate::{
 
 mod backups;
 mod bystanders;
+mod connect_requests;
 mod connections;
 mod deliveries;
 mod flows;
@@ -106,6 +107,7 @@ fn integration(ws: &WorkspaceId, key: &str) -> Integration {
         disabled_at: None,
         created_at: T0,
         updated_at: T0,
+        as_of: AsOf::default(),
     }
 }
 

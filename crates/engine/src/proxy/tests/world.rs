@@ -26,7 +26,7 @@ use crate::{
         api_key::Scope,
         audit::Actor,
         connection::{Account, Connection, Owner, OwnerKind, Status},
-        integration::{CallbackKind, Config, Integration, Mode},
+        integration::{AsOf, CallbackKind, Config, Integration, Mode},
         request_log::RequestLog,
         workspace::{Settings, Workspace},
     },
@@ -198,6 +198,7 @@ async fn plant(broker: &Broker, provider: SocketAddr) -> (ApiKey, Connection) {
         disabled_at: None,
         created_at: T0,
         updated_at: T0,
+        as_of: AsOf::default(),
     };
     let connection = Connection {
         id: ConnectionId::new(),

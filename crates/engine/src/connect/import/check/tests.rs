@@ -4,7 +4,7 @@ use super::*;
 use crate::{
     domain::{
         connection::{Owner, OwnerKind},
-        integration::{CallbackKind, Config, Mode},
+        integration::{AsOf, CallbackKind, Config, Mode},
     },
     id::{IntegrationId, WorkspaceId},
     time::Millis,
@@ -71,6 +71,7 @@ fn integration(inputs: &[(&str, &str)]) -> Integration {
         disabled_at: None,
         created_at: Millis(0),
         updated_at: Millis(0),
+        as_of: AsOf::default(),
     }
 }
 
