@@ -1,10 +1,14 @@
 //! What is wrong with a provider file, all of it at once: `claviger catalog check` prints this.
 //!
-//! Errors keep a file out of the catalog; warnings are for the reviewer. The single rules are in `rules` and `keys`.
+//! Errors keep a file out of the catalog; warnings are for the reviewer. The single rules are in `rules`, and by
+//! kind in `grant`, `oauth1` and `keys`.
 //! Must never change a file's meaning: it only looks.
 
+mod grant;
 mod keys;
+mod oauth1;
 mod rules;
+mod templates;
 
 use crate::{Provider, merge};
 
@@ -81,6 +85,7 @@ pub(crate) fn problems(file_name: &str, provider: &Provider) -> Vec<Finding> {
     rules::head(provider, &mut list);
     rules::values(provider, &mut list);
     rules::oauth2(provider, &mut list);
+    oauth1::check(provider, &mut list);
     keys::check(provider, &mut list);
     rules::api(provider, &mut list);
     list.findings

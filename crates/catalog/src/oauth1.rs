@@ -70,6 +70,14 @@ pub enum Signature {
 }
 
 impl Signature {
+    /// All there are.
+    pub const ALL: [Self; 4] = [Self::HmacSha1, Self::HmacSha256, Self::RsaSha1, Self::Plaintext];
+
+    /// Reads what [`Signature::as_str`] wrote.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|one| one.as_str() == text)
+    }
+
     /// As `oauth_signature_method` names it.
     pub fn as_str(self) -> &'static str {
         match self {

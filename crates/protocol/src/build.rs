@@ -124,11 +124,21 @@ pub(crate) fn header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue
 
 /// Fills the names that are known only when a request is built: `{token}`, `{client_id}` and so on.
 pub(crate) fn fill(template: &str, known: &[(&str, Option<&str>)]) -> Result<String, ProtocolError> {
-    template::fill(template, |name| {
-        known.iter().find(|(known, _)| *known == name).and_then(|(_, value)| *value)
-    })
-    .map_err(|error| match error {
+    fill_by(template, |name| known.iter().find(|(known, _)| *known == name).and_then(|(_, value)| *value))
+}
+
+/// [`fill`] with what `known` knows.
+pub(crate) fn fill_by<'a>(
+    template: &str,
+    known: impl Fn(&str) -> Option<&'a str>,
+) -> Result<String, ProtocolError> {
+    template::fill(template, known).map_err(unfilled)
+}
+
+/// Why a text could not be filled.
+pub(crate) fn unfilled(error: TemplateError) -> ProtocolError {
+    match error {
         TemplateError::Missing(name) => ProtocolError::Missing(format!("`{name}`")),
         TemplateError::Refused(_) | TemplateError::NotAUrl => ProtocolError::Unreadable("a template"),
-    })
+    }
 }

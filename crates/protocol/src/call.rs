@@ -20,20 +20,23 @@ pub(crate) fn request(call: &Call, api: &Api, tokens: &Tokens) -> Result<Request
     } else {
         call.url.clone()
     };
-    let token = tokens.access_token.expose();
-    let known = [("token", Some(token)), ("access_token", Some(token))];
+    let known = |name: &str| apply::named(tokens, name);
     let mut draft = Draft::new("API URL", &url);
     draft.method = call.method;
     draft.format = call.format;
     draft.body = call.body.as_deref();
     for (name, value) in &call.params {
-        draft.set(name, &build::fill(value, &known)?);
+        draft.set(name, &build::fill_by(value, known)?);
     }
     for (name, value) in &call.headers {
-        draft.headers.push((name.clone(), build::fill(value, &known)?));
+        draft.headers.push((name.clone(), build::fill_by(value, known)?));
     }
     let own = has_own(call, &api.place);
     let (mut parts, body) = draft.finish()?.into_parts();
+    let said = |name: &str| {
+        call.params.contains_key(name) || call.headers.keys().any(|own| own.eq_ignore_ascii_case(name))
+    };
+    apply::secrets(api, tokens, &mut parts, said)?;
     if !own {
         apply::place(&api.place, tokens, &mut parts)?;
     }

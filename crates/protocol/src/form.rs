@@ -3,7 +3,9 @@
 
 use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode};
 
-const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+/// What is never encoded (RFC 3986 §2.3, RFC 5849 §3.6).
+pub(crate) const UNRESERVED: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// What must be encoded for the URL to stay one URL with these parameters.
 const BREAKING: &AsciiSet = &CONTROLS

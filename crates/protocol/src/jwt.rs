@@ -1,15 +1,38 @@
-//! Looking into a JWT that a provider gave us, for hints only.
+//! JWTs: looking into those that a provider gave us, for hints only, and making those by which a product's own API
+//! knows for which customer it is called.
 //!
-//! Nothing is verified: such a token came from the token endpoint over TLS, and what is read here never
+//! Nothing that is read is verified: such a token came from the token endpoint over TLS, and what is read here never
 //! decides who somebody is to us. Must never be used to let anybody in.
 
+use aws_lc_rs::hmac;
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
 use crate::{json, secret::Secret};
 
 /// Longer tokens are not looked into.
 const MAX: usize = 64 * 1024;
+
+/// A JWT (RFC 7519) signed with HMAC and SHA-256 (RFC 7515 §A.1): who made it, for whom, what is known of them, and
+/// from when until when it is good, in seconds since 1970.
+pub fn mint_hs256(
+    secret: &Secret,
+    iss: &str,
+    sub: &str,
+    fields: &Map<String, Value>,
+    iat: i64,
+    exp: i64,
+) -> Secret {
+    let claims = json!({"iss": iss, "sub": sub, "fields": fields, "iat": iat, "exp": exp});
+    signed(secret, r#"{"alg":"HS256","typ":"JWT"}"#, &claims.to_string())
+}
+
+fn signed(secret: &Secret, head: &str, claims: &str) -> Secret {
+    let input = format!("{}.{}", BASE64_URL_SAFE_NO_PAD.encode(head), BASE64_URL_SAFE_NO_PAD.encode(claims));
+    let key = hmac::Key::new(hmac::HMAC_SHA256, secret.expose().as_bytes());
+    let tag = hmac::sign(&key, input.as_bytes());
+    Secret::new(format!("{input}.{}", BASE64_URL_SAFE_NO_PAD.encode(tag)))
+}
 
 /// When a JWT expires by its `exp` claim (RFC 7519 §4.1.4), in milliseconds since 1970; `None` when it is no
 /// JWT or says nothing.
@@ -58,6 +81,33 @@ mod tests {
             assert_eq!(expiry_unverified(&Secret::new(text)), None, "{text}");
         }
         assert_eq!(expiry_unverified(&jwt(&format!(r#"{{"exp":17,"x":"{}"}}"#, "y".repeat(MAX)))), None);
+    }
+
+    /// RFC 7515 §A.1 has a key with bytes that are no text, so the vector is that of RFC 7519's best-known example.
+    #[test]
+    fn a_signature_is_the_known_one() {
+        let made = signed(
+            &Secret::new("your-256-bit-secret"),
+            r#"{"alg":"HS256","typ":"JWT"}"#,
+            r#"{"sub":"1234567890","name":"John Doe","iat":1516239022}"#,
+        );
+        let known = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.\
+                     eyJzdWIiOiIxMjM0NTY3ODkwIiwibmFtZSI6IkpvaG4gRG9lIiwiaWF0IjoxNTE2MjM5MDIyfQ.\
+                     SflKxwRJSMeKKF2QT4fwpMeJf36POk6yJV_adQssw5c";
+        assert_eq!(made.expose(), known);
+    }
+
+    #[test]
+    fn a_token_of_our_own_says_for_whom_it_is() {
+        let fields = json!({"plan": "pro", "seats": 3}).as_object().cloned().expect("an object");
+        let made = mint_hs256(&Secret::new("s"), "workspace-key", "customer \"1\"", &fields, 1_000, 4_600);
+        let claims = claims_unverified(&made).expect("claims");
+        let expected = json!({"iss": "workspace-key", "sub": "customer \"1\"",
+            "fields": {"plan": "pro", "seats": 3}, "iat": 1_000, "exp": 4_600});
+        assert_eq!(claims, expected);
+        assert_eq!(expiry_unverified(&made), Some(4_600_000));
+        let other = mint_hs256(&Secret::new("t"), "workspace-key", "customer \"1\"", &fields, 1_000, 4_600);
+        assert_ne!(made.expose(), other.expose());
     }
 
     proptest::proptest! {

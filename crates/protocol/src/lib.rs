@@ -2,7 +2,7 @@
 //!
 //! Everything here is a function from (provider data, values, the time as a number) to a request or a
 //! reading of an answer. It must never open a connection, ask for the time or for randomness, or put a
-//! secret into an error. Start at [`oauth2`], or at [`keys`] for credentials that are typed in; how API calls carry a
+//! secret into an error. Start at [`oauth2`] or [`oauth1`], or at [`keys`] for credentials that are typed in; how API calls carry a
 //! credential is in [`apply`].
 
 pub mod apply;
@@ -14,6 +14,7 @@ pub mod identity;
 mod json;
 pub mod jwt;
 pub mod keys;
+pub mod oauth1;
 pub mod oauth2;
 pub mod secret;
 pub mod text;

@@ -1,20 +1,34 @@
-//! The rules for credentials that are typed in: `[api_key]`, `[basic]`, `[bearer]`.
+//! The rules for credentials that are typed in, `[api_key]`, `[basic]`, `[bearer]` and `[fields]`, for tokens of
+//! Claviger's own, and for where calls carry a credential.
 //!
-//! Must never ask for what only OAuth has; its rules are in [`super::rules`].
+//! Must never ask for what only OAuth has; its rules are in [`super::rules`] and [`super::oauth1`].
 
-use super::rules::{List, is_https};
-use crate::{Auth, IdentitySource, KeyField, KeyKind, Keys, Provider, pattern, template};
+use super::{
+    grant,
+    rules::List,
+    templates::{is_header, is_https},
+};
+use crate::{Api, Auth, IdentitySource, KeyField, KeyKind, Keys, Provider, pattern, template};
 
 /// The category of providers that an integration makes whole: no API of their own, no page about it.
 const GENERIC: &str = "generic";
 
-/// Whether a provider with typed-in credentials leaves it to the integration where its API is.
+/// The longest life of a token of Claviger's own, in seconds: nothing can take it back before its end.
+const LONGEST_LIFE: u32 = 86_400;
+
+/// Whether a provider without a consent leaves it to the integration where its API is.
 pub(super) fn is_generic(provider: &Provider) -> bool {
-    provider.keys().is_some() && provider.category.as_deref() == Some(GENERIC)
+    matches!(provider.auth, Auth::Keys(_) | Auth::WorkspaceToken(_))
+        && provider.category.as_deref() == Some(GENERIC)
 }
 
-/// Whether a template can't have this reserved name, for there is no such thing with a typed-in credential. A user
-/// name with its password is nothing to put anywhere but into the Base64 of `[api.place]`.
+/// The field of `[fields]` with this name.
+pub(super) fn field<'a>(provider: &'a Provider, name: &str) -> Option<&'a KeyField> {
+    provider.typed_fields().find(|field| field.key == name)
+}
+
+/// Whether a template can't have this reserved name, for there is no such thing with a credential of this kind. A
+/// user name with its password is nothing to put anywhere but into the Base64 of `[api.place]`.
 pub(super) fn has_not(provider: &Provider, name: &str) -> bool {
     let of_token = matches!(name, "token" | "access_token");
     match &provider.auth {
@@ -26,22 +40,71 @@ pub(super) fn has_not(provider: &Provider, name: &str) -> bool {
     }
 }
 
-/// What is asked for, how calls carry it, and what needs OAuth.
+/// What is asked for, and what needs OAuth.
 pub(super) fn check(provider: &Provider, list: &mut List) {
-    let Some(keys) = provider.keys() else { return };
-    for one in &keys.fields {
-        field(keys.kind, one, list);
+    let source = provider.identity.as_ref().map(|identity| identity.source);
+    if let Some(keys) = provider.keys() {
+        for one in &keys.fields {
+            label(keys.kind, one, list);
+        }
     }
-    place(provider, keys, list);
-    if provider.identity.as_ref().is_some_and(|identity| identity.source != IdentitySource::Call) {
-        list.error("identity.source", "must be `call`: nothing else tells it for a typed-in credential");
+    match &provider.auth {
+        Auth::OAuth1(_) => return,
+        Auth::OAuth2(oauth2) => {
+            if source.is_some_and(|source| !grant::tells(oauth2, source)) {
+                list.error("identity.source", "must be `call`, `id_token` or `saved`: there is no user");
+            }
+            return;
+        }
+        Auth::Keys(keys) if keys.kind == KeyKind::Fields => fields(provider, keys, list),
+        Auth::Keys(_) => {}
+        Auth::WorkspaceToken(table) => {
+            if !(60..=LONGEST_LIFE).contains(&table.lifetime) {
+                let message = format!("must be 60 to {LONGEST_LIFE} seconds");
+                list.error("workspace_token.lifetime", message);
+            }
+            if !carried(&provider.api).any(|text| text.contains("{token}")) {
+                list.error("api.headers", "must hold {token}: no call carries it");
+            }
+        }
+    }
+    if source.is_some_and(|source| source != IdentitySource::Call) {
+        list.error("identity.source", "must be `call`: nothing else tells it for a credential of this kind");
     }
     if provider.api.base_url.is_none() && !is_generic(provider) {
         list.warn("api.base_url", "is missing: every integration has to set its own");
     }
 }
 
-fn field(kind: KeyKind, field: &KeyField, list: &mut List) {
+/// Several fields: one of them is a secret that must be typed, and calls carry each.
+fn fields(provider: &Provider, keys: &Keys, list: &mut List) {
+    let mut secret = keys.fields.iter().filter(|field| field.secret).peekable();
+    match secret.peek() {
+        None => list.error("fields", "must have one that is secret"),
+        Some(first) if first.label.optional => {
+            list.error(format!("fields.{}.optional", first.key), "the first secret can't be left empty");
+        }
+        Some(_) => {}
+    }
+    let first = secret.peek().map(|field| field.key.clone());
+    let api = &provider.api;
+    for field in secret {
+        let name = format!("{{{}}}", field.key);
+        let placed = api.place.query.is_some() || carried(api).any(|text| text.contains("{token}"));
+        let alias = placed && first.as_ref() == Some(&field.key);
+        if !alias && !carried(api).any(|text| text.contains(&name)) {
+            list.error(format!("fields.{}", field.key), "no call carries it");
+        }
+    }
+}
+
+/// The texts that calls carry.
+fn carried(api: &Api) -> impl Iterator<Item = &String> {
+    let place = [Some(&api.place.format), api.place.base64.as_ref()].into_iter().flatten();
+    place.chain(api.headers.values()).chain(api.query.values())
+}
+
+fn label(kind: KeyKind, field: &KeyField, list: &mut List) {
     let at = |name: &str| match (kind, field.key.as_str()) {
         (KeyKind::ApiKey, _) => format!("{}.key.{name}", kind.table()),
         (KeyKind::Client, key) => format!("oauth2.labels.{key}.{name}"),
@@ -66,22 +129,56 @@ fn field(kind: KeyKind, field: &KeyField, list: &mut List) {
         list.error(at("help"), "must be an https URL");
     }
     if label.optional && field.key != "password" && kind != KeyKind::Fields {
-        list.error(at("optional"), "only a password can be left empty");
+        list.error(at("optional"), "only a password or a field can be left empty");
     }
 }
 
-fn place(provider: &Provider, keys: &Keys, list: &mut List) {
+/// Where calls carry the credential, whatever its kind.
+pub(super) fn place(provider: &Provider, list: &mut List) {
     let place = &provider.api.place;
-    if let Some(param) = &place.query {
-        if keys.kind == KeyKind::Basic {
-            list.error("api.place.query", "a user name and a password go into a header");
+    if place.is_nowhere() && may_be_nowhere(provider) {
+        return;
+    }
+    let kind = if let Auth::Keys(keys) = &provider.auth { Some(keys.kind) } else { None };
+    let names: Vec<String> = provider.typed_fields().map(|field| format!("{{{}}}", field.key)).collect();
+    let holds = |text: &str| text.contains("{token}") || names.iter().any(|name| text.contains(name));
+    if !holds(&place.format) {
+        list.error("api.place.format", "must hold {token}");
+    }
+    if place.base64.as_ref().is_some_and(|text| !holds(text)) {
+        list.error("api.place.base64", "must hold {token}");
+    }
+    if place.base64.is_some() && !place.format.contains("{token}") {
+        list.error("api.place.format", "must hold {token}, which the Base64 stands for");
+    }
+    for (key, text) in [("format", Some(&place.format)), ("base64", place.base64.as_ref())] {
+        for name in text.into_iter().flat_map(|text| template::names(text)) {
+            if name != "token" && name != "access_token" && field(provider, name).is_none() {
+                list.error(format!("api.place.{key}"), format!("there is no `{{{name}}}` here"));
+            }
         }
-        if param.is_empty() || param.chars().any(char::is_control) {
-            list.error("api.place.query", "is not a parameter's name");
-        }
-        if keys.kind != KeyKind::Basic && place.base64.is_some() {
-            list.error("api.place.base64", "is for a header only");
-        }
+    }
+    if !is_header(&place.header) {
+        list.error("api.place.header", "is not a header name");
+    }
+    let Some(param) = &place.query else { return };
+    if kind == Some(KeyKind::Basic) {
+        list.error("api.place.query", "a user name and a password go into a header");
+    }
+    if param.is_empty() || param.chars().any(char::is_control) {
+        list.error("api.place.query", "is not a parameter's name");
+    }
+    if kind.is_some() && kind != Some(KeyKind::Basic) && place.base64.is_some() {
+        list.error("api.place.base64", "is for a header only");
+    }
+}
+
+/// Whether something else than the place may carry the credential.
+fn may_be_nowhere(provider: &Provider) -> bool {
+    match &provider.auth {
+        Auth::OAuth1(_) | Auth::WorkspaceToken(_) => true,
+        Auth::Keys(keys) => keys.kind == KeyKind::Fields,
+        Auth::OAuth2(_) => false,
     }
 }
 

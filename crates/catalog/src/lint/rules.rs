@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use url::Url;
-
-use super::{Finding, Severity, keys};
+use super::{
+    Finding, Severity, grant, keys,
+    templates::{in_url, is_https, texts, url},
+};
 use crate::{
-    BodyFormat, Call, EndpointSource, IdentitySource, Method, OAuth2, Pkce, Provider, RefreshWith,
+    BodyFormat, Call, EndpointSource, Grant, IdentitySource, Method, OAuth2, Pkce, Provider, RefreshWith,
     RevokeAuth, pattern,
-    template::{self, Piece, Place, RESERVED},
+    template::{self, RESERVED},
 };
 
 /// Findings as they come up.
@@ -51,10 +52,7 @@ pub(super) fn head(provider: &Provider, list: &mut List) {
     if provider.name.trim().is_empty() {
         list.error("name", "must not be empty");
     }
-    let needs_docs = match provider.oauth2() {
-        Some(oauth2) => oauth2.endpoints.source == EndpointSource::File,
-        None => !keys::is_generic(provider),
-    };
+    let needs_docs = provider.endpoint_source() == EndpointSource::File && !keys::is_generic(provider);
     match &provider.docs {
         Some(docs) if !is_https(docs) => list.error("docs", "must be an https URL"),
         None if needs_docs => {
@@ -102,6 +100,14 @@ pub(super) fn values(provider: &Provider, list: &mut List) {
         let key = format!("oauth2.answer.save.{name}");
         check(key, name, saved.pattern.as_deref(), saved.default.as_deref(), list);
     }
+    for (name, saved) in provider.oauth1().into_iter().flat_map(|oauth1| &oauth1.save) {
+        let key = format!("oauth1.save.{name}");
+        check(key, name, saved.pattern.as_deref(), saved.default.as_deref(), list);
+    }
+    for field in provider.typed_fields() {
+        // Only what is no secret can come into a URL; patterns of all are looked at by `keys`.
+        check(format!("fields.{}", field.key), &field.key, None, None, list);
+    }
     for (name, saved) in provider.identity.iter().flat_map(|identity| &identity.save) {
         check(
             format!("identity.save.{name}"),
@@ -121,6 +127,7 @@ const HOSTILE: &[&str] =
 pub(super) fn oauth2(provider: &Provider, list: &mut List) {
     let Some(oauth2) = provider.oauth2() else { return };
     endpoints(provider, oauth2, list);
+    grant::check(oauth2, list);
     let separator = &oauth2.scopes.separator;
     if separator.is_empty() || separator.len() > 3 || separator.chars().any(char::is_alphanumeric) {
         list.error("oauth2.scopes.separator", "must be one to three characters that no scope holds");
@@ -218,7 +225,7 @@ fn body(key: &str, body: Option<&String>, how: (Method, BodyFormat), alone: bool
 fn endpoints(provider: &Provider, oauth2: &OAuth2, list: &mut List) {
     let ends = &oauth2.endpoints;
     for (key, address, needed) in [
-        ("authorize_url", &ends.authorize_url, true),
+        ("authorize_url", &ends.authorize_url, oauth2.grant == Grant::AuthorizationCode),
         ("token_url", &ends.token_url, true),
         ("refresh_url", &ends.refresh_url, false),
         ("revoke_url", &ends.revoke_url, false),
@@ -264,16 +271,8 @@ pub(super) fn api(provider: &Provider, list: &mut List) {
         }
     }
     texts(provider, "api.headers", &provider.api.headers, list);
-    let place = &provider.api.place;
-    if !place.format.contains("{token}") {
-        list.error("api.place.format", "must hold {token}");
-    }
-    if place.base64.as_ref().is_some_and(|text| !text.contains("{token}")) {
-        list.error("api.place.base64", "must hold {token}");
-    }
-    if !is_header(&place.header) {
-        list.error("api.place.header", "is not a header name");
-    }
+    texts(provider, "api.query", &provider.api.query, list);
+    keys::place(provider, list);
     if let Some(identity) = &provider.identity {
         match (&identity.call, identity.source) {
             (Some(one), IdentitySource::Call) => call(provider, "identity.call", one, list),
@@ -299,7 +298,7 @@ pub(super) fn api(provider: &Provider, list: &mut List) {
 
 fn call(provider: &Provider, key: &str, call: &Call, list: &mut List) {
     if call.url.starts_with('/') {
-        names(provider, &format!("{key}.url"), &call.url, list);
+        in_url(provider, &format!("{key}.url"), &call.url, list);
     } else {
         url(provider, &format!("{key}.url"), &call.url, list);
     }
@@ -320,81 +319,4 @@ fn early(provider: &Provider, key: &str, call: &Call, list: &mut List) {
             list.error(format!("{key}.url"), format!("needs `{{{name}}}`, which only the identity tells"));
         }
     }
-}
-
-/// A URL template: https, known names, and a pattern for every name that could move the host.
-fn url(provider: &Provider, key: &str, template: &str, list: &mut List) {
-    names(provider, key, template, list);
-    let mut place = Place::Start;
-    let mut sample = String::new();
-    for piece in template::pieces(template) {
-        match piece {
-            Piece::Text(text) => {
-                place = place.after(text);
-                sample.push_str(text);
-            }
-            Piece::Name(name) => {
-                let known = provider.known_values();
-                let pattern = known.iter().find(|(known, ..)| *known == name).and_then(|(_, p, _)| *p);
-                if matches!(place, Place::Start | Place::Authority) {
-                    if RESERVED.contains(&name) {
-                        list.error(key, format!("`{{{name}}}` can't stand in the host"));
-                    } else if pattern.is_none() {
-                        list.error(key, format!("`{name}` decides the host and needs a pattern"));
-                    }
-                }
-                if place == Place::Start {
-                    sample.push_str("https://example.com");
-                    place = Place::Path;
-                } else {
-                    sample.push('x');
-                }
-            }
-        }
-    }
-    if !is_https(&sample) && !is_local(template) {
-        list.error(key, "must be an https URL (http is for a literal loopback address only)");
-    }
-}
-
-fn texts(provider: &Provider, key: &str, map: &BTreeMap<String, String>, list: &mut List) {
-    for (name, template) in map {
-        let full = format!("{key}.{name}");
-        names(provider, &full, template, list);
-        if template.chars().any(char::is_control) {
-            list.error(&full, "must not hold control characters");
-        }
-        if key.ends_with("headers") && !is_header(name) {
-            list.error(&full, "is not a header name");
-        }
-    }
-}
-
-fn names(provider: &Provider, key: &str, template: &str, list: &mut List) {
-    for name in template::names(template) {
-        let known =
-            RESERVED.contains(&name) || provider.known_values().iter().any(|(known, ..)| *known == name);
-        if !known {
-            list.error(key, format!("`{{{name}}}` is neither an input nor a saved value"));
-        } else if keys::has_not(provider, name) {
-            list.error(key, format!("there is no `{{{name}}}` for a credential of this kind"));
-        }
-    }
-}
-
-pub(super) fn is_https(text: &str) -> bool {
-    template::is_plain_url(text)
-        && !text.contains(['{', '}'])
-        && Url::parse(text).is_ok_and(|url| url.scheme() == "https")
-}
-
-/// Whether a template is http to this machine, spelled out up to the path: for trying a provider file.
-fn is_local(template: &str) -> bool {
-    let authority = template.strip_prefix("http://").and_then(|rest| rest.split('/').next());
-    authority.is_some_and(|authority| !authority.contains('{'))
-        && Url::parse(template).is_ok_and(|url| template::is_loopback(&url) && url.username().is_empty())
-}
-
-fn is_header(name: &str) -> bool {
-    !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
 }

@@ -10,8 +10,8 @@ use crate::{secret::Secret, text};
 
 /// Longer queries are refused.
 pub const MAX_QUERY: usize = 64 * 1024;
-/// Longer states are refused.
-pub const MAX_STATE: usize = 512;
+/// Longer states are refused: a product's own part, behind ours, may have 1,024 characters.
+pub const MAX_STATE: usize = 43 + 1 + 4 * 1024;
 const MAX_CODE: usize = 16 * 1024;
 
 /// What the provider answered.

@@ -1,5 +1,5 @@
-//! The requests to the token endpoint: exchange (RFC 6749 §4.1.3), refresh (§6) and the upgrade to a
-//! long-lived token that some providers want right after.
+//! The requests to the token endpoint: exchange (RFC 6749 §4.1.3), refresh (§6), the client's own credentials (§4.4),
+//! and the upgrade to a long-lived token that some providers want right after.
 //!
 //! Their answers are read by [`super::read`]. Must never send a verifier by another method than it was made
 //! for, nor send the code or the refresh token anywhere but to the URL given.
@@ -7,13 +7,13 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use claviger_catalog::{Method, OAuth2, Pkce, Refresh, RefreshPlace, RefreshWith};
+use claviger_catalog::{Grant, Method, OAuth2, Pkce, Refresh, RefreshPlace, RefreshWith};
 use http::{Request, header};
 
 use crate::{
     ProtocolError,
     build::{self, Draft},
-    oauth2::{Client, Tokens, client_auth},
+    oauth2::{Client, Tokens, authorize, client_auth},
     secret::Secret,
 };
 
@@ -59,16 +59,45 @@ pub fn exchange(
     finish(oauth2, client, None, draft, &shape.params, [&BTreeMap::new(), &shape.param_names], &shape.omit)
 }
 
+/// A token for the client's own credentials (RFC 6749 §4.4.2), the first as well as each that takes its place: nothing
+/// is refreshed. `scopes` are the integration's; none means the provider file's. Its answer is read by
+/// [`super::read::tokens`].
+///
+/// # Errors
+/// When the client has no secret, or the token endpoint is not a usable URL.
+pub fn client_credentials(
+    oauth2: &OAuth2,
+    token_url: &str,
+    client: &Client<'_>,
+    scopes: &[String],
+) -> Result<Request<Bytes>, ProtocolError> {
+    if client.secret.is_none_or(Secret::is_empty) {
+        return Err(ProtocolError::Missing("the client's secret".to_owned()));
+    }
+    let shape = &oauth2.token;
+    let mut draft = Draft::new("token endpoint", token_url);
+    (draft.method, draft.format) = (shape.method, shape.format);
+    (draft.in_query, draft.numbers) = (&shape.in_query, &shape.numbers);
+    draft.set("grant_type", oauth2.refresh.grant_type.as_deref().unwrap_or("client_credentials"));
+    draft.set("scope", &authorize::scopes(oauth2, scopes).join(&oauth2.scopes.separator));
+    client_auth::add(oauth2, client, &mut draft)?;
+    finish(oauth2, client, None, draft, &shape.params, [&BTreeMap::new(), &shape.param_names], &shape.omit)
+}
+
 /// The refresh of an access token, to `endpoints.refresh_url` or else the token endpoint.
 ///
 /// # Errors
-/// When there is no refresh token where one is needed, or the URL is not usable.
+/// When there is no refresh token where one is needed, the URL is not usable, or the grant knows no refresh
+/// ([`client_credentials`]).
 pub fn refresh(
     oauth2: &OAuth2,
     token_url: &str,
     client: &Client<'_>,
     tokens: &Tokens,
 ) -> Result<Request<Bytes>, ProtocolError> {
+    if oauth2.grant == Grant::ClientCredentials {
+        return Err(ProtocolError::Missing("a grant that is refreshed".to_owned()));
+    }
     renewing(oauth2, &oauth2.refresh, token_url, client, tokens)
 }
 

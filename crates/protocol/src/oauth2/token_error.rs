@@ -29,7 +29,7 @@ pub struct TokenError {
 }
 
 impl TokenError {
-    pub(super) fn new(kind: TokenErrorKind, code: Option<&str>, description: Option<&str>) -> Self {
+    pub(crate) fn new(kind: TokenErrorKind, code: Option<&str>, description: Option<&str>) -> Self {
         Self {
             kind,
             code: code.and_then(text::clean).map(|code| code.chars().take(100).collect()),
