@@ -23,6 +23,15 @@ use crate::{
     webhook,
 };
 
+/// What is to stay of a connection that ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Left {
+    /// Nothing.
+    Nothing,
+    /// That it was there, in the archive.
+    Archived,
+}
+
 /// How often a connection is looked at that is authorized anew while it ends.
 const LOOKS: u32 = 5;
 
@@ -44,14 +53,33 @@ pub async fn end(
     id: &ConnectionId,
     actor: Actor,
 ) -> Result<()> {
-    broker.to_its_end(perform(broker.clone(), workspace.clone(), id.clone(), actor)).await
+    broker.to_its_end(perform(broker.clone(), workspace.clone(), id.clone(), actor, Left::Nothing)).await
 }
 
-async fn perform(broker: Arc<Broker>, workspace: WorkspaceId, id: ConnectionId, actor: Actor) -> Result<()> {
+/// The same, and the archive keeps that it was there: [`Conn::archive_connection`](crate::store::Conn::archive_connection).
+///
+/// # Errors
+/// As [`end`].
+pub async fn archive(
+    broker: &Arc<Broker>,
+    workspace: &WorkspaceId,
+    id: &ConnectionId,
+    actor: Actor,
+) -> Result<()> {
+    broker.to_its_end(perform(broker.clone(), workspace.clone(), id.clone(), actor, Left::Archived)).await
+}
+
+async fn perform(
+    broker: Arc<Broker>,
+    workspace: WorkspaceId,
+    id: ConnectionId,
+    actor: Actor,
+    left: Left,
+) -> Result<()> {
     let (broker, workspace, id) = (&broker, &workspace, &id);
     let _turn = broker.flights.board(id).await;
     for _ in 0..LOOKS {
-        if end_as_it_is(broker, workspace, id, &actor).await? {
+        if end_as_it_is(broker, workspace, id, &actor, left).await? {
             return Ok(());
         }
     }
@@ -65,13 +93,15 @@ async fn end_as_it_is(
     workspace: &WorkspaceId,
     id: &ConnectionId,
     actor: &Actor,
+    left: Left,
 ) -> Result<bool> {
     let not_found = || Error::NotFound { what: "connection" };
     let mut conn = broker.store.read().await?;
     let connection = conn.connection(workspace, id).await?.ok_or_else(not_found)?;
     let credential = conn.credential(workspace, id).await?;
     let version = credential.as_ref().map(|credential| credential.version);
-    let integration = conn.integration(workspace, &connection.integration_id).await?.ok_or_else(not_found)?;
+    let (of, option) = (&connection.integration_id, connection.auth_option.as_deref());
+    let integration = conn.integration_as(workspace, of, option).await?.ok_or_else(not_found)?;
     drop(conn);
 
     let told = match credential {
@@ -90,7 +120,7 @@ async fn end_as_it_is(
     let write = || async {
         let repeat = repeated.swap(true, Ordering::Relaxed);
         // Gone at a repeat: the try before removed it, and its commit only looked like a failure.
-        match remove(broker, &connection, version, &told, actor).await? {
+        match remove(broker, &connection, version, &told, &By { actor, left }).await? {
             Removed::Done => Ok(true),
             Removed::Changed => Ok(false),
             Removed::Gone if repeat => Ok(true),
@@ -98,6 +128,12 @@ async fn end_as_it_is(
         }
     };
     persist(&broker.clock, &what, write).await
+}
+
+/// By whom a connection ends, and what is to stay of it.
+struct By<'a> {
+    actor: &'a Actor,
+    left: Left,
 }
 
 /// What became of a connection that was to be removed.
@@ -116,11 +152,11 @@ async fn remove(
     connection: &Connection,
     version: Option<i64>,
     told: &Revocation,
-    actor: &Actor,
+    by: &By<'_>,
 ) -> Result<Removed> {
     let Connection { id, workspace_id: workspace, integration_id, .. } = connection;
     let now = broker.clock.now();
-    let mut conn = broker.store.begin(actor.clone(), now).await?;
+    let mut conn = broker.store.begin(by.actor.clone(), now).await?;
     let held = match version {
         Some(version) => conn.hold_credential(workspace, id, version).await?,
         None => false,
@@ -130,6 +166,9 @@ async fn remove(
     }
     if !conn.delete_connection(workspace, id).await? {
         return Ok(Removed::Gone);
+    }
+    if by.left == Left::Archived {
+        conn.archive_connection(workspace, connection, now).await?;
     }
     let row = RevocationId::new();
     conn.create_revocation(workspace, &row, id, integration_id, told.outcome, &told.detail, now).await?;

@@ -30,7 +30,7 @@ mod who;
 pub use begin::{Begin, Next, begin};
 pub use bring::{Bring, bring};
 pub use discovery::Discovery;
-pub use end::end;
+pub use end::{archive, end};
 pub use finish::{Callback, finish};
 pub use handoff::{Ended, Failure, Landing, Message, Outcome};
 pub use import::{Import, Imported, LONGEST_LIFE, import};
