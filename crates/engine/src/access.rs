@@ -1,21 +1,27 @@
 //! Access: who calls.
 //!
 //! A product's server shows an API key; what is kept of a key is a prefix to find it and a hash to compare. A user
-//! shows a session, a token or a password and becomes a [`Member`]; what it may do is in [`rights`].
+//! shows a session, a token or a password and becomes a [`Member`]; what it may do is in [`rights`]. A customer of a
+//! product shows a token that the product signed and becomes a [`Holder`].
 
+mod holder;
 mod member;
 mod password;
 pub mod rights;
 mod session;
 mod sign_in;
+pub(crate) mod signature;
 mod used;
 mod user_token;
+mod workspace_token;
 
+pub use holder::{Holder, Who};
 pub use member::{By, Member};
 pub use password::password;
 pub use session::{Lifetimes, session, sign_out};
 pub use sign_in::{Attempt, SignIns, SignedIn, sign_in};
 pub use user_token::user_token;
+pub use workspace_token::{Shown, refused as token_refused, workspace_token};
 
 use std::sync::Arc;
 

@@ -23,6 +23,7 @@ use claviger_catalog::Catalog;
 pub mod check;
 mod fit;
 pub mod integration;
+pub mod jwt_key;
 pub mod team;
 #[cfg(test)]
 mod tests;
@@ -34,6 +35,7 @@ pub mod webhook;
 mod webhook_tests;
 
 pub use integration::{NewIntegration, integration, update_integration};
+pub use jwt_key::{NewJwtKey, check_jwt_key, jwt_key, roll_jwt_secret};
 pub use team::{join_team, leave_team, rename_team, team};
 pub use user::{NewUser, UserEdit, password_hash, update_user, user};
 pub use webhook::{

@@ -1,4 +1,4 @@
-//! Used: when a key, a session or a token was last called with, kept to the minute.
+//! Used: when a key, a session or a token was last called with, or for a customer, kept to the minute.
 //!
 //! Off the caller's path, and a failure is not the caller's concern: the next call a minute later notes it again.
 
@@ -6,9 +6,9 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use crate::{
     broker::Broker,
-    domain::{api_key::ApiKey, audit::Actor, session::Session, token::UserToken},
+    domain::{api_key::ApiKey, audit::Actor, customer::Customer, session::Session, token::UserToken},
     error::Result,
-    id::{ApiKeyId, TokenId, WorkspaceId},
+    id::{ApiKeyId, CustomerId, TokenId, WorkspaceId},
     time::Millis,
 };
 
@@ -18,6 +18,7 @@ const TOUCH: Duration = Duration::from_secs(60);
 /// What was called with.
 enum What {
     ApiKey(ApiKeyId),
+    Customer(CustomerId),
     Session(String),
     Token(TokenId),
 }
@@ -38,6 +39,12 @@ pub(super) fn token(broker: &Arc<Broker>, token: &UserToken) {
     note(broker, &token.workspace_id, token.last_used_at, || What::Token(token.id.clone()));
 }
 
+/// Notes that a product's token spoke of a customer now.
+pub(super) fn customer(broker: &Arc<Broker>, customer: &Customer) {
+    let id = || What::Customer(customer.id.clone());
+    note(broker, &customer.workspace_id, Some(customer.seen_at), id);
+}
+
 fn note(broker: &Arc<Broker>, workspace: &WorkspaceId, last: Option<Millis>, what: impl FnOnce() -> What) {
     let now = broker.clock.now();
     if last.is_some_and(|at| now.since(at) < TOUCH) {
@@ -55,6 +62,7 @@ async fn write(broker: &Broker, workspace: &WorkspaceId, what: &What, now: Milli
     let mut conn = broker.store.begin(Actor::System, now).await?;
     match what {
         What::ApiKey(id) => conn.touch_api_key(workspace, id, now).await?,
+        What::Customer(id) => conn.touch_customer(workspace, id, now).await?,
         What::Session(hash) => conn.touch_session(workspace, hash, now).await?,
         What::Token(id) => conn.touch_user_token(workspace, id, now).await?,
     }
@@ -65,6 +73,7 @@ impl fmt::Display for What {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::ApiKey(id) => id.fmt(f),
+            Self::Customer(id) => id.fmt(f),
             // Even its hash opens nothing, but it belongs in no log.
             Self::Session(_) => f.write_str("a session"),
             Self::Token(id) => id.fmt(f),

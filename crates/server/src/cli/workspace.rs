@@ -9,8 +9,10 @@ use claviger_engine::{
     time::system_now,
 };
 
-use super::open;
+use super::{open, user::At};
 use crate::{config::Settings, out};
+
+mod jwt_key;
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -28,6 +30,14 @@ pub(super) enum Command {
     },
     /// List the workspaces: client id and name
     List,
+    /// Give a workspace another secret, and print it, this once. Tokens signed with the one before stop at once
+    RollSecret {
+        #[command(flatten)]
+        at: At,
+    },
+    /// Public keys that the product's tokens are verified with
+    #[command(subcommand)]
+    JwtKey(jwt_key::Command),
 }
 
 pub(super) async fn run(command: Command, settings: &Settings) -> anyhow::Result<ExitCode> {
@@ -45,7 +55,8 @@ pub(super) async fn run(command: Command, settings: &Settings) -> anyhow::Result
             }
             conn.commit().await?;
             out::line(format_args!("client_id        {}", workspace.client_id))?;
-            out::line(format_args!("workspace_key    {}", workspace.id))?;
+            // What tokens name it by.
+            out::line(format_args!("workspace_key    {}", workspace.client_id))?;
             out::line(format_args!("workspace_secret {}", secret.expose()))?;
             out::say("The secret is shown this once. Next: claviger api-key create");
             store.close().await;
@@ -57,6 +68,21 @@ pub(super) async fn run(command: Command, settings: &Settings) -> anyhow::Result
             }
             store.close().await;
         }
+        Command::RollSecret { at } => {
+            let (vault, catalog) = (open::vault(settings)?, open::catalog()?);
+            let store = open::current_store(settings).await?;
+            let now = system_now();
+            let mut conn = store.begin(Actor::Cli, now).await?;
+            let workspace = open::workspace(&mut conn, at.workspace.as_deref()).await?;
+            let mut to = Change { conn: &mut conn, vault: &vault, catalog: &catalog, now };
+            let secret = setup::roll_jwt_secret(&mut to, &workspace.id).await?;
+            conn.commit().await?;
+            out::line(format_args!("workspace_key    {}", workspace.client_id))?;
+            out::line(format_args!("workspace_secret {}", secret.expose()))?;
+            out::say("The secret is shown this once. Tokens signed with the one before no longer work");
+            store.close().await;
+        }
+        Command::JwtKey(command) => jwt_key::run(command, settings).await?,
     }
     Ok(ExitCode::SUCCESS)
 }

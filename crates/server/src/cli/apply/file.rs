@@ -8,8 +8,9 @@ use anyhow::{Context as _, anyhow};
 use claviger_engine::{
     domain::{
         integration::{CallbackKind, Config, Mode},
+        jwt_key::Algorithm,
         share,
-        workspace::Completion,
+        workspace::{Completion, Hmac},
     },
     secret::Secret,
 };
@@ -41,6 +42,8 @@ pub(super) struct Workspace {
     #[serde(default)]
     pub(super) api_keys: Vec<ApiKey>,
     #[serde(default)]
+    pub(super) jwt_keys: Vec<JwtKey>,
+    #[serde(default)]
     pub(super) integrations: Vec<Integration>,
     #[serde(default)]
     pub(super) users: Vec<User>,
@@ -61,6 +64,17 @@ pub(super) struct ApiKey {
     pub(super) scopes: Option<Vec<String>>,
 }
 
+/// A public key that the product's tokens are verified with.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct JwtKey {
+    /// By which it is found again, and by which tokens name it.
+    pub(super) name: String,
+    pub(super) algorithm: Algorithm,
+    /// In PEM. No secret, but somebody may put the private half here.
+    pub(super) public_key: Option<Secret>,
+}
+
 /// A setting that is absent is left as it is; on a new workspace it has its default.
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -69,6 +83,38 @@ pub(super) struct Settings {
     pub(super) include_external_id: Option<bool>,
     pub(super) completion: Option<Completion>,
     pub(super) allowed_origins: Option<Vec<String>>,
+    pub(super) jwt: Jwt,
+}
+
+/// Which of the product's tokens hold; likewise.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Jwt {
+    pub(super) secret: Option<bool>,
+    pub(super) algorithm: Option<Pinned>,
+    pub(super) allow_without_exp: Option<bool>,
+}
+
+/// For which algorithm the workspace's secret is.
+#[derive(Clone, Copy, Deserialize)]
+pub(super) enum Pinned {
+    /// For each that there is: how a file takes the choice back.
+    #[serde(rename = "any")]
+    Any,
+    HS256,
+    HS384,
+    HS512,
+}
+
+impl From<Pinned> for Option<Hmac> {
+    fn from(pinned: Pinned) -> Self {
+        match pinned {
+            Pinned::Any => None,
+            Pinned::HS256 => Some(Hmac::HS256),
+            Pinned::HS384 => Some(Hmac::HS384),
+            Pinned::HS512 => Some(Hmac::HS512),
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -187,6 +233,9 @@ pub(super) fn parse(text: &str, base: &Path) -> anyhow::Result<Wanted> {
         for (k, key) in workspace.api_keys.iter_mut().enumerate() {
             resolve(&mut key.secret, &format!("{at}.api_keys[{k}].secret"), base)?;
         }
+        for (k, key) in workspace.jwt_keys.iter_mut().enumerate() {
+            resolve(&mut key.public_key, &format!("{at}.jwt_keys[{k}].public_key"), base)?;
+        }
         for (i, integration) in workspace.integrations.iter_mut().enumerate() {
             resolve(&mut integration.client_id, &format!("{at}.integrations[{i}].client_id"), base)?;
             resolve(&mut integration.client_secret, &format!("{at}.integrations[{i}].client_secret"), base)?;
@@ -242,6 +291,7 @@ fn unique(wanted: &Wanted) -> anyhow::Result<()> {
         once(&format!("{at}: redirect_uris"), w.redirect_uris.clone())?;
         once(&format!("{at}: hosts"), w.hosts.clone())?;
         once(&format!("{at}: api_keys"), w.api_keys.iter().map(|k| k.name.clone()).collect())?;
+        once(&format!("{at}: jwt_keys"), w.jwt_keys.iter().map(|k| k.name.clone()).collect())?;
         once(&format!("{at}: integrations"), w.integrations.iter().map(|i| i.key.clone()).collect())?;
         once(&format!("{at}: users"), w.users.iter().map(|u| u.username.to_lowercase()).collect())?;
         once(&format!("{at}: teams"), w.teams.iter().map(|t| t.id.clone()).collect())?;

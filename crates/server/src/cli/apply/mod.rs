@@ -13,6 +13,7 @@ use crate::config::Settings;
 
 mod file;
 mod integrations;
+mod jwt_keys;
 mod keys;
 mod people;
 #[cfg(test)]

@@ -8,12 +8,12 @@ use std::fmt::Display;
 
 use anyhow::Context as _;
 use claviger_engine::{
-    domain::workspace::{Settings, Workspace},
+    domain::workspace::{Jwt, Settings, Workspace},
     setup::{self, Change, NewWorkspace},
     vault::hash,
 };
 
-use super::{file, integrations, keys, people, sharing, webhooks};
+use super::{file, integrations, jwt_keys, keys, people, sharing, webhooks};
 
 /// What was done, in order.
 #[derive(Default)]
@@ -85,6 +85,7 @@ async fn one(
     hosts(to, &workspace, wish, prune, steps).await?;
     integrations::apply(to, &workspace, &wish.integrations, prune, steps).await?;
     keys::apply(to, &workspace, &wish.api_keys, prune, steps).await?;
+    jwt_keys::apply(to, &workspace, &wish.jwt_keys, prune, steps).await?;
     people::users(to, &workspace, &wish.users, prune, steps).await?;
     people::teams(to, &workspace, &wish.teams, prune, steps).await?;
     sharing::apply(to, &workspace, &wish.integrations, prune, steps).await?;
@@ -131,6 +132,15 @@ fn settings(was: Settings, wish: &file::Settings) -> Settings {
         include_external_id: wish.include_external_id.unwrap_or(was.include_external_id),
         completion: wish.completion.unwrap_or(was.completion),
         allowed_origins: wish.allowed_origins.clone().unwrap_or(was.allowed_origins),
+        jwt: jwt(was.jwt, &wish.jwt),
+    }
+}
+
+fn jwt(was: Jwt, wish: &file::Jwt) -> Jwt {
+    Jwt {
+        secret: wish.secret.unwrap_or(was.secret),
+        algorithm: wish.algorithm.map_or(was.algorithm, Into::into),
+        allow_without_exp: wish.allow_without_exp.unwrap_or(was.allow_without_exp),
     }
 }
 

@@ -4,6 +4,9 @@
 //!
 //! What a caller reads here is that contract's; every rule is the engine's.
 
+pub mod asked;
+pub mod caller;
+pub mod cors;
 pub mod error;
 pub mod wire;
 

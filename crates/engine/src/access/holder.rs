@@ -1,0 +1,62 @@
+//! The holder: whoever calls with a token that a product made, and for whom the token speaks.
+
+use crate::{
+    domain::{audit::Actor, customer::Customer, workspace::Workspace},
+    error::{Error, Result},
+};
+
+/// Who holds a product's token.
+#[derive(Debug, Clone)]
+pub struct Holder {
+    /// Of which workspace.
+    pub workspace: Workspace,
+    /// For whom the token speaks.
+    pub who: Who,
+}
+
+/// For whom a product's token speaks.
+#[derive(Debug, Clone)]
+pub enum Who {
+    /// One of its customers.
+    Customer(Customer),
+    /// The product itself, for all of its customers.
+    Admin,
+    /// The product, for none of them: what is the workspace's own to see.
+    Workspace,
+}
+
+impl Holder {
+    /// The customer that the token speaks for.
+    ///
+    /// # Errors
+    /// `Denied` when it speaks for none.
+    pub fn customer(&self) -> Result<&Customer> {
+        match &self.who {
+            Who::Customer(customer) => Ok(customer),
+            Who::Admin | Who::Workspace => {
+                Err(Error::Denied { message: "This needs a customer's token: one with an `id`".to_owned() })
+            }
+        }
+    }
+
+    /// Fails unless the token speaks for all of the workspace's customers.
+    ///
+    /// # Errors
+    /// `Denied`
+    pub fn admin(&self) -> Result<()> {
+        match self.who {
+            Who::Admin => Ok(()),
+            Who::Customer(_) | Who::Workspace => Err(Error::Denied {
+                message: "This needs an admin's token: one with `isAdmin` and without an `id`".to_owned(),
+            }),
+        }
+    }
+
+    /// Who signs what it changes.
+    pub fn actor(&self) -> Actor {
+        match &self.who {
+            Who::Customer(customer) => Actor::Customer(customer.id.to_string()),
+            Who::Admin | Who::Workspace => Actor::Product,
+        }
+    }
+}
