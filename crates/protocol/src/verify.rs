@@ -51,7 +51,10 @@ pub fn read(verify: &Verify, status: StatusCode, body: &[u8]) -> Verdict {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::oauth2::testing::{shown, tokens};
+    use crate::{
+        oauth2::testing::{shown, tokens},
+        secret::Secret,
+    };
 
     fn verify(error: &str) -> Verify {
         toml::from_str(&format!("calls = []\n{error}")).expect("a table")
@@ -99,6 +102,27 @@ mod tests {
         ] {
             assert_eq!(made(place, call), expected, "{place}");
         }
+    }
+
+    /// Where headers or parameters of all calls carry the credential, those of a check do; what else they have stays out.
+    #[test]
+    fn calls_carry_fields_as_the_api_does() {
+        let api: Api = toml::from_str(
+            "base_url = \"https://api.example\"\nheaders = { X-Key = \"{key}\", X-Version = \"3\", X-App = \"{app}\" }\n\
+             query = { t = \"{token}\" }\nplace.format = \"\"",
+        )
+        .expect("an api");
+        let typed = [("key", "k"), ("app", "a")].map(|(name, value)| (name.to_owned(), Secret::new(value)));
+        let held = Tokens { typed: typed.into(), ..tokens("tok", None) };
+        let made = |call: &str| {
+            let verify = toml::from_str(&format!("calls = [{{ {call} }}]")).expect("a table");
+            shown(&requests(&verify, &api, &held).expect("requests")[0])
+        };
+        assert_eq!(made("url = \"/me\""), "GET https://api.example/me?t=tok\nx-app: a\nx-key: k");
+        assert_eq!(
+            made("url = \"/me\", params = { t = \"own\", k = \"{key}\" }, headers = { x-key = \"own\" }"),
+            "GET https://api.example/me?k=k&t=own\nx-key: own\nx-app: a"
+        );
     }
 
     #[test]

@@ -1,4 +1,4 @@
-use http::Request;
+use http::{HeaderValue, Request};
 
 use super::*;
 use crate::oauth2::testing::tokens;
@@ -96,4 +96,63 @@ fn a_typed_in_key_is_text() {
         assert_eq!(parts.uri.to_string(), expected);
     }
     assert!(carrying("a\nb", "place.format = \"Token {token}\"", "https://a.example/", &[]).is_err());
+}
+
+/// Several fields: each where the file says, the caller's own of those names replaced, and gone where a field that may be
+/// empty is.
+#[test]
+fn fields_go_into_headers_and_query() {
+    let api = "headers = { X-Key = \"{key}\", X-App = \"v1 {app}\", X-Both = \"{token}/{app}\" }\n\
+               query = { k = \"{key}\", a = \"{app}\" }\nplace.format = \"\"";
+    let carried = |typed: &[(&str, &str)]| {
+        let typed = typed.iter().map(|(name, value)| ((*name).to_owned(), Secret::new(*value))).collect();
+        let held = Tokens { typed, ..tokens("first", None) };
+        let sent =
+            Request::builder().uri("https://a.example/x?k=mine&b=%20&a=mine").header("x-app", "the caller's");
+        let (mut parts, ()) = sent.body(()).expect("a request").into_parts();
+        credential(&toml::from_str(api).expect("an api"), &held, &mut parts).expect("applied");
+        let headers: Vec<_> =
+            parts.headers.iter().map(|(name, value)| format!("{name}: {value:?}")).collect();
+        assert!(parts.headers.values().all(HeaderValue::is_sensitive));
+        assert!(!headers.iter().any(|header| header.contains("first")), "shown in Debug");
+        let value =
+            |name: &str| parts.headers.get(name).map(|value| value.to_str().expect("text").to_owned());
+        (parts.uri.to_string(), [value("x-key"), value("x-app"), value("x-both"), value("authorization")])
+    };
+    let some = |text: &str| Some(text.to_owned());
+    assert_eq!(
+        carried(&[("key", "k&{app}"), ("app", "a")]),
+        (
+            "https://a.example/x?b=%20&a=a&k=k%26%7Bapp%7D".to_owned(),
+            [some("k&{app}"), some("v1 a"), some("first/a"), None]
+        )
+    );
+    assert_eq!(
+        carried(&[("key", "k")]),
+        ("https://a.example/x?b=%20&k=k".to_owned(), [some("k"), None, None, None])
+    );
+}
+
+/// A Basic header of two fields.
+#[test]
+fn fields_go_into_the_place() {
+    let api = "place = { format = \"Basic {token}\", base64 = \"{user}:{key}\" }";
+    let typed = [("user", "u"), ("key", "k")].map(|(name, value)| (name.to_owned(), Secret::new(value)));
+    let held = Tokens { typed: typed.into(), ..tokens("first", None) };
+    let (mut parts, ()) = Request::new(()).into_parts();
+    credential(&toml::from_str(api).expect("an api"), &held, &mut parts).expect("applied");
+    assert_eq!(parts.headers["authorization"], "Basic dTpr");
+}
+
+/// A client's secret is for the token endpoint; no call of the API carries it, whatever a template says.
+#[test]
+fn a_clients_secret_is_never_applied() {
+    let typed = [("client_id", "id"), ("client_secret", "s")].map(|(n, v)| (n.to_owned(), Secret::new(v)));
+    let held = Tokens { typed: typed.into(), ..tokens("t", None) };
+    let (mut parts, ()) = Request::new(()).into_parts();
+    let api: Api = toml::from_str("headers = { Client = \"{client_id}\" }").expect("an api");
+    credential(&api, &held, &mut parts).expect("applied");
+    assert_eq!(parts.headers["client"], "id");
+    let api: Api = toml::from_str("headers = { Client = \"{client_secret}\" }").expect("an api");
+    assert!(credential(&api, &held, &mut parts).is_err());
 }

@@ -99,3 +99,70 @@ fn a_pattern_is_held() {
         assert_eq!(refused(table, &[("api_key", text)]).field, "api_key");
     }
 }
+
+const FIELDS: &str = "[fields.account]\nsecret = false\npattern = \"^[a-z]+$\"\n[fields.key]\ntitle = \"Key\"\n\
+    [fields.app]\noptional = true\n[api.headers]\nX-Key = \"{key}\"\nX-App = \"{app}\"";
+
+/// Several fields: the first secret is the token, all secrets are kept for the calls, the rest for the URLs.
+#[test]
+fn several_fields_make_one_credential() {
+    let keys = keys(FIELDS);
+    assert_eq!(
+        keys.fields.iter().map(|field| field.key.as_str()).collect::<Vec<_>>(),
+        ["account", "key", "app"]
+    );
+    let all = given(&[("account", "acme"), ("key", "k{1}"), ("app", "a-2"), ("other", "x")]);
+    let made = tokens(&keys, &all).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(made.access_token.expose(), "k{1}");
+    assert_eq!(made.token_type, "Fields");
+    let kept: Vec<_> = made.typed.iter().map(|(name, value)| (name.as_str(), value.expose())).collect();
+    assert_eq!(kept, [("app", "a-2"), ("key", "k{1}")]);
+    assert_eq!(plain(&keys, &all), BTreeMap::from([("account".to_owned(), "acme".to_owned())]));
+    let told: Vec<_> = spellings(&made).iter().map(|text| text.expose().to_owned()).collect();
+    assert_eq!(told, ["k{1}", "a-2"]);
+    let back = Tokens::from_json(&made.to_json()).expect("tokens");
+    assert_eq!(back.typed.keys().collect::<Vec<_>>(), ["app", "key"]);
+    let few = tokens(&keys, &given(&[("account", "acme"), ("key", "k"), ("app", "")]));
+    assert_eq!(few.unwrap_or_else(|error| panic!("{error}")).typed.len(), 1);
+    for (pairs, field) in [
+        (&[("account", "acme")][..], "key"),
+        (&[("account", "a.b"), ("key", "k")], "account"),
+        (&[("key", "k")], "account"),
+        (&[("account", "acme"), ("key", "k y")], "key"),
+        (&[("account", "acme"), ("key", "k"), ("app", "a\nb")], "app"),
+    ] {
+        assert_eq!(refused(FIELDS, pairs).field, field);
+    }
+}
+
+/// A client's id and secret are checked and kept, but make no credential by themselves.
+#[test]
+fn a_client_that_is_typed_in_is_no_credential_yet() {
+    let text = "key = \"acme\"\nname = \"Acme\"\n[oauth2]\ngrant = \"client_credentials\"\nclient = \"connection\"\n\
+                labels.client_id.pattern = \"^id-[0-9]+$\"\n[oauth2.endpoints]\ntoken_url = \"https://acme.example/t\"";
+    let provider = Provider::parse("acme.toml", text).unwrap_or_else(|error| panic!("{error}"));
+    let keys = provider.keys().expect("typed in");
+    let typed = given(&[("client_id", "id-1"), ("client_secret", "s3cr3t")]);
+    let kept = checked(keys, &typed).unwrap_or_else(|error| panic!("{error}"));
+    let (id, secret) = client(&kept).expect("a client");
+    assert_eq!((id, secret.expose()), ("id-1", "s3cr3t"));
+    assert!(plain(keys, &kept).is_empty() && tokens(keys, &typed).is_err());
+    assert!(client(&BTreeMap::new()).is_none());
+    for (id, secret, field) in
+        [("", "s", "client_id"), ("id-1", "", "client_secret"), ("x", "s", "client_id")]
+    {
+        let error = checked(keys, &given(&[("client_id", id), ("client_secret", secret)])).err();
+        assert_eq!(error.map(|error| error.field).as_deref(), Some(field));
+    }
+    let held = Tokens { typed: kept, ..Tokens::of(Secret::new("at"), "Bearer") };
+    let told: Vec<_> = spellings(&held).iter().map(|text| text.expose().to_owned()).collect();
+    assert_eq!(told, ["at", "s3cr3t"]);
+}
+
+/// OAuth 1: what signs calls is hidden as the token is.
+#[test]
+fn a_tokens_secret_is_one_of_its_spellings() {
+    let held = Tokens { token_secret: Some(Secret::new("ts")), ..Tokens::of(Secret::new("t"), "OAuth") };
+    let told: Vec<_> = spellings(&held).iter().map(|text| text.expose().to_owned()).collect();
+    assert_eq!(told, ["t", "ts"]);
+}

@@ -154,6 +154,22 @@ mod tests {
         }
     }
 
+    /// What was sealed before there were secrets of tokens and typed fields still opens; these go there and back.
+    #[test]
+    fn secrets_and_typed_fields_are_sealed_too() {
+        let old = Secret::new("{\"access_token\":\"a\",\"token_type\":\"Bearer\"}");
+        let old = Tokens::from_json(&old).expect("tokens");
+        assert!(old.token_secret.is_none() && old.typed.is_empty());
+        assert!(!old.to_json().expose().contains("typed"));
+        let typed = BTreeMap::from([("key".to_owned(), Secret::new("k\""))]);
+        let held = Tokens { token_secret: Some(Secret::new("ts")), typed, ..tokens("a", None) };
+        let back = Tokens::from_json(&held.to_json()).expect("tokens");
+        assert_eq!(back.token_secret.as_ref().map(Secret::expose), Some("ts"));
+        assert_eq!(back.typed["key"].expose(), "k\"");
+        let renewed = back.renewed(Tokens::of(Secret::new("b"), "Bearer"));
+        assert_eq!((renewed.typed.len(), renewed.token_secret.is_some()), (1, true));
+    }
+
     /// Quirk 39: a refresh token that is not returned again is kept. Quirk 31: a saved value may change.
     #[test]
     fn renewing_keeps_what_is_not_returned() {

@@ -285,3 +285,47 @@ proptest::proptest! {
         assert_eq!(said.len(), 5);
     }
 }
+
+/// RFC 6749 §4.4.2: the client's own credentials, as the file wants them shown; the file's parameters, and the scopes.
+#[test]
+fn a_client_gets_a_token_for_itself() {
+    let secret = Secret::new("s3 cr");
+    let asked = |lines: &str, auth: ClientAuth, scopes: &[&str]| {
+        let oauth2 = provider(&format!("grant = \"client_credentials\"\n{lines}"));
+        let scopes: Vec<String> = scopes.iter().map(|scope| (*scope).to_owned()).collect();
+        let made =
+            client_credentials(&oauth2, "https://a.example/token?x=1", &client(&secret, auth), &scopes);
+        shown(&made.expect("a request"))
+    };
+    let plain = "POST https://a.example/token?x=1";
+    assert_eq!(
+        asked("", ClientAuth::Body, &[]),
+        format!("{plain}\n\ngrant_type=client_credentials&client_id=cid&client_secret=s3%20cr")
+    );
+    assert_eq!(
+        asked("scopes = { default = [\"d\"], always = [\"z\"] }", ClientAuth::Basic, &[]),
+        format!("{plain}\nauthorization: Basic Y2lkOnMzK2Ny\n\ngrant_type=client_credentials&scope=d%20z")
+    );
+    let lines = "scopes = { separator = \",\" }\n\
+                 token = { format = \"json\", param_names = { client_id = \"id\" }, params = { audience = \"https://api\" } }";
+    assert_eq!(
+        asked(lines, ClientAuth::Body, &["a", "b"]),
+        format!(
+            "{plain}\n\n{}",
+            r#"{"grant_type":"client_credentials","scope":"a,b","id":"cid","client_secret":"s3 cr","audience":"https://api"}"#
+        )
+    );
+}
+
+/// Such a token is not refreshed: it is fetched again. A client without a secret shows nothing.
+#[test]
+fn a_clients_own_token_is_not_refreshed() {
+    let secret = Secret::new("s");
+    let oauth2 = provider("grant = \"client_credentials\"\nrefresh.with = \"client\"");
+    let url = "https://a.example/token";
+    assert!(refresh(&oauth2, url, &client(&secret, ClientAuth::Body), &tokens("t", Some("r"))).is_err());
+    for secret in [None, Some(&Secret::new(""))] {
+        let client = Client { id: "cid", secret, auth: ClientAuth::Body };
+        assert!(client_credentials(&oauth2, url, &client, &[]).is_err());
+    }
+}
