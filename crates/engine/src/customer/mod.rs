@@ -3,4 +3,7 @@
 //! Must never show a customer what is another's: whatever is not its own does not exist for it. Who calls is
 //! `access`'s; how a connection comes to be, `connect`'s.
 
+pub mod connect;
 pub mod connection;
+pub mod integration;
+pub mod register;

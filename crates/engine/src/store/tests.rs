@@ -25,6 +25,7 @@ mod backups;
 mod bystanders;
 mod connect_requests;
 mod connections;
+mod customers;
 mod deliveries;
 mod flows;
 mod integrations;
@@ -228,6 +229,7 @@ fn event(connection: &Connection, kind: EventKind) -> Event {
         kind,
         connection_id: connection.id.clone(),
         data: serde_json::json!({ "b": 1, "a": [null, "x"] }),
+        about: None,
         created_at: T0,
     }
 }
