@@ -89,6 +89,9 @@ pub struct Verify {
     /// credential is refused.
     #[serde(default)]
     pub error: ErrorRule,
+    /// Statuses besides 401 that mean that the credential is refused: 403, where it is not about what may be read.
+    #[serde(default)]
+    pub refused: Vec<u16>,
 }
 
 const fn get() -> Method {

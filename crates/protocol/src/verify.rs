@@ -42,6 +42,7 @@ pub fn read(verify: &Verify, status: StatusCode, body: &[u8]) -> Verdict {
     }
     match status.as_u16() {
         200..300 => Verdict::Works,
+        other if verify.refused.contains(&other) => Verdict::Refused,
         401 => Verdict::Refused,
         403 | 404 => Verdict::AskNext,
         _ => Verdict::Unknown,
@@ -133,6 +134,19 @@ mod tests {
         {
             let status = StatusCode::from_u16(status).expect("a status");
             assert_eq!(read(&verify, status, b""), verdict, "{status}");
+        }
+    }
+
+    /// Where 403 is said of the key itself.
+    #[test]
+    fn another_status_may_refuse() {
+        let verify = verify("refused = [403]");
+        for (status, verdict) in [(200, Verdict::Works), (403, Verdict::Refused), (404, Verdict::AskNext)] {
+            assert_eq!(
+                read(&verify, StatusCode::from_u16(status).expect("a status"), b""),
+                verdict,
+                "{status}"
+            );
         }
     }
 

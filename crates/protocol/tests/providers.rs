@@ -2,7 +2,8 @@
 //!
 //! A table, `providers/<key>.toml`, walks one connection through a provider: the authorization URL, the
 //! exchange, answers of the token endpoint, the refresh, the account, the revocation, a call; or, where a person types
-//! the credential in, through what can be typed, the calls that verify it, the account and a call. Each request is
+//! the credential in, through what can be typed, the calls that verify it, the account and a call; or what else its
+//! kind of authentication has. Each request is
 //! compared whole; each documented answer is read. The shape of a table is in [`table`]; every built-in
 //! provider has one, but those whose endpoints an integration brings along.
 //!
@@ -25,7 +26,17 @@ use std::{collections::BTreeSet, fs, path::Path};
 use claviger_catalog::Catalog;
 
 /// Providers whose endpoints, or whose API, are the integration's: there are no bytes to compare.
-const WITHOUT: &[&str] = &["apikey", "basic", "bearer", "oauth2", "oidc", "sandbox"];
+const WITHOUT: &[&str] = &[
+    "apikey",
+    "basic",
+    "bearer",
+    "client-credentials",
+    "membrane-token",
+    "oauth1",
+    "oauth2",
+    "oidc",
+    "sandbox",
+];
 
 /// The tables, as (key, text).
 fn tables() -> Vec<(String, String)> {

@@ -1,5 +1,5 @@
 use super::*;
-use crate::{Catalog, Place, Provider};
+use crate::{Catalog, Kind, Place, Provider};
 
 fn provider(tables: &str) -> Provider {
     let text = format!("key = \"acme\"\nname = \"Acme\"\n{tables}");
@@ -98,4 +98,74 @@ fn a_provider_of_another_kind_leaves_its_bases_kind_out() {
     assert_eq!(part.keys().map(|keys| keys.kind), Some(KeyKind::ApiKey));
     assert_eq!(part.api.base_url.as_deref(), Some("https://acme.example/api"));
     assert_eq!(part.api.place, place("X-API-Key", "{token}", None, None));
+}
+
+/// Fields come in the order of the file, each with what it says of it.
+#[test]
+fn fields_keep_the_order_of_the_file() {
+    let provider = provider(
+        "[fields.zone]\nsecret = false\npattern = \"^[a-z]+$\"\n[fields.key]\ntitle = \"Key\"\n\
+         [fields.app]\noptional = true\n[api.headers]\nK = \"{key}\"\nA = \"{app} {zone}\"",
+    );
+    let keys = provider.keys().expect("typed in");
+    let found: Vec<_> = keys
+        .fields
+        .iter()
+        .map(|field| {
+            let title = field.label.title.as_deref().unwrap_or_default();
+            (field.key.as_str(), title, field.secret, field.label.optional)
+        })
+        .collect();
+    let expected = [("zone", "zone", false, false), ("key", "Key", true, false), ("app", "app", true, true)];
+    assert_eq!((keys.kind, &found[..]), (KeyKind::Fields, &expected[..]));
+    assert_eq!((provider.kind(), provider.api.place.is_nowhere()), (Kind::Typed, true));
+}
+
+/// What is no secret is filled with the inputs, checked as they are; secrets wait for the request.
+#[test]
+fn fields_are_filled_where_they_may_stand() {
+    let provider = provider(
+        "[fields.zone]\nsecret = false\npattern = \"^[a-z]+$\"\n[fields.key]\n[api]\n\
+         base_url = \"https://{zone}.acme.example\"\nheaders = { K = \"{key}/{zone}\" }\nquery = { z = \"{zone}\" }\n\
+         place = { header = \"Authorization\", format = \"Basic {token}\", base64 = \"{zone}:{key}\" }\n\
+         [[verify.calls]]\nurl = \"/{zone}\"\nparams = { k = \"{key}\" }",
+    );
+    let given =
+        |zone: &str| [("zone", zone), ("key", "leaked")].map(|(n, v)| (n.to_owned(), v.to_owned())).into();
+    let filled = provider.filled(&given("eu")).expect("filled");
+    assert_eq!(filled.api.base_url.as_deref(), Some("https://eu.acme.example"));
+    assert_eq!((filled.api.headers["K"].as_str(), filled.api.query["z"].as_str()), ("{key}/eu", "eu"));
+    assert_eq!(filled.api.place.base64.as_deref(), Some("eu:{key}"));
+    let verify = filled.verify.expect("a call");
+    assert_eq!((verify.calls[0].url.as_str(), verify.calls[0].params["k"].as_str()), ("/eu", "{key}"));
+    assert!(provider.filled(&given("evil.example/")).is_err());
+    assert_eq!(provider.filled_api(&given("us")).expect("filled").headers["K"], "{key}/us");
+}
+
+/// The six ways to authenticate are five ways to connect.
+#[test]
+fn each_table_is_a_kind_of_connecting() {
+    let ends = "token_url = \"https://acme.example/t\"";
+    let code = format!("[oauth2.endpoints]\nauthorize_url = \"https://acme.example/a\"\n{ends}");
+    let one = "[oauth1.endpoints]\nrequest_token_url = \"https://{h}/r\"\nauthorize_url = \"https://acme.example/a\"\n\
+               access_token_url = \"https://acme.example/t\"\n[[inputs]]\nkey = \"h\"\ntitle = \"H\"\npattern = \"^[a-z.]+$\"";
+    for (tables, kind, callback) in [
+        (code.clone(), Kind::OAuth2Code, true),
+        (one.to_owned(), Kind::OAuth1, true),
+        ("[bearer]".to_owned(), Kind::Typed, false),
+        (
+            format!("[oauth2]\ngrant = \"client_credentials\"\nendpoints.{ends}"),
+            Kind::ClientCredentials,
+            false,
+        ),
+        ("[workspace_token]\n[api.headers]\nX = \"{token}\"".to_owned(), Kind::WorkspaceToken, false),
+    ] {
+        let provider = provider(&tables);
+        assert_eq!((provider.kind(), provider.kind().has_callback()), (kind, callback), "{tables}");
+        assert_eq!(provider.endpoints_are_chosen(), kind == Kind::OAuth1, "{tables}");
+        assert_eq!(
+            provider.workspace_token().map(|table| table.lifetime),
+            (kind == Kind::WorkspaceToken).then_some(3600)
+        );
+    }
 }

@@ -289,6 +289,11 @@ pub(super) fn api(provider: &Provider, list: &mut List) {
             call(provider, &format!("verify.calls[{i}]"), one, list);
         }
     }
+    for status in provider.verify.iter().flat_map(|verify| &verify.refused) {
+        if !(400..500).contains(status) || *status == 429 {
+            list.error("verify.refused", format!("{status} does not refuse a credential"));
+        }
+    }
     for status in provider.rate_limit.iter().flat_map(|limit| &limit.statuses) {
         if !(400..600).contains(status) {
             list.error("rate_limit.statuses", format!("{status} is not an error status"));

@@ -83,6 +83,7 @@ impl Differences {
         self.value(&format!("{at}.refresh_expires_in"), &expected.refresh_expires_in, &refresh);
         self.value(&format!("{at}.scopes"), &expected.scopes, &actual.scopes);
         self.texts(&format!("{at}.saved"), &expected.saved, &actual.saved);
+        self.value(&format!("{at}.token_secret"), &expected.token_secret, &open(&actual.token_secret));
     }
 
     fn refusal(&mut self, at: &str, expected: &table::Refusal, actual: &TokenError) {

@@ -71,6 +71,17 @@
 //! keys = { api_key = "…" }                          # what is typed, by the catalog's field names
 //! wrong = { api_key = ["pk_…"] }                    # what must not be taken, each in place of the one in `keys`
 //! ```
+//!
+//! Where a client gets a token for itself, there is no `authorize` either: `exchange` is its request, `answers` the answers
+//! to it, and `given.keys` and `given.wrong` are there where somebody types the client in.
+//!
+//! With OAuth 1, what is signed has the nonce `nonce-1`, the verifier is `verifier-1`, and before `authorize` there is:
+//!
+//! ```toml
+//! [temporary]                                       # a request
+//! [[temporary_answers]]                             # the first is the documented success
+//! tokens = { access_token = "…", token_secret = "…", token_type = "OAuth" }
+//! ```
 
 use std::collections::BTreeMap;
 
@@ -89,6 +100,9 @@ pub(crate) struct Table {
     pub sources: Vec<String>,
     #[serde(default)]
     pub given: Given,
+    pub temporary: Option<Sent>,
+    #[serde(default)]
+    pub temporary_answers: Vec<Answer>,
     pub authorize: Option<Authorize>,
     pub exchange: Option<Sent>,
     #[serde(default)]
@@ -163,6 +177,7 @@ pub(crate) struct Tokens {
     pub scopes: Option<Vec<String>>,
     #[serde(default)]
     pub saved: Texts,
+    pub token_secret: Option<String>,
 }
 
 #[derive(Deserialize)]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use claviger_catalog::Keys;
+use claviger_catalog::{KeyKind, Keys};
 use claviger_protocol::{
     keys,
     oauth2::Tokens,
@@ -15,25 +15,26 @@ use super::{Texts, Walk};
 
 impl Walk<'_> {
     pub(super) fn typed(&mut self, keys: &Keys) {
-        let table = self.table;
-        let of_oauth2 = [
-            ("authorize", table.authorize.is_some()),
-            ("exchange", table.exchange.is_some()),
-            ("answers", !table.answers.is_empty()),
-            ("upgrade", table.upgrade.is_some() || !table.upgrade_answers.is_empty()),
-            ("refresh", table.refresh.is_some() || !table.refresh_answers.is_empty()),
-            ("revoke", !table.revoke.is_empty()),
-            ("given.scopes", !table.given.scopes.is_empty()),
-            ("given.callback", !table.given.callback.is_empty()),
+        let of_oauth = [
+            "temporary",
+            "authorize",
+            "exchange",
+            "answers",
+            "upgrade",
+            "refresh",
+            "revoke",
+            "given.scopes",
+            "given.callback",
         ];
-        for (name, _) in of_oauth2.iter().filter(|(_, there)| *there) {
-            self.out.fault(name, "can't stand here: the credential is typed in");
-        }
+        self.without(&of_oauth, "the credential is typed in");
         self.wrong(keys);
-        let tokens = match typed_in(keys, &table.given.keys) {
+        let tokens = match typed_in(keys, &self.table.given.keys) {
             Ok(tokens) => tokens,
             Err(fault) => return self.out.fault("given.keys", &fault),
         };
+        // What is no secret is among the connection's inputs, as the engine keeps it.
+        let given = table_keys(&self.table.given.keys);
+        self.values.extend(keys::plain(keys, &given));
         self.step("verify", |walk| walk.verify(&tokens));
         self.step("identity", |walk| walk.identity(&tokens));
         self.step("call", |walk| walk.call(&tokens));
@@ -41,7 +42,7 @@ impl Walk<'_> {
     }
 
     /// Each field has something that must not be taken, and it is not.
-    fn wrong(&mut self, keys: &Keys) {
+    pub(super) fn wrong(&mut self, keys: &Keys) {
         let wrong = &self.table.given.wrong;
         for field in &keys.fields {
             if !wrong.contains_key(&field.key) {
@@ -86,11 +87,19 @@ impl Walk<'_> {
     }
 }
 
-fn typed_in(keys: &Keys, given: &Texts) -> Result<Tokens, String> {
+/// What is typed makes: a credential, or what a client's token is fetched with.
+pub(super) fn typed_in(keys: &Keys, given: &Texts) -> Result<Tokens, String> {
     if let Some(name) = given.keys().find(|name| !keys.fields.iter().any(|field| field.key == **name)) {
         return Err(format!("there is no field `{name}`"));
     }
-    let given: BTreeMap<String, Secret> =
-        given.iter().map(|(name, value)| (name.clone(), Secret::new(value.as_str()))).collect();
+    let given = table_keys(given);
+    if keys.kind == KeyKind::Client {
+        let typed = keys::checked(keys, &given).map_err(|error| error.to_string())?;
+        return Ok(Tokens { typed, ..Tokens::of(Secret::new(""), "Bearer") });
+    }
     keys::tokens(keys, &given).map_err(|error| error.to_string())
+}
+
+fn table_keys(given: &Texts) -> BTreeMap<String, Secret> {
+    given.iter().map(|(name, value)| (name.clone(), Secret::new(value.as_str()))).collect()
 }

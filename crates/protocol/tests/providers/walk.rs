@@ -1,14 +1,19 @@
 //! One connection, from the authorization URL to its end, as the engine makes its steps. Where the credential is typed
-//! in: [`typed`].
+//! in: [`typed`]; where a client gets a token for itself: [`machine`]; where each call is signed: [`signed`].
 
+#[path = "machine.rs"]
+mod machine;
+#[path = "signed.rs"]
+mod signed;
 #[path = "typed.rs"]
 mod typed;
 
 use std::collections::BTreeMap;
 
-use claviger_catalog::{OAuth2, Provider, RefreshWith};
+use claviger_catalog::{KeyKind, Kind, OAuth2, Provider, RefreshWith};
 use claviger_protocol::{
     apply, identity,
+    oauth1::sign,
     oauth2::{Client, TokenError, Tokens, authorize, callback, pkce, read, revoke, token},
     secret::Secret,
     throttle,
@@ -58,8 +63,12 @@ impl Walk<'_> {
         }
         self.check_given();
         self.check_refused();
-        if let Some(keys) = self.provider.keys() {
-            return self.typed(keys);
+        match (self.provider.kind(), self.provider.keys()) {
+            (Kind::OAuth2Code, _) => {}
+            (Kind::OAuth1, _) => return self.signed(),
+            (Kind::Typed, Some(keys)) if keys.kind != KeyKind::Client => return self.typed(keys),
+            (Kind::Typed | Kind::ClientCredentials, keys) => return self.machine(keys),
+            (Kind::WorkspaceToken, _) => return self.out.fault(".", "there are no bytes to compare"),
         }
         self.step("authorize", Self::authorize);
         self.step("callback", Self::callback);
@@ -93,6 +102,27 @@ impl Walk<'_> {
     fn step(&mut self, name: &str, make: impl FnOnce(&mut Self) -> Result<(), String>) {
         if let Err(fault) = make(self) {
             self.out.fault(name, &fault);
+        }
+    }
+
+    /// What a table may not have, for providers of this kind do not.
+    fn without(&mut self, names: &[&str], why: &str) {
+        let table = self.table;
+        let all = [
+            ("temporary", table.temporary.is_some() || !table.temporary_answers.is_empty()),
+            ("authorize", table.authorize.is_some()),
+            ("exchange", table.exchange.is_some()),
+            ("answers", !table.answers.is_empty()),
+            ("upgrade", table.upgrade.is_some() || !table.upgrade_answers.is_empty()),
+            ("refresh", table.refresh.is_some() || !table.refresh_answers.is_empty()),
+            ("revoke", !table.revoke.is_empty()),
+            ("given.scopes", !table.given.scopes.is_empty()),
+            ("given.callback", !table.given.callback.is_empty()),
+            ("given.keys", !table.given.keys.is_empty()),
+            ("given.wrong", !table.given.wrong.is_empty()),
+        ];
+        for (name, _) in all.iter().filter(|(name, there)| *there && names.contains(name)) {
+            self.out.fault(name, &format!("can't stand here: {why}"));
         }
     }
 
@@ -267,6 +297,10 @@ impl Walk<'_> {
         let url = format!("{}{}", base.trim_end_matches('/'), expected.path);
         let (mut parts, ()) = Request::get(url).body(()).map_err(|e| e.to_string())?.into_parts();
         apply::credential(&provider.api, tokens, &mut parts).map_err(|e| e.to_string())?;
+        if let Some(oauth1) = provider.oauth1() {
+            sign::call(oauth1, &self.consumer(), tokens, &mut parts, None, signed::STAMP)
+                .map_err(|e| e.to_string())?;
+        }
         self.out.text("call.url", &expected.url, &parts.uri.to_string());
         self.out.texts("call.headers", &expected.headers, &headers(&parts.headers));
         Ok(())

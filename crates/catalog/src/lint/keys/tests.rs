@@ -98,3 +98,80 @@ fn only_generic_providers_need_no_base_url_and_no_page() {
     let expected = ["docs", "api.base_url"].map(|key| (key.to_owned(), Severity::Warning));
     assert_eq!(warned, expected);
 }
+
+/// Several fields: calls carry each secret, in headers, in the query or in the place.
+#[test]
+fn sound_fields_have_no_findings() {
+    for tables in [
+        "[fields.a]\n[fields.b]\nsecret = false\n[api.headers]\nX-A = \"{a}\"\nX-B = \"{b}\"",
+        "[fields.a]\n[fields.b]\noptional = true\n[api.query]\na = \"{token}\"\nb = \"{b}\"",
+        "[fields.a]\n[fields.b]\n[api.place]\nheader = \"Authorization\"\nformat = \"Basic {token}\"\nbase64 = \"{a}:{b}\"",
+        "[fields.a]\n[api.place]\nquery = \"k\"",
+        "[fields.a]\n[api.place]\nheader = \"X-K\"",
+        "[fields.a]\n[fields.org]\nsecret = false\npattern = \"^[a-z]+$\"\n[api.headers]\nX = \"{a}\"\n\
+         [[verify.calls]]\nurl = \"https://{org}.acme.example/{org}\"\nparams = { a = \"{a}\" }",
+    ] {
+        assert_eq!(findings(&file("", tables)), [], "{tables}");
+    }
+    let token = "key = \"acme\"\nname = \"A\"\ncategory = \"generic\"\n[workspace_token]\nlifetime = 60\n\
+                 [api.headers]\nX = \"{token}\"";
+    assert_eq!(findings(token), []);
+}
+
+#[test]
+fn faulty_fields_and_tokens_are_named() {
+    let head = "[api.headers]\nX = \"{a}\"";
+    for (key, tables) in [
+        ("fields", "[fields]".to_owned()),
+        ("fields", "[fields.a]\nsecret = false".to_owned()),
+        ("fields.a", "[fields.a]".to_owned()),
+        ("fields.b", format!("[fields.a]\n[fields.b]\n{head}")),
+        ("fields.a.optional", format!("[fields.a]\noptional = true\n{head}")),
+        ("fields.token", format!("[fields.a]\n[fields.token]\n{head}")),
+        ("fields.A", format!("[fields.a]\n[fields.A]\n{head}")),
+        ("fields.a.key", format!("[fields.a]\nkey = 1\n{head}")),
+        ("fields.a.title", format!("[fields.a]\ntitle = \" \"\n{head}")),
+        ("fields.a.pattern", format!("[fields.a]\npattern = \"a\"\n{head}")),
+        ("fields.a.help", format!("[fields.a]\nhelp = \"http://a.example\"\n{head}")),
+        ("api.headers.Y", format!("[fields.a]\n{head}\nY = \"{{nobody}}\"")),
+        ("api.headers.Y", format!("[fields.a]\n{head}\nY = \"{{client_id}}\"")),
+        ("api.place.format", format!("[fields.a]\n{head}\n[api.place]\nformat = \"none\"")),
+        ("api.place.format", format!("[fields.a]\n{head}\n[api.place]\nformat = \"{{a}} {{x}}\"")),
+        ("api.place.base64", format!("[fields.a]\n{head}\n[api.place]\nbase64 = \"none\"")),
+        ("verify.calls[0].url", format!("[fields.a]\n{head}\n[[verify.calls]]\nurl = \"/{{a}}\"")),
+        (
+            "verify.calls[0].url",
+            format!("[fields.a]\n[fields.o]\nsecret = false\n{head}\n[[verify.calls]]\nurl = \"/{{o}}\""),
+        ),
+        (
+            "verify.refused",
+            format!("[fields.a]\n{head}\n[verify]\nrefused = [500]\n[[verify.calls]]\nurl = \"/\""),
+        ),
+        ("identity.source", format!("[fields.a]\n{head}\n[identity]\nid = \"sub\"")),
+        (
+            "workspace_token.lifetime",
+            format!("[workspace_token]\nlifetime = 59\n{}", head.replace("{a}", "{token}")),
+        ),
+        (
+            "workspace_token.lifetime",
+            format!("[workspace_token]\nlifetime = 86401\n{}", head.replace("{a}", "{token}")),
+        ),
+        ("api.headers", "[workspace_token]".to_owned()),
+        (
+            "workspace_token.secret",
+            format!("[workspace_token]\nsecret = \"s\"\n{}", head.replace("{a}", "{token}")),
+        ),
+        (
+            "api.headers.Y",
+            format!("[workspace_token]\n{}\nY = \"{{refresh_token}}\"", head.replace("{a}", "{token}")),
+        ),
+        ("api.query.k", "[bearer]\n[api.query]\nk = \"{client_secret}\"".to_owned()),
+        ("api.place.format", "[bearer]\n[api.place]\nformat = \"\"".to_owned()),
+    ] {
+        let text = file("", &tables);
+        let found = findings(&text);
+        let named = found.iter().any(|one| one.key == key && one.severity == Severity::Error);
+        assert!(named, "{tables}: {key}: {found:?}");
+        assert!(Provider::parse("acme.toml", &text).is_err());
+    }
+}
