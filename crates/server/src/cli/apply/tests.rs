@@ -65,6 +65,11 @@ impl Room {
         Self { store, vault, catalog: Catalog::builtin().unwrap(), dir }
     }
 
+    /// Puts a file beside the YAML.
+    pub(super) fn file(&self, name: &str, text: &str) {
+        std::fs::write(self.dir.path().join(name), text).unwrap();
+    }
+
     pub(super) async fn apply(&self, text: &str, prune: bool, commit: bool) -> anyhow::Result<Vec<String>> {
         let wanted = file::parse(text, self.dir.path())?;
         let now = Millis(1_767_323_045_678);

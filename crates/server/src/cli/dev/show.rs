@@ -76,6 +76,12 @@ impl Shown<'_> {
     list             curl -u {admin_username}:{password} {app}/api/integrations
     call             curl -u {admin_username}:{password} {app}/api/integrations/{KEY}/request{SAMPLE}
 
+  Your customers' browsers connect with tokens that your server signs with the workspace secret, for the client id
+  (docs/customers.md):
+
+    who calls        curl -H "Authorization: Bearer $TOKEN" {app}/self
+    connect          {app}/connection-popup?integrationKey={KEY}&token=$TOKEN
+
   Connect an account for a customer: open this link, and allow.
 
     {connect}
