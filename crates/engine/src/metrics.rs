@@ -22,9 +22,11 @@ use crate::{
 const BUCKETS: [f64; 11] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0];
 
 /// The parts of the app origin that requests are counted by.
-pub const RESOURCES: [&str; 9] = [
+pub const RESOURCES: [&str; 11] = [
     "authorize",
     "connection",
+    "popup",
+    "events",
     "callback",
     "hosted",
     "connections",

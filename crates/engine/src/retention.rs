@@ -19,7 +19,7 @@ use crate::{
 /// How long things are kept after their end.
 #[derive(Debug, Clone, Copy)]
 pub struct Keep {
-    /// Flows with their one-time codes.
+    /// Flows with their one-time codes, and the requests by which somebody listens for their ends.
     pub flows: Duration,
     /// Events with their deliveries and attempts.
     pub events: Duration,
@@ -44,16 +44,26 @@ pub struct Pruned {
     pub changes: i64,
     /// Sessions that were over.
     pub sessions: i64,
+    /// Connect requests that were over.
+    pub connect_requests: i64,
 }
 
 impl Pruned {
     /// Every table that is pruned, as metrics name it.
-    pub const TABLES: [&str; 7] =
-        ["flow", "event", "delivery", "delivery_attempt", "request_log", "change_log", "session"];
+    pub const TABLES: [&str; 8] = [
+        "flow",
+        "event",
+        "delivery",
+        "delivery_attempt",
+        "request_log",
+        "change_log",
+        "session",
+        "connect_request",
+    ];
 
     fn total(&self) -> i64 {
         let of_events = self.events + self.deliveries + self.attempts;
-        self.flows + of_events + self.request_logs + self.changes + self.sessions
+        self.flows + of_events + self.request_logs + self.changes + self.sessions + self.connect_requests
     }
 }
 
@@ -93,7 +103,8 @@ pub async fn run(broker: Arc<Broker>, keep: Keep, stop: CancellationToken) {
 
 fn tell(pruned: &Pruned) {
     if pruned.total() > 0 {
-        let Pruned { flows, events, deliveries, attempts, request_logs, changes, sessions } = pruned;
+        let Pruned { flows, events, deliveries, attempts, request_logs, changes, sessions, connect_requests } =
+            pruned;
         tracing::info!(
             flows,
             events,
@@ -102,6 +113,7 @@ fn tell(pruned: &Pruned) {
             request_logs,
             changes,
             sessions,
+            connect_requests,
             "old rows were forgotten"
         );
     }
@@ -117,6 +129,7 @@ pub async fn prune(broker: &Broker, keep: &Keep) -> Result<Pruned> {
         request_logs: all(broker, Table::RequestLog, keep.request_logs).await?,
         changes: all(broker, Table::ChangeLog, CHANGES).await?,
         sessions: all(broker, Table::Session, broker.sessions.idle).await?,
+        connect_requests: all(broker, Table::ConnectRequest, keep.flows).await?,
         ..Pruned::default()
     };
     events(broker, keep.events, &mut pruned).await?;
@@ -131,6 +144,8 @@ enum Table {
     ChangeLog,
     /// As old as its last use; one that has come to its end goes, however old.
     Session,
+    /// Like the flow that it is of.
+    ConnectRequest,
 }
 
 /// Forgets all rows of a table that are older than `keep`.
@@ -146,6 +161,9 @@ async fn all(broker: &Broker, table: Table, keep: Duration) -> Result<i64> {
             Table::Session => {
                 let now = broker.clock.now();
                 ("session", conn.any_purge_sessions(now, before, BATCH).await?)
+            }
+            Table::ConnectRequest => {
+                ("connect_request", conn.any_purge_connect_requests(before, BATCH).await?)
             }
         };
         conn.commit().await?;

@@ -3,7 +3,8 @@
 //! Whoever began it in a signed-in browser must be signed in there still, with the same session: else a link that was
 //! sent to somebody, or left behind on a shared machine, would connect an account for another (connection hijack). What
 //! a user may do is looked up again too, for a share can be taken away meanwhile. A flow of a product's customer is not
-//! bound: completion is what guards that.
+//! bound: completion is what guards that. But the customer of a token, and the connection that it authorizes anew, must
+//! still be there.
 
 use std::sync::Arc;
 
@@ -11,7 +12,7 @@ use crate::{
     access::{self, By, Member, rights},
     broker::Broker,
     domain::{
-        connection::{Owner, OwnerKind},
+        connection::{Onto, Owner, OwnerKind},
         flow::Flow,
         integration::Integration,
     },
@@ -20,6 +21,9 @@ use crate::{
     store::Conn,
     vault::hash,
 };
+
+/// The connection that was to be authorized anew is not there any more.
+pub(super) const GONE: &str = "the connection to authorize anew is gone";
 
 /// The flow's user, who still may connect; `None` for a flow that is no user's. Asked before the provider is.
 ///
@@ -31,8 +35,10 @@ pub(super) async fn hold(
     flow: &Flow,
     session: Option<&Secret>,
 ) -> Result<Option<Member>> {
-    if !matches!(flow.owner.kind, OwnerKind::User | OwnerKind::Shared) {
-        return Ok(None);
+    match flow.owner.kind {
+        OwnerKind::User | OwnerKind::Shared => {}
+        OwnerKind::Customer => return still_there(broker, flow).await.map(|()| None),
+        OwnerKind::External => return Ok(None),
     }
     let member = match &flow.session_hash {
         Some(begun_with) => signed_in(broker, flow, begun_with, session).await?,
@@ -67,6 +73,20 @@ pub(crate) async fn may_connect(conn: &mut Conn, member: &Member, integration: &
     Err(Error::Denied { message: message.to_owned() })
 }
 
+/// Fails where the customer of a flow is gone, or the connection that it goes over.
+async fn still_there(broker: &Broker, flow: &Flow) -> Result<()> {
+    let (mut conn, workspace) = (broker.store.read().await?, &flow.workspace_id);
+    let key = flow.owner.key.as_deref().unwrap_or_default();
+    if conn.customer_by_key(workspace, key).await?.is_none() {
+        return Err(Error::Denied { message: "its customer is not known any more".to_owned() });
+    }
+    let Onto::This(id) = &flow.onto else { return Ok(()) };
+    match conn.connection(workspace, id).await? {
+        Some(found) if found.owner == flow.owner => Ok(()),
+        _ => Err(Error::Conflict { message: GONE.to_owned() }),
+    }
+}
+
 /// The user of the session that the flow was begun with, if the browser still shows that and it still holds.
 async fn signed_in(
     broker: &Arc<Broker>,
@@ -85,6 +105,14 @@ async fn signed_in(
     match access::session(broker, &flow.workspace_id, shown).await {
         Err(Error::Unauthenticated { .. }) => Err(over()),
         found => found,
+    }
+}
+
+/// The flow's user, of whom it was just found that it may connect; `None` for a flow that is no user's.
+pub(super) async fn whose(broker: &Broker, flow: &Flow) -> Result<Option<Member>> {
+    match flow.owner.kind {
+        OwnerKind::User | OwnerKind::Shared => named(broker, flow).await.map(Some),
+        OwnerKind::External | OwnerKind::Customer => Ok(None),
     }
 }
 

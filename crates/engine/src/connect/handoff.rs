@@ -5,6 +5,7 @@
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use crate::{
     domain::{
@@ -56,8 +57,8 @@ pub struct Landing {
 /// What whoever opened the window is told at the end of a flow.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Message {
-    /// The flow's id, which the page's URL names.
-    pub flow: String,
+    /// The flow's id, which the page's URL names; `None` where it ended before there was a flow.
+    pub flow: Option<String>,
     /// The origin that may hear it, or `*`; `None` where no page may.
     pub target: Option<String>,
     /// The id by which the caller knows its request.
@@ -79,24 +80,85 @@ pub enum Ended {
 /// Why there is no connection.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
-    /// An error name of OAuth's (RFC 6749 §4.1.2.1).
+    /// An error name of OAuth's (RFC 6749 §4.1.2.1), or one of [`Failure::of`]'s.
     pub error: String,
     /// What happened, for a person: the provider's words where it gave any, else ours.
     pub text: String,
+    /// The parameter at fault, where it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub field: Option<String>,
 }
 
 impl Failure {
-    /// In JSON, for programs, as a redirect carries it.
-    fn data(&self) -> String {
-        let data = serde_json::json!({ "error": self.error });
-        serde_json::json!({ "type": "connection", "message": self.text, "data": data }).to_string()
+    /// A request was refused, or came to nothing, before there was a flow.
+    pub(crate) fn of(error: &Error) -> Self {
+        let (name, text, field) = match error {
+            Error::NotFound { what } => ("not_found", format!("there is no such {what}"), None),
+            Error::Invalid { field, message } => {
+                ("invalid_request", format!("{field}: {message}"), Some((*field).to_owned()))
+            }
+            Error::Conflict { message } => ("configuration", message.clone(), None),
+            Error::Unauthenticated { message } => ("not_authenticated", message.clone(), None),
+            Error::Denied { message } => ("not_permitted", message.clone(), None),
+            Error::Limited { .. } => {
+                ("rate_limit_exceeded", "too many attempts; wait a minute and try again".to_owned(), None)
+            }
+            Error::Provider { message, .. } | Error::TargetNotAllowed { message } => {
+                tracing::warn!(%message, "a connection could not be made");
+                let text = "the service could not be reached; try again later";
+                ("temporarily_unavailable", text.to_owned(), None)
+            }
+            Error::NotSupported { message } => ("invalid_request", message.clone(), None),
+            Error::NeedsReauth { .. } | Error::Internal(_) => {
+                tracing::error!(?error, "a connection could not be made");
+                ("server_error", "something went wrong on our side; try again".to_owned(), None)
+            }
+        };
+        Self { error: name.to_owned(), text, field }
+    }
+
+    /// An id by which somebody would listen was used before.
+    pub(crate) fn taken() -> Self {
+        let text = "this requestId was used before; make up another one";
+        Self { error: "already_exists".into(), text: text.into(), field: Some("requestId".into()) }
+    }
+
+    /// For programs, as a redirect, a message and a stream carry it.
+    pub fn data(&self) -> Value {
+        let (kind, key) = match self.error.as_str() {
+            "invalid_request" => ("bad_request", None),
+            "configuration" => ("configuration", None),
+            "not_permitted" => ("bad_request", Some("access_denied")),
+            key @ ("not_found" | "already_exists" | "not_authenticated" | "rate_limit_exceeded") => {
+                ("bad_request", Some(key))
+            }
+            _ => ("connection", None),
+        };
+        let mut data = json!({ "type": kind, "message": self.text, "data": { "error": self.error } });
+        if let Some(key) = key {
+            data["key"] = key.into();
+        }
+        if let Some(field) = &self.field {
+            data["data"]["field"] = field.as_str().into();
+        }
+        data
+    }
+
+    /// As it is kept with the request that it is the end of.
+    pub(super) fn to_text(&self) -> Result<String> {
+        serde_json::to_string(self).map_err(|e| Error::Internal(e.into()))
+    }
+
+    /// Reads what [`Failure::to_text`] wrote.
+    pub(super) fn from_text(text: &str) -> Result<Self> {
+        serde_json::from_str(text).map_err(|e| Error::Internal(e.into()))
     }
 }
 
 impl From<Refusal<'_>> for Failure {
     fn from(refusal: Refusal<'_>) -> Self {
         let Refusal { error, text, said } = refusal;
-        Self { error: error.to_owned(), text: said.unwrap_or(text).to_owned() }
+        Self { error: error.to_owned(), text: said.unwrap_or(text).to_owned(), field: None }
     }
 }
 
@@ -150,7 +212,7 @@ pub(super) fn connected(
         Handoff::Landing { integration } => return landing(flow, integration, None),
         Handoff::Popup { .. } => {
             let id = connection.map(ConnectionId::to_string).unwrap_or_default();
-            return popup(&flow.id, &flow.handoff, Ended::Connected(id));
+            return popup(Some(&flow.id), &flow.handoff, Ended::Connected(id));
         }
     };
     let mut pairs = Vec::new();
@@ -180,7 +242,7 @@ pub(super) fn connected(
 pub(super) fn refused(flow: &Flow, refusal: Refusal<'_>) -> Outcome {
     match &flow.handoff {
         Handoff::Redirect { .. } => not_begun(&flow.handoff, refusal),
-        Handoff::Popup { .. } => popup(&flow.id, &flow.handoff, Ended::Failed(refusal.into())),
+        Handoff::Popup { .. } => popup(Some(&flow.id), &flow.handoff, Ended::Failed(refusal.into())),
         Handoff::Landing { integration } => landing(flow, integration, Some(refusal)),
     }
 }
@@ -200,14 +262,14 @@ pub(super) fn not_begun(handoff: &Handoff, refusal: Refusal<'_>) -> Outcome {
 }
 
 /// To the URI that the caller gave, or to the page that tells whoever opened the window.
-fn popup(flow: &FlowId, handoff: &Handoff, ended: Ended) -> Outcome {
+pub(crate) fn popup(flow: Option<&FlowId>, handoff: &Handoff, ended: Ended) -> Outcome {
     let Handoff::Popup { target, request, uri } = handoff else {
         return Outcome::Page { message: "this ended elsewhere".to_owned() };
     };
     match uri {
         Some(uri) => Outcome::Redirect { url: told(uri, &ended) },
         None => Outcome::Message(Message {
-            flow: flow.to_string(),
+            flow: flow.map(FlowId::to_string),
             target: target.clone(),
             request: request.clone(),
             ended,
@@ -216,7 +278,7 @@ fn popup(flow: &FlowId, handoff: &Handoff, ended: Ended) -> Outcome {
 }
 
 /// A URI with how it ended in its query, form-encoded; its own query and fragment stay.
-pub(crate) fn told(uri: &str, ended: &Ended) -> String {
+fn told(uri: &str, ended: &Ended) -> String {
     let (head, fragment) = match uri.split_once('#') {
         Some((head, fragment)) => (head, format!("#{fragment}")),
         None => (uri, String::new()),
@@ -225,7 +287,7 @@ pub(crate) fn told(uri: &str, ended: &Ended) -> String {
     match ended {
         Ended::Connected(connection) => form.append_pair("connectionId", connection),
         Ended::Failed(failure) => {
-            form.append_pair("error", &failure.text).append_pair("errorData", &failure.data())
+            form.append_pair("error", &failure.text).append_pair("errorData", &failure.data().to_string())
         }
     };
     let between = match head.find('?') {
@@ -290,7 +352,7 @@ mod tests {
 
     #[test]
     fn a_popups_uri_keeps_its_query_and_its_fragment() {
-        let failed = Failure { error: "access_denied".into(), text: "OAuth failed".into() };
+        let failed = Failure { error: "access_denied".into(), text: "OAuth failed".into(), field: None };
         for (uri, ended, want) in [
             ("https://a.test/cb", Ended::Connected("conn_1".into()), "https://a.test/cb?connectionId=conn_1"),
             (
@@ -321,7 +383,7 @@ mod tests {
             Outcome::Redirect { url: "https://a.test/?code=1".into() },
             Outcome::Landing(landing),
             Outcome::Message(Message {
-                flow: "flow_1".into(),
+                flow: Some("flow_1".into()),
                 target: Some("*".into()),
                 request: None,
                 ended: Ended::Connected("conn_1".into()),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    domain::integration::Mode,
+    domain::{customer::Customer, integration::Mode},
     id::{ConnectionId, IntegrationId, WorkspaceId},
     time::Millis,
 };
@@ -28,6 +28,11 @@ impl Owner {
             Mode::Shared => OwnerKind::Shared,
         };
         Self { kind, key: Some(username.to_owned()) }
+    }
+
+    /// The owner of what a customer connects.
+    pub fn customer(customer: &Customer) -> Self {
+        Self { kind: OwnerKind::Customer, key: Some(customer.key.clone()) }
     }
 }
 

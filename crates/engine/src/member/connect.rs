@@ -10,7 +10,7 @@ use crate::{
     broker::Broker,
     connect::{
         Next,
-        begin::{Fresh, Wishes, admit, create, may_end_at},
+        begin::{By, Fresh, Wishes, admit, create, may_end_at},
         bound,
     },
     domain::{
@@ -58,6 +58,8 @@ pub async fn start(broker: &Arc<Broker>, member: &Member, selector: &str, start:
         return Err(Error::Conflict { message });
     }
     admit(broker, &mut conn, &member.workspace_id, start.address).await?;
+    let integration = conn.as_option(&member.workspace_id, integration, None).await?;
+    let integration = integration.ok_or(Error::NotFound { what: "integration" })?;
     drop(conn);
     let fresh = Fresh {
         integration: &integration,
@@ -65,7 +67,7 @@ pub async fn start(broker: &Arc<Broker>, member: &Member, selector: &str, start:
         onto: Onto::Only,
         completion: if start.cross_site { Completion::Confirm } else { Completion::Redirect },
         handoff,
-        browser: start.browser,
+        by: By::Browser(start.browser),
         session_hash: member.session().map(str::to_owned),
         wishes: Wishes::default(),
         origin: Some(start.origin).filter(|origin| *origin != broker.urls.app).map(str::to_owned),

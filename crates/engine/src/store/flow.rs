@@ -42,9 +42,9 @@ impl Conn {
             "insert into flow (id, workspace_id, integration_id, integration_version, browser_hash, \
                           state_hash, verifier, owner_kind, owner_key, completion, handoff, callback, inputs, \
                           endpoints, expires_at, created_at, session_hash, origin, \
-                          onto, name, auth_option, request, custom_state) \
+                          onto, name, auth_option, request, custom_state, provider_code) \
                           values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, \
-                          $17, $18, $19, $20, $21, $22, $23)",
+                          $17, $18, $19, $20, $21, $22, $23, $24)",
         );
         let insert = insert.text(flow.id.as_str()).text(ws.as_str()).text(flow.integration_id.as_str());
         let insert = insert.int(flow.integration_version).text(&flow.browser_hash);
@@ -60,7 +60,7 @@ impl Conn {
         let insert = insert.maybe_text(flow.session_hash.as_deref()).maybe_text(flow.origin.as_deref());
         let insert = insert.text(flow.onto.to_text()).maybe_text(flow.name.as_deref());
         let insert = insert.maybe_text(flow.auth_option.as_deref()).maybe_text(flow.request.as_deref());
-        let insert = insert.maybe_text(flow.custom_state.as_deref());
+        let insert = insert.maybe_text(flow.custom_state.as_deref()).maybe_sealed(flow.provider_code.as_ref());
         self.execute(insert).await.map(drop)
     }
 
@@ -153,6 +153,15 @@ impl Conn {
                           where workspace_id = $1 and id = $2");
         let update = update.text(ws.as_str()).text(id.as_str()).text(connection.as_str());
         found(self.execute(update).await?, "flow")
+    }
+
+    /// Gives a flow that was begun with a handle to the browser that shows it, once; `false` when that was done before, or
+    /// the flow is gone, under way or too old.
+    pub async fn any_adopt_flow(&mut self, id: &FlowId, handle: &str, browser: &str) -> Result<bool> {
+        let update = sql("update flow set browser_hash = $3 where id = $1 and browser_hash = $2 \
+                          and state_hash is null and expires_at > $4");
+        let update = update.text(id.as_str()).text(handle).text(browser).at(self.now);
+        Ok(self.execute(update).await? > 0)
     }
 
     /// How many flows of the workspace are open.

@@ -180,3 +180,23 @@ async fn purging_keeps_what_is_still_good() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_flow_is_adopted_once_with_its_handle_and_in_time() {
+    on_each(async |store| {
+        let scene = scene(&store).await;
+        let (made, old) = (flow(&scene.integration, later(600)), flow(&scene.integration, T0));
+        let mut conn = begin(&store).await;
+        conn.create_flow(&scene.ws, &made).await.unwrap();
+        conn.create_flow(&scene.ws, &old).await.unwrap();
+        let handle = made.browser_hash.as_str();
+        assert!(!conn.any_adopt_flow(&made.id, "another", "browser").await.unwrap());
+        assert!(!conn.any_adopt_flow(&old.id, handle, "browser").await.unwrap(), "it is too old");
+        assert!(conn.any_adopt_flow(&made.id, handle, "browser").await.unwrap());
+        assert!(!conn.any_adopt_flow(&made.id, handle, "second").await.unwrap());
+        assert_eq!(conn.any_flow(&made.id).await.unwrap().unwrap().browser_hash, "browser");
+        assert!(conn.start_flow(&scene.ws, &made.id, STATE, None, &endpoints(), &inputs()).await.unwrap());
+        assert!(!conn.any_adopt_flow(&made.id, "browser", "later").await.unwrap(), "it is under way");
+    })
+    .await;
+}
