@@ -1,7 +1,8 @@
 //! Signing a request (RFC 5849 §3): the base string, the signature, and where the protocol's parameters go.
 //!
 //! Path and query of what is signed stay byte for byte; only with `place = "query"` something is added behind them.
-//! Must never let a caller's own `Authorization` header or `oauth_` parameters through beside ours.
+//! Must never let a caller's own `Authorization` header through beside ours; a caller's own `oauth_` parameters stay in its
+//! query, are signed with the rest, and are for the provider to refuse (RFC 5849 §3.1).
 
 use aws_lc_rs::hmac;
 use base64::{Engine as _, prelude::BASE64_STANDARD};
