@@ -79,7 +79,7 @@ impl Shown<'_> {
   Your customers' browsers connect with tokens that your server signs with the workspace secret, for the client id
   (docs/customers.md):
 
-    who calls        curl -H "Authorization: Bearer $TOKEN" {app}/self
+    who calls        curl -H \"Authorization: Bearer $TOKEN\" {app}/self
     connect          {app}/connection-popup?integrationKey={KEY}&token=$TOKEN
 
   Connect an account for a customer: open this link, and allow.
