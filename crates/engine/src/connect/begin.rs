@@ -5,12 +5,14 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use claviger_catalog::Provider;
 use url::Url;
 
 use super::{
     FLOW_LIFE, PENDING_FLOWS,
+    grant::{Grant, Kept},
     handoff::{self, Outcome, Refusal},
-    start,
+    keys, start, target, typed,
 };
 use crate::{
     broker::Broker,
@@ -50,7 +52,7 @@ pub enum Next {
     Provider(String),
     /// To our own page for this flow, which asks for inputs, for consent, or for both.
     Page(FlowId),
-    /// Back with an error: the flow did not begin.
+    /// Back with an error, for the flow did not begin; or with a connection, where nobody has to be asked anything.
     Back(Outcome),
 }
 
@@ -75,6 +77,8 @@ pub async fn begin(broker: &Arc<Broker>, wish: Begin<'_>) -> Result<Next> {
     let integration = integration.filter(|integration| integration.owner.is_none()).ok_or_else(|| {
         Error::invalid("integration_id", "this application has no integration with this id or key")
     })?;
+    let integration = conn.as_option(&workspace.id, integration, None).await?;
+    let integration = integration.ok_or(Error::NotFound { what: "integration" })?;
     admit(broker, &mut conn, &workspace.id, wish.address).await?;
     drop(conn);
 
@@ -93,7 +97,7 @@ pub async fn begin(broker: &Arc<Broker>, wish: Begin<'_>) -> Result<Next> {
         onto: Onto::New,
         completion,
         handoff: wish.handoff.clone(),
-        browser: wish.browser,
+        by: By::Browser(wish.browser),
         session_hash: None,
         origin: None,
         wishes: Wishes::default(),
@@ -131,6 +135,25 @@ pub(crate) async fn admit(
     Ok(())
 }
 
+/// Who carries a flow on.
+#[derive(Clone, Copy)]
+pub(crate) enum By<'a> {
+    /// The browser with this id.
+    Browser(&'a Secret),
+    /// Whichever browser shows this first: a form of another site's page comes without our cookie.
+    Handle(&'a Secret),
+}
+
+impl By<'_> {
+    /// What the flow keeps of it. No browser's id hashes to the same as a handle.
+    pub(super) fn hash(self) -> String {
+        match self {
+            Self::Browser(id) => hash::token(id.expose()),
+            Self::Handle(handle) => hash::token(&format!("handle:{}", handle.expose())),
+        }
+    }
+}
+
 /// A flow to be, everything about it admitted.
 pub(crate) struct Fresh<'a> {
     /// What is connected.
@@ -143,8 +166,8 @@ pub(crate) struct Fresh<'a> {
     pub completion: Completion,
     /// What to do with the browser at the end.
     pub handoff: Handoff,
-    /// The browser's id.
-    pub browser: &'a Secret,
+    /// Who carries it on.
+    pub by: By<'a>,
     /// Hex SHA-256 of the session cookie that it is bound to.
     pub session_hash: Option<String>,
     /// The origin that the provider sends the browser back to, when that is not the public URL.
@@ -166,6 +189,8 @@ pub(crate) struct Wishes {
     pub custom_state: Option<String>,
     /// The provider's inputs that are known already, each checked.
     pub inputs: BTreeMap<String, String>,
+    /// What a provider gave before there was a flow: it is redeemed once somebody has confirmed it.
+    pub grant: Option<Grant>,
 }
 
 /// Writes a flow: with its state when the browser goes straight to the provider, without when a page of ours comes
@@ -175,16 +200,14 @@ pub(crate) async fn create(broker: &Arc<Broker>, fresh: Fresh<'_>) -> Result<Nex
     let provider = broker.provider(integration)?;
     let mut inputs = integration.config.inputs.clone();
     inputs.extend(fresh.wishes.inputs);
-    let asks = completion == Completion::Confirm
-        || provider.keys().is_some()
-        || !provider.missing_inputs(&inputs).is_empty();
+    let asks = asks(completion, &provider, &inputs) || matches!(fresh.by, By::Handle(_));
     let now = broker.clock.now();
     let mut flow = Flow {
         id: FlowId::new(),
         workspace_id: integration.workspace_id.clone(),
         integration_id: integration.id.clone(),
         integration_version: integration.version,
-        browser_hash: hash::token(fresh.browser.expose()),
+        browser_hash: fresh.by.hash(),
         state_hash: None,
         verifier: None,
         owner: fresh.owner,
@@ -211,7 +234,11 @@ pub(crate) async fn create(broker: &Arc<Broker>, fresh: Fresh<'_>) -> Result<Nex
         connection_id: None,
         created_at: now,
     };
-    let next = if asks {
+    let at_once = !asks && keys::at_once(&provider);
+    if let Some(grant) = fresh.wishes.grant {
+        flow.provider_code = Some(Kept::Code(grant).seal(broker, &flow)?);
+    }
+    let next = if asks || at_once {
         Next::Page(flow.id.clone())
     } else {
         let started = start::mint(broker, &flow, integration, &provider).await?;
@@ -224,7 +251,18 @@ pub(crate) async fn create(broker: &Arc<Broker>, fresh: Fresh<'_>) -> Result<Nex
     conn.create_flow(&flow.workspace_id, &flow).await?;
     conn.commit().await?;
     broker.metrics.flow("begun");
+    if at_once {
+        return typed::at_once(broker, flow, integration.clone(), provider).await.map(Next::Back);
+    }
     Ok(next)
+}
+
+/// Whether a page of ours comes first: for a confirming click, for a credential, or for what the provider's address
+/// hangs on.
+pub(super) fn asks(completion: Completion, provider: &Provider, inputs: &BTreeMap<String, String>) -> bool {
+    completion == Completion::Confirm
+        || provider.keys().is_some()
+        || !provider.missing_inputs(inputs).is_empty()
 }
 
 /// Whether a flow may send the browser to its target: a registered one, loopback in `dev`, or our own page. Asked at
@@ -236,7 +274,11 @@ pub(crate) async fn may_end_at(
     handoff: &Handoff,
 ) -> Result<bool> {
     let uri = match handoff {
-        Handoff::Redirect { uri, .. } | Handoff::Popup { uri: Some(uri), .. } => uri,
+        Handoff::Redirect { uri, .. } => uri,
+        Handoff::Popup { uri: Some(uri), .. } => {
+            let registered = conn.redirect_uris(workspace).await?;
+            return Ok(target::is_one_of(uri, &registered) || broker.dev && is_loopback(target::place(uri)));
+        }
         Handoff::Popup { uri: None, .. } | Handoff::Landing { .. } => return Ok(true),
     };
     Ok(conn.has_redirect_uri(workspace, uri).await? || broker.dev && is_loopback(uri))

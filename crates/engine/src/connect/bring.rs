@@ -1,19 +1,19 @@
 //! Bring: a signed-in user makes a connection without a browser, of what it has: an authorization code, a refresh
-//! token, or a credential that is typed in.
+//! token, or a credential that is typed in; or of nothing, where nothing has to be had.
 //!
 //! The provider always has to take it first; what it does not take leaves nothing behind. What it gave for a code is
 //! held by nobody else, so it is kept as a flow's is, or revoked.
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use claviger_catalog::{Auth, Pkce, Provider, RefreshWith};
+use claviger_catalog::{Auth, Kind, Pkce, Provider, RefreshWith};
 use claviger_protocol::oauth2::Tokens;
 
 use super::{
     bound, endpoints,
     exchange::{self, Code, Failed},
     import::{self, Candidate, Imported, check},
-    keys,
+    keys, prove,
 };
 use crate::{
     access::{Member, rights},
@@ -48,8 +48,9 @@ pub enum Bring {
         /// The refresh token.
         refresh_token: Secret,
     },
-    /// A credential that is typed in: `api_key`, `username` and `password`, or `token`.
-    Keys(BTreeMap<&'static str, Secret>),
+    /// What is typed in, by field: `api_key`, `username` and `password`, `token`, a client's `client_id` and
+    /// `client_secret`, or the fields that the provider's file names. Nothing, where nobody is asked for anything.
+    Keys(BTreeMap<String, Secret>),
 }
 
 /// Makes a connection for the caller at an integration, by id or key, or puts what is brought in place of the credential
@@ -75,6 +76,8 @@ pub async fn bring(
     let integration = rights::see(&mut conn, member, selector).await?.integration;
     import::require_on(&integration)?;
     bound::may_connect(&mut conn, member, &integration).await?;
+    let integration = conn.as_option(&member.workspace_id, integration, None).await?;
+    let integration = integration.ok_or(Error::NotFound { what: "integration" })?;
     drop(conn);
     let provider = broker.provider(&integration)?;
     fits(&provider, &brought)?;
@@ -113,7 +116,6 @@ async fn perform(
             import::by_refresh(&broker, &mut candidate).await?;
         }
         Bring::Keys(given) => {
-            let given = given.into_iter().map(|(field, value)| (field.to_owned(), value)).collect();
             let Candidate { integration, provider, inputs, .. } = &candidate;
             let taken = keys::accept(&broker, integration, provider, inputs.clone(), &given).await?;
             candidate.take(taken);
@@ -155,13 +157,18 @@ async fn by_code(
     })?;
     candidate.take(redeemed);
     candidate.spent = true;
-    Ok(())
+    let made = candidate.connection(broker.clock.now());
+    let works = prove::works(broker, &candidate.integration, &candidate.provider, &made, &candidate.tokens);
+    works.await.map_err(|error| match error {
+        Error::Denied { message } => Error::invalid("code", message),
+        other => other,
+    })
 }
 
 /// Whether an integration of this provider takes such a thing, and whether it can be what it is said to be.
 fn fits(provider: &Provider, brought: &Bring) -> Result<()> {
-    match (&provider.auth, brought) {
-        (Auth::OAuth2(_), Bring::Code { code, redirect_uri, verifier }) => {
+    match (provider.kind(), brought) {
+        (Kind::OAuth2Code, Bring::Code { code, redirect_uri, verifier }) => {
             check::token("code", code)?;
             if redirect_uri.as_ref().is_some_and(|uri| !is_uri(uri)) {
                 return Err(Error::invalid("redirect_uri", "Is no absolute URL"));
@@ -172,38 +179,48 @@ fn fits(provider: &Provider, brought: &Bring) -> Result<()> {
             }
             Ok(())
         }
-        (Auth::OAuth2(oauth2), Bring::Refresh { refresh_token }) => {
-            if oauth2.refresh.with != RefreshWith::RefreshToken {
+        (Kind::OAuth2Code, Bring::Refresh { refresh_token }) => {
+            let with = provider.oauth2().map(|oauth2| oauth2.refresh.with);
+            if with != Some(RefreshWith::RefreshToken) {
                 let text = format!("{} gives no refresh tokens; bring an authorization code", provider.name);
                 return Err(Error::invalid("refresh_token", text));
             }
             check::token("refresh_token", refresh_token)
         }
-        (Auth::OAuth1(_) | Auth::WorkspaceToken(_), _) => {
-            let text = format!("{} takes nothing that could be brought", provider.name);
-            Err(Error::invalid("code", text))
-        }
-        (Auth::OAuth2(_), Bring::Keys(given)) => {
-            let field = given.keys().next().copied().unwrap_or("code");
-            let text = "This integration takes no such thing, but an authorization code or a refresh token";
-            Err(Error::invalid(field, text))
-        }
-        (Auth::Keys(keys), Bring::Keys(given)) => {
-            let known = |name: &str| keys.fields.iter().any(|field| field.key == name);
-            match given.keys().find(|name| !known(name)) {
-                Some(field) => Err(Error::invalid(field, typed(keys))),
+        (Kind::Typed, Bring::Keys(given)) if !given.is_empty() => {
+            let fields = provider.keys().map(|keys| keys.fields.as_slice()).unwrap_or_default();
+            match given.keys().find(|name| fields.iter().all(|field| field.key != **name)) {
+                Some(field) => Err(Error::invalid(keys::named(field), other(provider))),
                 None => Ok(()),
             }
         }
-        (Auth::Keys(keys), Bring::Code { .. }) => Err(Error::invalid("code", typed(keys))),
-        (Auth::Keys(keys), Bring::Refresh { .. }) => Err(Error::invalid("refresh_token", typed(keys))),
+        (Kind::ClientCredentials | Kind::WorkspaceToken, Bring::Keys(given)) if given.is_empty() => Ok(()),
+        (_, Bring::Keys(given)) if given.is_empty() => {
+            Err(Error::invalid("body", format!("Brings nothing; this integration takes{}", taken(provider))))
+        }
+        (_, Bring::Keys(given)) => Err(Error::invalid(
+            given.keys().next().map_or("body", |field| keys::named(field)),
+            other(provider),
+        )),
+        (_, Bring::Code { .. }) => Err(Error::invalid("code", other(provider))),
+        (_, Bring::Refresh { .. }) => Err(Error::invalid("refresh_token", other(provider))),
     }
 }
 
-/// What an integration takes whose credential is typed in.
-fn typed(keys: &claviger_catalog::Keys) -> String {
-    let titles: Vec<_> = keys.fields.iter().filter_map(|field| field.label.title.as_deref()).collect();
-    format!("This integration takes no such thing, but: {}", titles.join(", "))
+/// What to say of a thing that is not what an integration takes.
+fn other(provider: &Provider) -> String {
+    format!("This integration takes no such thing, but{}", taken(provider))
+}
+
+fn taken(provider: &Provider) -> String {
+    let fields = provider.keys().map(|keys| keys.fields.as_slice()).unwrap_or_default();
+    let titles: Vec<_> = fields.iter().filter_map(|field| field.label.title.as_deref()).collect();
+    match provider.kind() {
+        Kind::OAuth2Code => " an authorization code or a refresh token".to_owned(),
+        Kind::OAuth1 => " nothing that could be brought: a browser has to go to the provider".to_owned(),
+        Kind::Typed => format!(": {}", titles.join(", ")),
+        Kind::ClientCredentials | Kind::WorkspaceToken => " nothing: send no credential".to_owned(),
+    }
 }
 
 fn is_uri(text: &str) -> bool {

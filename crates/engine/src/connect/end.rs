@@ -8,6 +8,7 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
+use claviger_catalog::Auth;
 use claviger_protocol::oauth2::{Tokens, revoke};
 
 use super::{ANSWER_CAP, endpoints, persist::persist, tokens};
@@ -224,14 +225,20 @@ async fn try_revoke(
     held: &Tokens,
 ) -> Result<Revocation> {
     let provider = endpoints::filled(&*broker.provider(integration)?, &connection.inputs)?;
-    if provider.keys().is_some() {
-        let detail = "a key that was typed in is taken back at the provider itself".to_owned();
-        return Ok(Revocation { outcome: "unsupported", detail });
-    }
-    let oauth2 = endpoints::oauth2(&provider)?;
+    let unsupported = |detail: &str| Revocation { outcome: "unsupported", detail: detail.to_owned() };
+    let oauth2 = match &provider.auth {
+        Auth::OAuth2(oauth2) => oauth2,
+        Auth::OAuth1(_) => {
+            return Ok(unsupported("OAuth 1 has no revocation; access is taken back at the provider itself"));
+        }
+        Auth::Keys(_) => {
+            return Ok(unsupported("a key that was typed in is taken back at the provider itself"));
+        }
+        Auth::WorkspaceToken(_) => return Ok(unsupported("a token that was made here ends by itself")),
+    };
     let at = endpoints::resolve(broker, integration, &provider, &connection.inputs).await?;
     let secret = tokens::client_secret(broker, integration)?;
-    let client = endpoints::client(&provider, integration, secret.as_ref())?;
+    let client = endpoints::client(&provider, integration, secret.as_ref(), &held.typed)?;
     let requests = revoke::requests(oauth2, at.revoke_url.as_deref(), &client, held)
         .map_err(|e| Error::internal(e.to_string()))?;
     if requests.is_empty() {

@@ -2,10 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use claviger_catalog::{ClientAuth, EndpointSource, OAuth2, Provider, RefreshWith};
-use claviger_protocol::oauth2::{Client, Tokens, authorize};
+use claviger_catalog::{
+    Auth, ClientAuth, ClientSource, EndpointSource, Grant, OAuth1, OAuth2, Provider, RefreshWith,
+};
+use claviger_protocol::{
+    keys,
+    oauth2::{Client, Tokens, authorize},
+};
 
-use super::discovery;
+use super::{discovery, parameters};
 use crate::{
     broker::Broker,
     domain::{
@@ -19,19 +24,32 @@ use crate::{
 /// The OAuth 2 part of a provider's file.
 ///
 /// # Errors
-/// `Conflict` for a provider whose credential is typed in: it has no such part.
+/// `Conflict` for a provider that authenticates otherwise: it has no such part.
 pub(crate) fn oauth2(provider: &Provider) -> Result<&OAuth2> {
-    let message = || format!("{} has no authorization to go through: its key is typed in", provider.name);
+    let message = || match &provider.auth {
+        Auth::OAuth1(_) => format!("{} speaks OAuth 1, which has no such thing", provider.name),
+        Auth::WorkspaceToken(_) => format!("{} is called with tokens that are made here", provider.name),
+        Auth::OAuth2(_) | Auth::Keys(_) => {
+            format!("{} has no authorization to go through: its key is typed in", provider.name)
+        }
+    };
     provider.oauth2().ok_or_else(|| Error::Conflict { message: message() })
 }
 
-/// Who we are at the provider's token endpoint.
+/// Who we are at the provider's token endpoint: the integration's client with its `secret`, or the client that somebody
+/// typed in, where the provider's file says so.
 pub(crate) fn client<'a>(
     provider: &Provider,
     integration: &'a Integration,
     secret: Option<&'a Secret>,
+    typed: &'a BTreeMap<String, Secret>,
 ) -> Result<Client<'a>> {
-    let id = integration.client_id.as_deref().ok_or_else(|| no_client(integration))?;
+    let (id, secret) = if oauth2(provider)?.client == ClientSource::Connection {
+        let (id, secret) = keys::client(typed).ok_or_else(|| Error::internal("no client was typed in"))?;
+        (id, Some(secret))
+    } else {
+        (integration.client_id.as_deref().ok_or_else(|| no_client(integration))?, secret)
+    };
     let auth = match integration.config.client_auth.as_deref() {
         Some(text) => {
             ClientAuth::parse(text).ok_or_else(|| Error::internal("an unknown client_auth was stored"))?
@@ -41,7 +59,7 @@ pub(crate) fn client<'a>(
     Ok(Client { id, secret, auth })
 }
 
-fn no_client(integration: &Integration) -> Error {
+pub(super) fn no_client(integration: &Integration) -> Error {
     Error::Conflict { message: format!("integration `{}` has no client id yet", integration.key) }
 }
 
@@ -50,11 +68,15 @@ pub(crate) fn account_client(integration: &Integration) -> &str {
     integration.client_id.as_deref().unwrap_or_default()
 }
 
-/// Whether a token set can be refreshed at all.
-pub(crate) fn refreshable(oauth2: &OAuth2, tokens: &Tokens) -> bool {
-    match oauth2.refresh.with {
-        RefreshWith::RefreshToken => tokens.refresh_token.is_some(),
-        RefreshWith::AccessToken | RefreshWith::Client => true,
+/// Whether another token set can be had in place of this one, without anybody's consent.
+pub(crate) fn refreshable(provider: &Provider, tokens: &Tokens) -> bool {
+    match &provider.auth {
+        Auth::OAuth2(oauth2) => match oauth2.refresh.with {
+            RefreshWith::RefreshToken => tokens.refresh_token.is_some(),
+            RefreshWith::AccessToken | RefreshWith::Client => true,
+        },
+        Auth::WorkspaceToken(_) => true,
+        Auth::OAuth1(_) | Auth::Keys(_) => false,
     }
 }
 
@@ -86,21 +108,27 @@ pub(crate) async fn resolve(
     inputs: &BTreeMap<String, String>,
 ) -> Result<Endpoints> {
     let provider = filled(provider, inputs)?;
-    let oauth2 = oauth2(&provider)?;
+    let oauth2 = match &provider.auth {
+        Auth::OAuth1(oauth1) => return resolve_oauth1(broker, integration, oauth1),
+        _ => oauth2(&provider)?,
+    };
     let base = Endpoints {
         redirect_uri: redirect_uri(&broker.urls.app, integration),
-        scopes: authorize::scopes(oauth2, &integration.scopes),
+        scopes: authorize::scopes(oauth2, &parameters::scopes(integration, &provider, inputs)),
         iss_required: oauth2.callback.iss_required,
         ..Endpoints::default()
     };
-    let missing = |name: &str| Error::Conflict {
-        message: format!("integration `{}` needs `config.{name}`", integration.key),
-    };
+    let missing = |name| missing(integration, name);
     let (file, config) = (&oauth2.endpoints, &integration.config);
+    // Without a code no browser goes anywhere.
+    let authorize_url = |url: &Option<String>| match oauth2.grant {
+        Grant::AuthorizationCode => url.clone().ok_or_else(|| missing("authorize_url")),
+        Grant::ClientCredentials => Ok(String::new()),
+    };
     match file.source {
         EndpointSource::File => Ok(Endpoints {
             issuer: file.issuer.clone(),
-            authorize_url: file.authorize_url.clone().ok_or_else(|| missing("authorize_url"))?,
+            authorize_url: authorize_url(&file.authorize_url)?,
             token_url: file.token_url.clone().ok_or_else(|| missing("token_url"))?,
             refresh_url: file.refresh_url.clone(),
             revoke_url: file.revoke_url.clone(),
@@ -109,7 +137,7 @@ pub(crate) async fn resolve(
         }),
         EndpointSource::Integration => Ok(Endpoints {
             issuer: config.issuer.clone(),
-            authorize_url: config.authorize_url.clone().ok_or_else(|| missing("authorize_url"))?,
+            authorize_url: authorize_url(&config.authorize_url)?,
             token_url: config.token_url.clone().ok_or_else(|| missing("token_url"))?,
             revoke_url: config.revoke_url.clone(),
             userinfo_url: config.userinfo_url.clone(),
@@ -129,4 +157,27 @@ pub(crate) async fn resolve(
             })
         }
     }
+}
+
+/// The same for OAuth 1 (RFC 5849 §2): its third endpoint is where the token is requested.
+fn resolve_oauth1(broker: &Broker, integration: &Integration, oauth1: &OAuth1) -> Result<Endpoints> {
+    let (file, config) = (&oauth1.endpoints, &integration.config);
+    let [request, authorize, token] = match file.source {
+        EndpointSource::Integration => [&config.request_token_url, &config.authorize_url, &config.token_url],
+        EndpointSource::File | EndpointSource::Issuer => {
+            [&file.request_token_url, &file.authorize_url, &file.access_token_url]
+        }
+    };
+    let needed = |url: &Option<String>, name| url.clone().ok_or_else(|| missing(integration, name));
+    Ok(Endpoints {
+        redirect_uri: redirect_uri(&broker.urls.app, integration),
+        request_token_url: Some(needed(request, "request_token_url")?),
+        authorize_url: needed(authorize, "authorize_url")?,
+        token_url: needed(token, "token_url")?,
+        ..Endpoints::default()
+    })
+}
+
+fn missing(integration: &Integration, name: &str) -> Error {
+    Error::Conflict { message: format!("integration `{}` needs `config.{name}`", integration.key) }
 }

@@ -4,10 +4,10 @@
 
 use std::collections::BTreeMap;
 
-use claviger_catalog::Provider;
+use claviger_catalog::{Auth, Provider};
 use claviger_protocol::oauth2::{Client, TokenError, TokenErrorKind, Tokens, read, token};
 
-use super::{ANSWER_CAP, endpoints, grant::Grant, start, tokens, who};
+use super::{ANSWER_CAP, endpoints, grant::Grant, oauth1, start, tokens, who};
 use crate::{
     broker::Broker,
     domain::{
@@ -69,8 +69,11 @@ pub(super) async fn exchange(
     let mut inputs = flow.inputs.clone();
     inputs.extend(grant.saved.clone());
     let at = flow.endpoints.as_ref().ok_or_else(|| Error::internal("a taken flow has no endpoints"))?;
-    let aad = start::verifier_aad(flow);
-    let verifier = flow.verifier.as_ref().map(|sealed| broker.vault.open(&aad, sealed)).transpose()?;
+    let verifier = start::kept(broker, flow)?;
+    if let Auth::OAuth1(_) = &provider.auth {
+        let kept = verifier.ok_or_else(|| Error::internal("a flow kept no temporary credentials"))?;
+        return verified(broker, integration, provider, inputs, at, &kept, &grant.code).await;
+    }
     let code = Code { at, code: &grant.code, state: Some(&grant.state), verifier: verifier.as_ref() };
     redeem(broker, integration, provider, inputs, code).await.map_err(|failed| match failed {
         Failed::Told(error) => refusal(error, &[]),
@@ -83,18 +86,47 @@ pub(super) async fn redeem(
     broker: &Broker,
     integration: &Integration,
     provider: &Provider,
-    mut inputs: BTreeMap<String, String>,
+    inputs: BTreeMap<String, String>,
     code: Code<'_>,
 ) -> std::result::Result<Exchanged, Failed> {
     let filled = endpoints::filled(provider, &inputs)?;
     let secret = tokens::client_secret(broker, integration)?;
-    let client = endpoints::client(&filled, integration, secret.as_ref())?;
+    let typed = BTreeMap::new();
+    let client = endpoints::client(&filled, integration, secret.as_ref(), &typed)?;
     let got = ask(broker, integration, &filled, &client, &code).await?;
     let got = upgrade(broker, &filled, &client, got).await?;
-    inputs.extend(got.saved.clone());
+    let userinfo = code.at.userinfo_url.as_deref();
+    Ok(known(broker, integration, provider, inputs, userinfo, got).await?)
+}
 
+/// Exchanges the verifier of OAuth 1.
+async fn verified(
+    broker: &Broker,
+    integration: &Integration,
+    provider: &Provider,
+    inputs: BTreeMap<String, String>,
+    at: &Endpoints,
+    kept: &Secret,
+    verifier: &Secret,
+) -> Result<Exchanged> {
     let filled = endpoints::filled(provider, &inputs)?;
-    let found = who::ask(broker, integration, &filled, &inputs, code.at.userinfo_url.as_deref(), &got).await;
+    let Auth::OAuth1(oauth1) = &filled.auth else { return Err(Error::internal("this is not OAuth 1")) };
+    let got = oauth1::exchange(broker, integration, oauth1, at, kept, verifier).await?;
+    known(broker, integration, provider, inputs, None, got).await
+}
+
+/// Asks whose account the tokens open.
+async fn known(
+    broker: &Broker,
+    integration: &Integration,
+    provider: &Provider,
+    mut inputs: BTreeMap<String, String>,
+    userinfo: Option<&str>,
+    got: Tokens,
+) -> Result<Exchanged> {
+    inputs.extend(got.saved.clone());
+    let filled = endpoints::filled(provider, &inputs)?;
+    let found = who::ask(broker, integration, &filled, &inputs, userinfo, &got).await;
     let found = who::or_unknown(&filled, found);
     inputs.extend(found.saved);
     let account = Account { id: found.id, name: found.name, email: found.email };

@@ -5,14 +5,15 @@
 
 use std::{sync::Arc, time::Duration};
 
-use claviger_protocol::oauth2::callback::{self, Answer};
-
 use super::{
     CODE_LIFE, REPEAT_LIFE,
     begin::may_end_at,
-    bound, endpoints, exchange,
+    bound,
+    brought::{self, Brought, ours, state_of},
+    exchange,
     grant::{Grant, Kept},
-    handoff::{self, Outcome, Refusal},
+    handoff::{self, Failure, Outcome, Refusal},
+    prove,
     record::{self, Draft},
 };
 use crate::{
@@ -22,7 +23,7 @@ use crate::{
         audit::Actor, flow::Flow, integration::CallbackKind, integration::Integration, workspace::Completion,
     },
     error::{Error, Result},
-    id::ConnectionId,
+    id::{ConnectionId, WorkspaceId},
     secret::{Secret, token},
     store::{Conn, FlowEnd},
     vault::{Aad, Field, Sealed, hash},
@@ -66,7 +67,7 @@ pub async fn finish(broker: &Arc<Broker>, callback: Callback) -> Result<Outcome>
 async fn taken(broker: Arc<Broker>, callback: Callback) -> Result<Outcome> {
     let (broker, callback) = (&broker, &callback);
     let state = state_of(broker, &callback.query)?;
-    let state_hash = hash::token(state.expose());
+    let state_hash = hash::token(ours(state.expose()));
     let callback_hash = hash::token(&format!("{}?{}", callback.kind.as_str(), callback.query));
     // A look first: whoever makes up a state costs a read, and no turn at the writer.
     let known = broker.store.read().await?.any_flow_by_state(&state_hash).await?;
@@ -78,39 +79,29 @@ async fn taken(broker: Arc<Broker>, callback: Callback) -> Result<Outcome> {
     conn.commit().await?;
     let Some(flow) = flow else { return repeat(broker, callback, &state_hash, &callback_hash).await };
 
-    let (counted, outcome, end) = match conclude(broker, callback, &flow).await {
+    let concluded = conclude(broker, callback, &flow).await;
+    settle(broker, &flow, concluded).await
+}
+
+/// Writes how a flow ended, unless that is written, and says where its browser goes.
+pub(super) async fn settle(broker: &Broker, flow: &Flow, concluded: Result<Concluded>) -> Result<Outcome> {
+    let (counted, outcome, end) = match concluded {
         Ok(Concluded::Connected(outcome)) => {
             broker.metrics.flow("connected");
             return Ok(outcome);
         }
         Ok(Concluded::Deferred(outcome, end)) => ("deferred", outcome, end),
-        Ok(Concluded::Refused(outcome)) => ("refused", outcome, End::default()),
-        Err(error) => ("failed", explain(&flow, &error), End::default()),
+        Ok(Concluded::Refused(outcome, end)) => ("refused", outcome, end),
+        Err(error) => {
+            let (outcome, end) = explain(flow, &error);
+            ("failed", outcome, end)
+        }
     };
     broker.metrics.flow(counted);
     let mut conn = broker.store.begin(Actor::System, broker.clock.now()).await?;
-    end.write(broker, &mut conn, &flow, &outcome).await?;
+    end.write(broker, &mut conn, flow, &outcome).await?;
     conn.commit().await?;
     Ok(outcome)
-}
-
-/// The state, under whatever name a provider of the catalog gives it.
-fn state_of(broker: &Broker, query: &str) -> Result<Secret> {
-    let mut names: Vec<&str> = vec!["state"];
-    let all: Vec<_> = broker.catalog.iter().collect();
-    names.extend(
-        all.iter().filter_map(|p| endpoints::oauth2(p).ok()).map(|o| o.callback.state_param.as_str()),
-    );
-    names.dedup();
-    let mut first = None;
-    for name in names {
-        match callback::state(name, query) {
-            Ok(state) => return Ok(state),
-            Err(error) => first = first.or(Some(error)),
-        }
-    }
-    let why = first.map_or_else(String::new, |e| e.to_string());
-    Err(Error::invalid("state", why))
 }
 
 /// What a flow's end adds to its row besides the outcome.
@@ -122,10 +113,17 @@ pub(super) struct End {
     pub code_hash: Option<String>,
     /// The connection that came of it.
     pub connection_id: Option<ConnectionId>,
+    /// Why none did.
+    pub failure: Option<Failure>,
 }
 
 impl End {
-    /// Writes it, with the outcome sealed.
+    /// Without a connection.
+    pub(super) fn without(failure: impl Into<Failure>) -> Self {
+        Self { failure: Some(failure.into()), ..Self::default() }
+    }
+
+    /// Writes it, with the outcome sealed, and tells whoever listens for it.
     pub(super) async fn write(
         &self,
         broker: &Broker,
@@ -141,8 +139,26 @@ impl End {
             code_expires_at: self.code_hash.as_ref().map(|_| broker.clock.now().plus(CODE_LIFE)),
             connection_id: self.connection_id.as_ref(),
         };
-        conn.finish_flow(&flow.workspace_id, &flow.id, &row).await
+        conn.finish_flow(&flow.workspace_id, &flow.id, &row).await?;
+        let Some(request) = &flow.request else { return Ok(()) };
+        tell(conn, &flow.workspace_id, request, self.connection_id.as_ref(), self.failure.as_ref()).await
     }
+}
+
+/// Writes how a connect request ended, in the transaction in which that becomes true. One that is not decided yet is not
+/// told.
+pub(crate) async fn tell(
+    conn: &mut Conn,
+    workspace: &WorkspaceId,
+    request: &str,
+    connection: Option<&ConnectionId>,
+    failure: Option<&Failure>,
+) -> Result<()> {
+    if connection.is_none() && failure.is_none() {
+        return Ok(());
+    }
+    let error = failure.map(Failure::to_text).transpose()?;
+    conn.end_connect_request(workspace, request, connection, error.as_deref()).await.map(drop)
 }
 
 /// How a flow ended, as [`End::write`] sealed it.
@@ -156,13 +172,13 @@ pub(super) fn outcome_aad(flow: &Flow) -> Aad<'_> {
 }
 
 /// How a callback was concluded.
-enum Concluded {
+pub(super) enum Concluded {
     /// There is a connection; the flow's end was written in the transaction that made it.
     Connected(Outcome),
     /// Completion `server`: the provider's code waits for the product's server.
     Deferred(Outcome, End),
     /// The provider did not grant access.
-    Refused(Outcome),
+    Refused(Outcome, End),
 }
 
 /// All checks in order, then the exchange. An `Err` here has made no token request unless it says so.
@@ -170,22 +186,27 @@ async fn conclude(broker: &Arc<Broker>, callback: &Callback, flow: &Flow) -> Res
     let (integration, member) = check(broker, callback, flow).await?;
     let actor = member.as_ref().map_or(Actor::System, Member::actor);
     let provider = broker.provider(&integration)?;
-    let oauth2 = endpoints::oauth2(&provider)?;
-    let answer =
-        callback::read(oauth2, &callback.query).map_err(|e| Error::invalid("callback", e.to_string()))?;
-    let at = flow.endpoints.as_ref().ok_or_else(|| Error::internal("a started flow has no endpoints"))?;
-    let (Answer::Code { iss, .. } | Answer::Error { iss, .. }) = &answer;
-    callback::check_iss(at.issuer.as_deref(), at.iss_required, iss.as_deref())
-        .map_err(|e| Error::invalid("iss", e.to_string()))?;
-    let grant = match answer {
-        Answer::Error { error, description, .. } => {
-            let error = if is_oauth_error(&error) { error.as_str() } else { "server_error" };
+    let grant = match brought::read(broker, &callback.query, flow, &provider)? {
+        Brought::Grant(grant) => grant,
+        Brought::Refused { error, said } => {
             let text = "the service did not grant access";
-            let refusal = Refusal { error, text, said: description.as_deref() };
-            return Ok(Concluded::Refused(handoff::refused(flow, refusal)));
+            let refusal = Refusal { error: &error, text, said: said.as_deref() };
+            return Ok(Concluded::Refused(handoff::refused(flow, refusal), End::without(refusal)));
         }
-        Answer::Code { code, saved, .. } => Grant { code, saved, state: state_of(broker, &callback.query)? },
     };
+    redeem(broker, flow, &integration, actor, grant).await
+}
+
+/// Has the provider give tokens for what a callback brought, and makes the connection; or keeps it, for the product's
+/// server to say for whom.
+pub(super) async fn redeem(
+    broker: &Arc<Broker>,
+    flow: &Flow,
+    integration: &Integration,
+    actor: Actor,
+    grant: Grant,
+) -> Result<Concluded> {
+    let provider = broker.provider(integration)?;
     let mut conn = broker.store.read().await?;
     let workspace = conn.workspace(&flow.workspace_id).await?.ok_or(Error::NotFound { what: "workspace" })?;
     drop(conn);
@@ -195,18 +216,19 @@ async fn conclude(broker: &Arc<Broker>, callback: &Callback, flow: &Flow) -> Res
     if flow.completion == Completion::Server {
         let provider_code = Some(Kept::Code(grant).seal(broker, flow)?);
         let outcome = handoff::connected(flow, &workspace.settings, None, ours.as_ref());
-        return Ok(Concluded::Deferred(outcome, End { provider_code, code_hash, connection_id: None }));
+        return Ok(Concluded::Deferred(outcome, End { provider_code, code_hash, ..End::default() }));
     }
-    let exchanged = exchange::exchange(broker, flow, &integration, &provider, grant).await?;
+    let exchanged = exchange::exchange(broker, flow, integration, &provider, grant).await?;
     let draft = Draft::of(flow, exchanged, broker.clock.now());
+    prove::works(broker, integration, &provider, &draft.connection, &draft.tokens).await?;
     let outcome = |id: &ConnectionId| handoff::connected(flow, &workspace.settings, Some(id), ours.as_ref());
-    let connection = record::keep(broker, &integration, &draft, || async {
+    let connection = record::keep(broker, integration, &draft, || async {
         let mut conn = broker.store.begin(actor.clone(), broker.clock.now()).await?;
         let written = record::write(broker, &mut conn, &draft).await?;
         if written.now {
             let id = &written.connection.id;
             let (code_hash, connection_id) = (code_hash.clone(), Some(id.clone()));
-            let end = End { provider_code: None, code_hash, connection_id };
+            let end = End { code_hash, connection_id, ..End::default() };
             end.write(broker, &mut conn, flow, &outcome(id)).await?;
         }
         conn.commit().await.map(|()| written.connection)
@@ -231,7 +253,7 @@ async fn check(
     }
     let own = flow.callback == CallbackKind::Own;
     let named = callback.integration.as_deref();
-    if callback.kind != flow.callback || own && named != Some(flow.integration_id.as_str()) {
+    if callback.kind != flow.callback || own && (named.is_none() || named != own_name(flow)) {
         return Err(Error::invalid("callback", "this answer came back on another integration's path"));
     }
     let mut conn = broker.store.read().await?;
@@ -243,10 +265,16 @@ async fn check(
     Ok((current(broker, flow).await?, member))
 }
 
+/// What a callback path of the flow's own ends in, as the provider was given it: its integration's id, or its auth
+/// option's.
+fn own_name(flow: &Flow) -> Option<&str> {
+    flow.endpoints.as_ref()?.redirect_uri.rsplit('/').next()
+}
+
 /// The flow's integration, if it is still as it was when the flow began.
 pub(super) async fn current(broker: &Broker, flow: &Flow) -> Result<Integration> {
     let mut conn = broker.store.read().await?;
-    conn.integration(&flow.workspace_id, &flow.integration_id)
+    conn.integration_as(&flow.workspace_id, &flow.integration_id, flow.auth_option.as_deref())
         .await?
         .filter(|i| i.version == flow.integration_version && i.disabled_at.is_none())
         .ok_or_else(|| Error::Conflict { message: CHANGED.into() })
@@ -254,10 +282,16 @@ pub(super) async fn current(broker: &Broker, flow: &Flow) -> Result<Integration>
 
 /// What the browser gets for an error: a page where it can't be trusted with a redirect, else the product's
 /// redirect with an error of OAuth's names.
-fn explain(flow: &Flow, error: &Error) -> Outcome {
-    let back = |name: &str, text: &str| handoff::refused(flow, Refusal::of(name, text));
+fn explain(flow: &Flow, error: &Error) -> (Outcome, End) {
+    let back = |name: &str, text: &str| {
+        let refusal = Refusal::of(name, text);
+        (handoff::refused(flow, refusal), End::without(refusal))
+    };
     match error {
-        Error::Invalid { message, .. } => Outcome::Page { message: message.clone() },
+        Error::Invalid { message, .. } => {
+            let end = End::without(Refusal::of("invalid_request", message));
+            (Outcome::Page { message: message.clone() }, end)
+        }
         Error::Denied { message } => back("access_denied", message),
         Error::Conflict { message } => back("server_error", message),
         Error::Provider { message, .. } => {
@@ -269,24 +303,6 @@ fn explain(flow: &Flow, error: &Error) -> Outcome {
             back("server_error", "something went wrong on our side; try again")
         }
     }
-}
-
-/// RFC 6749 §4.1.2.1 and OpenID Connect Core §3.1.2.6.
-fn is_oauth_error(name: &str) -> bool {
-    matches!(
-        name,
-        "invalid_request"
-            | "unauthorized_client"
-            | "access_denied"
-            | "unsupported_response_type"
-            | "invalid_scope"
-            | "server_error"
-            | "temporarily_unavailable"
-            | "interaction_required"
-            | "login_required"
-            | "account_selection_required"
-            | "consent_required"
-    )
 }
 
 /// The state was no flow's to take: unknown, expired, spent, or this very callback again.

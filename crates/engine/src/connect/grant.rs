@@ -16,8 +16,8 @@ use crate::{
 
 /// What a callback brought.
 #[derive(serde::Deserialize)]
-pub(super) struct Grant {
-    /// The provider's code.
+pub(crate) struct Grant {
+    /// The provider's code; of OAuth 1 the verifier.
     pub code: Secret,
     /// Values that arrive only with it, as the provider's file names them.
     pub saved: BTreeMap<String, String>,

@@ -62,6 +62,23 @@ pub struct Import<'a> {
     pub verify: bool,
 }
 
+/// Which connection tokens are to be of.
+#[derive(Debug)]
+pub struct Place {
+    /// Which one they go over.
+    pub onto: Onto,
+    /// By which auth option, by key; `None` for the integration's own way.
+    pub option: Option<String>,
+    /// What it is to be called.
+    pub name: Option<String>,
+}
+
+impl Default for Place {
+    fn default() -> Self {
+        Self { onto: Onto::New, option: None, name: None }
+    }
+}
+
 /// A connection that was imported.
 #[derive(Debug)]
 pub struct Imported {
@@ -111,6 +128,20 @@ pub async fn import(
     given: Import<'_>,
     actor: Actor,
 ) -> Result<Imported> {
+    import_as(broker, workspace, given, Place::default(), actor).await
+}
+
+/// The same, for a connection that is there already, or with an auth option.
+///
+/// # Errors
+/// As [`import`], and `NotFound` when there is no such auth option or connection.
+pub async fn import_as(
+    broker: &Arc<Broker>,
+    workspace: &WorkspaceId,
+    given: Import<'_>,
+    place: Place,
+    actor: Actor,
+) -> Result<Imported> {
     check::plain(&given)?;
     let mut conn = broker.store.read().await?;
     let integration = conn
@@ -118,6 +149,8 @@ pub async fn import(
         .await?
         .filter(|found| given.only.as_ref().is_none_or(|only| *only == found.id))
         .ok_or(Error::NotFound { what: "integration" })?;
+    let integration = conn.as_option(workspace, integration, place.option.as_deref()).await?;
+    let integration = integration.ok_or(Error::NotFound { what: "integration" })?;
     drop(conn);
     require_on(&integration)?;
     let provider = broker.provider(&integration)?;
@@ -129,9 +162,9 @@ pub async fn import(
         integration,
         provider,
         owner: given.owner,
-        onto: Onto::New,
-        name: None,
-        auth_option: None,
+        onto: place.onto,
+        name: place.name,
+        auth_option: place.option,
         inputs,
         tokens,
         account: Account::default(),
@@ -181,7 +214,7 @@ fn tokens(provider: &Provider, given: &Import<'_>, now: Millis) -> Result<Tokens
 /// Whether a refresh says something about these tokens.
 fn refresh_tells(provider: &Provider, tokens: &Tokens) -> Result<bool> {
     let oauth2 = endpoints::oauth2(provider)?;
-    Ok(oauth2.refresh.with != RefreshWith::Client && endpoints::refreshable(oauth2, tokens))
+    Ok(oauth2.refresh.with != RefreshWith::Client && endpoints::refreshable(provider, tokens))
 }
 
 /// The names of the values that verifying is going to tell: a token endpoint that answers, and the identity.
@@ -203,9 +236,9 @@ pub(super) fn require_on(integration: &Integration) -> Result<()> {
 
 /// One refresh, exactly as any other; its tokens take the place of those brought.
 pub(super) async fn by_refresh(broker: &Broker, candidate: &mut Candidate) -> Result<()> {
-    let Candidate { integration, provider, inputs, tokens, .. } = &*candidate;
+    let Candidate { integration, provider, owner, inputs, tokens, .. } = &*candidate;
     let field = if tokens.refresh_token.is_some() { "refresh_token" } else { "access_token" };
-    let newer = renew::ask(broker, integration, provider, inputs, tokens).await?;
+    let newer = renew::ask(broker, integration, provider, owner, inputs, tokens).await?;
     let newer = newer.map_err(|error| exchange::blame(error, integration, field))?;
     let shown = tokens.refresh_token.as_ref().map(Secret::expose);
     candidate.spent = newer.refresh_token.as_ref().is_some_and(|newer| shown != Some(newer.expose()));
@@ -268,29 +301,34 @@ impl Candidate {
         self.account = Account { id, name, email };
     }
 
-    fn draft(self, now: Millis) -> (Integration, Draft, bool) {
+    /// The connection that is to come of it.
+    pub(super) fn connection(&self, now: Millis) -> Connection {
         let asked = self.provider.oauth2().map(|oauth2| authorize::scopes(oauth2, &self.integration.scopes));
-        let connection = Connection {
+        Connection {
             id: ConnectionId::new(),
             workspace_id: self.integration.workspace_id.clone(),
             integration_id: self.integration.id.clone(),
-            owner: self.owner,
+            owner: self.owner.clone(),
             status: Status::Active,
             status_reason: None,
             scopes_asked: asked.unwrap_or_default(),
             // Nobody knows what was granted unless the caller or the provider said it.
             scopes_granted: self.tokens.scopes.clone().unwrap_or_default(),
-            account: self.account,
-            inputs: self.inputs,
-            name: self.name,
-            auth_option: self.auth_option,
+            account: self.account.clone(),
+            inputs: self.inputs.clone(),
+            name: self.name.clone(),
+            auth_option: self.auth_option.clone(),
             frozen_at: None,
             refreshed_at: self.refreshed_at,
             expires_at: self.tokens.expires_at.map(Millis),
             authorized_at: now,
             created_at: now,
             updated_at: now,
-        };
+        }
+    }
+
+    fn draft(self, now: Millis) -> (Integration, Draft, bool) {
+        let connection = self.connection(now);
         let version = self.integration.version;
         (self.integration, Draft::new(connection, self.tokens, self.onto, version), self.spent)
     }

@@ -4,42 +4,58 @@
 //! [`redeem`]) … [`end`]. Read the files in that order. Nothing here knows which door a flow came through:
 //! the door chose a [`Handoff`](crate::domain::flow::Handoff) at the start, and the callback performs it.
 
+pub(crate) mod at_once;
 pub(crate) mod begin;
 pub(crate) mod bound;
 mod bring;
+mod brought;
 mod discovery;
 pub(crate) mod end;
 pub(crate) mod endpoints;
 pub(crate) mod exchange;
 mod finish;
 mod grant;
-mod handoff;
+pub(crate) mod handoff;
 mod import;
-mod keys;
+mod issue;
+pub(crate) mod keys;
+pub(crate) mod listen;
+pub(crate) mod oauth1;
+pub(crate) mod outside;
 mod page;
+mod parameters;
 pub(crate) mod persist;
+mod prove;
+pub(crate) mod popup;
 mod record;
 mod redeem;
 pub(crate) mod renew;
 mod start;
+mod target;
 pub mod tokens;
 mod typed;
-mod verify;
+pub(crate) mod verify;
 mod who;
 
 pub use begin::{Begin, Next, begin};
 pub use bring::{Bring, bring};
 pub use discovery::Discovery;
 pub use end::{archive, end};
+pub(crate) use finish::tell;
 pub use finish::{Callback, finish};
 pub use handoff::{Ended, Failure, Landing, Message, Outcome};
-pub use import::{Import, Imported, LONGEST_LIFE, import};
+pub use import::{Import, Imported, LONGEST_LIFE, Place, import, import_as};
+pub use listen::{Bounds, Heard, Listener, Listeners, listen};
+pub use parameters::connector_parameters;
 pub use page::{Ask, Form, Given, Visitor, Wrong, cancel, landed, open, submit};
+pub use popup::{Told, adopt, told};
 pub use redeem::{Redeem, Redeemed, redeem};
 pub use typed::Tries;
 
 use std::time::Duration;
 
+/// What scopes are called among the parameters that a product's page may say.
+pub const SCOPES: &str = "scopes";
 /// How long a flow is good for.
 pub const FLOW_LIFE: Duration = Duration::from_secs(600);
 /// How long the product has to exchange its one-time code.

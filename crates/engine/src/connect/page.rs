@@ -13,7 +13,7 @@ use super::{
     bound,
     finish::{End, STRUCK_OFF, current, outcome},
     handoff::{self, Landing, Outcome, Refusal},
-    keys,
+    keys, outside,
     start::{self, Started},
     typed,
 };
@@ -62,6 +62,8 @@ pub struct Ask {
     pub inputs: Vec<Input>,
     /// The fields of the credential, where it is typed in.
     pub keys: Vec<KeyField>,
+    /// Whether the browser goes to the provider next.
+    pub leaves: bool,
     /// Origins that may frame the page: the workspace's, and none where the page is to confirm.
     pub framed_by: Vec<String>,
 }
@@ -112,6 +114,8 @@ pub(super) struct Opened {
     pub provider: Arc<Provider>,
     /// The user of ours who began it, where one did.
     pub member: Option<Member>,
+    /// What people call the owner, where the owner's key is none of their words.
+    pub owner_name: Option<String>,
 }
 
 /// Opens the page of a flow.
@@ -143,7 +147,7 @@ pub async fn submit(
         },
     };
     let (inputs, mut wrong) = check(&opened, &given.inputs);
-    let typed = trimmed(&given.typed);
+    let typed = keys::trimmed(&given.typed);
     if let Some(keys) = opened.provider.keys() {
         wrong.keys = keys::wrong(keys, &typed);
     }
@@ -151,7 +155,11 @@ pub async fn submit(
         return Ok(Form::Wrong(opened.ask(), wrong));
     }
     opened.flow.inputs = inputs;
-    if opened.provider.keys().is_some() {
+    if let Some(code) = opened.flow.provider_code.take() {
+        let broker = broker.clone();
+        return broker.to_its_end(outside::finish(broker.clone(), opened, code)).await.map(Form::Back);
+    }
+    if !opened.provider.kind().has_callback() {
         let broker = broker.clone();
         return broker.to_its_end(typed::finish(broker.clone(), opened, typed)).await;
     }
@@ -178,25 +186,15 @@ fn check(opened: &Opened, given: &BTreeMap<String, String>) -> (BTreeMap<String,
     (inputs, wrong)
 }
 
-/// A key that was pasted comes with the white space around it; a password may begin or end with some.
-fn trimmed(typed: &BTreeMap<String, Secret>) -> BTreeMap<String, Secret> {
-    let one = |(key, value): (&String, &Secret)| match key.as_str() {
-        "password" => (key.clone(), value.clone()),
-        _ => (key.clone(), Secret::new(value.expose().trim())),
-    };
-    typed.iter().map(one).collect()
-}
-
 /// Sends the browser to the provider.
-async fn leave(broker: &Arc<Broker>, opened: &Opened) -> Result<Form> {
+pub(super) async fn leave(broker: &Arc<Broker>, opened: &Opened) -> Result<Form> {
     let Opened { flow, integration, provider, .. } = opened;
     let started = match start::mint(broker, flow, integration, provider).await {
         Ok(started) => started,
         Err(Error::Provider { message, .. } | Error::TargetNotAllowed { message }) => {
             tracing::warn!(flow = %flow.id, %message, "a flow could not start");
             let text = "the service could not be reached; try again later";
-            let refusal = Refusal::of("temporarily_unavailable", text);
-            return Ok(Form::Back(handoff::refused(flow, refusal)));
+            return refuse(broker, flow, Refusal::of("temporarily_unavailable", text)).await.map(Form::Back);
         }
         Err(error) => return Err(error),
     };
@@ -216,13 +214,18 @@ async fn leave(broker: &Arc<Broker>, opened: &Opened) -> Result<Form> {
 /// As [`open`].
 pub async fn cancel(broker: &Arc<Broker>, flow: &FlowId, visitor: Visitor<'_>) -> Result<Outcome> {
     let flow = load(broker, flow, visitor).await?.flow;
-    let outcome = handoff::refused(&flow, Refusal::of("access_denied", "the connection was declined"));
+    refuse(broker, &flow, Refusal::of("access_denied", "the connection was declined")).await
+}
+
+/// Ends a flow that never left for its provider, without a connection.
+pub(super) async fn refuse(broker: &Arc<Broker>, flow: &Flow, refusal: Refusal<'_>) -> Result<Outcome> {
+    let outcome = handoff::refused(flow, refusal);
     let now = broker.clock.now();
     let mut conn = broker.store.begin(Actor::System, now).await?;
-    if !take(&mut conn, &flow, "", now).await? {
+    if !take(&mut conn, flow, "", now).await? {
         return Err(used());
     }
-    End::default().write(broker, &mut conn, &flow, &outcome).await?;
+    End::without(refusal).write(broker, &mut conn, flow, &outcome).await?;
     conn.commit().await?;
     Ok(outcome)
 }
@@ -242,14 +245,27 @@ pub(super) async fn take(conn: &mut Conn, flow: &Flow, callback_hash: &str, now:
 /// # Errors
 /// `Invalid` when the flow is unknown, another browser's, not ended, ended elsewhere, or long over.
 pub async fn landed(broker: &Broker, flow: &FlowId, browser: Option<&Secret>) -> Result<Landing> {
-    let over = || Error::invalid("flow", "there is nothing to show here any more");
+    match ended(broker, flow, browser).await? {
+        (_, Outcome::Landing(landing)) => Ok(landing),
+        (_, Outcome::Redirect { .. } | Outcome::Message(_) | Outcome::Page { .. }) => Err(over()),
+    }
+}
+
+/// How a flow ended a moment ago, for the browser that it ended in.
+pub(super) async fn ended(
+    broker: &Broker,
+    flow: &FlowId,
+    browser: Option<&Secret>,
+) -> Result<(Flow, Outcome)> {
     let flow = broker.store.read().await?.any_flow(flow).await?.ok_or_else(over)?;
     let seen_lately = flow.taken_at.is_some_and(|at| broker.clock.now().since(at) <= FLOW_LIFE);
     let sealed = flow.outcome.as_ref().filter(|_| seen_lately && same_browser(&flow, browser));
-    match outcome(broker, &flow, sealed.ok_or_else(over)?)? {
-        Outcome::Landing(landing) => Ok(landing),
-        Outcome::Redirect { .. } | Outcome::Message(_) | Outcome::Page { .. } => Err(over()),
-    }
+    let outcome = outcome(broker, &flow, sealed.ok_or_else(over)?)?;
+    Ok((flow, outcome))
+}
+
+pub(super) fn over() -> Error {
+    Error::invalid("flow", "there is nothing to show here any more")
 }
 
 /// How this form ended when it was sent a moment ago: whoever clicks twice sees what came of the first click.
@@ -268,11 +284,11 @@ async fn sent_before(broker: &Arc<Broker>, id: &FlowId, visitor: Visitor<'_>) ->
     Ok(Some(outcome))
 }
 
-fn same_browser(flow: &Flow, browser: Option<&Secret>) -> bool {
+pub(super) fn same_browser(flow: &Flow, browser: Option<&Secret>) -> bool {
     browser.is_some_and(|b| hash::same(&hash::token(b.expose()), &flow.browser_hash))
 }
 
-async fn load(broker: &Arc<Broker>, id: &FlowId, visitor: Visitor<'_>) -> Result<Opened> {
+pub(super) async fn load(broker: &Arc<Broker>, id: &FlowId, visitor: Visitor<'_>) -> Result<Opened> {
     let mut conn = broker.store.read().await?;
     let flow = conn.any_flow(id).await?.ok_or_else(used)?;
     let same = same_browser(&flow, visitor.browser);
@@ -283,11 +299,17 @@ async fn load(broker: &Arc<Broker>, id: &FlowId, visitor: Visitor<'_>) -> Result
         return Err(Error::invalid("flow", STRUCK_OFF));
     }
     let workspace = conn.workspace(&flow.workspace_id).await?.ok_or_else(used)?;
+    let owner_name = match (flow.owner.kind, &flow.owner.key) {
+        (OwnerKind::Customer, Some(key)) => {
+            conn.customer_by_key(&workspace.id, key).await?.and_then(|it| it.name)
+        }
+        _ => None,
+    };
     drop(conn);
     let member = bound::hold(broker, &flow, visitor.session).await?;
     let integration = current(broker, &flow).await?;
     let provider = broker.provider(&integration)?;
-    Ok(Opened { flow, workspace, integration, provider, member })
+    Ok(Opened { flow, workspace, integration, provider, member, owner_name })
 }
 
 impl Opened {
@@ -301,12 +323,13 @@ impl Opened {
         Ask {
             product: self.workspace.name.clone(),
             integration: self.integration.name.clone(),
-            owner: self.flow.owner.key.clone().filter(|_| confirm),
+            owner: self.owner_name.clone().or_else(|| self.flow.owner.key.clone()).filter(|_| confirm),
             confirm,
             member,
             shared: self.flow.owner.kind == OwnerKind::Shared,
             inputs: self.provider.page_inputs(&self.flow.inputs).into_iter().cloned().collect(),
             keys,
+            leaves: self.provider.kind().has_callback(),
             framed_by: if confirm || member { Vec::new() } else { settings.allowed_origins.clone() },
         }
     }

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use claviger_catalog::RevocationScope;
 use claviger_protocol::oauth2::Tokens;
 
-use super::{end, exchange::Exchanged, finish::CHANGED, persist::persist, tokens};
+use super::{bound::GONE, end, exchange::Exchanged, finish::CHANGED, persist::persist, tokens};
 use crate::{
     broker::Broker,
     domain::{
@@ -131,7 +131,7 @@ async fn there(conn: &mut Conn, draft: &Draft) -> Result<Option<Connection>> {
             let found = conn.connection(workspace, id).await?;
             let same =
                 |found: &Connection| found.owner == made.owner && found.integration_id == made.integration_id;
-            let gone = || Error::Conflict { message: "the connection to authorize anew is gone".to_owned() };
+            let gone = || Error::Conflict { message: GONE.to_owned() };
             found.filter(same).ok_or_else(gone).map(Some)
         }
     }
@@ -173,7 +173,7 @@ async fn renew(broker: &Broker, conn: &mut Conn, draft: &Draft, was: Connection)
         }
     };
     conn.authorize_connection(workspace, &connection).await?;
-    webhook::emit(conn, EventKind::ConnectionUpdated, &connection, made.authorized_at).await?;
+    webhook::emit_authorized(conn, &was, &connection, made.authorized_at).await?;
     *draft.over.lock().unwrap_or_else(PoisonError::into_inner) = Some(Over { was, old, new });
     Ok(Written { connection, now: true })
 }
@@ -259,19 +259,33 @@ where
 fn forget_replaced(broker: &Arc<Broker>, integration: &Integration, draft: &Draft) {
     let over = draft.over.lock().unwrap_or_else(PoisonError::into_inner).take();
     let Some(Over { was, old: Some(old), .. }) = over else { return };
-    let provider = broker.provider(integration);
-    let single = |oauth2: &claviger_catalog::OAuth2| oauth2.revocation_scope == RevocationScope::Token;
-    if !provider.is_ok_and(|provider| provider.oauth2().is_some_and(single)) {
-        return;
-    }
     let Ok(held) = tokens::open(broker, &old) else { return };
     if same(&held, &draft.tokens) {
         return;
     }
     let (broker, integration) = (broker.clone(), integration.clone());
     broker.clone().tasks.spawn(async move {
-        end::revoke_unless_shared(&broker, &integration, &was, &held).await;
+        if let Err(error) = forget(&broker, &integration, &was, &held).await {
+            tracing::warn!(connection = %was.id, %error, "replaced tokens could not be revoked");
+        }
     });
+}
+
+/// Has the provider that these tokens are of forget them: the connection may have been made in another way than now.
+async fn forget(broker: &Broker, now: &Integration, was: &Connection, held: &Tokens) -> Result<()> {
+    let mut conn = broker.store.read().await?;
+    let option = was.auth_option.as_deref();
+    let found = conn.integration_as(&was.workspace_id, &was.integration_id, option).await?;
+    drop(conn);
+    // Of another version it may be another place.
+    let same = |it: &Integration| it.version == now.version;
+    let integration = found.filter(same).ok_or(Error::Conflict { message: CHANGED.into() })?;
+    let provider = broker.provider(&integration)?;
+    let single = |oauth2: &claviger_catalog::OAuth2| oauth2.revocation_scope == RevocationScope::Token;
+    if provider.oauth2().is_some_and(single) {
+        end::revoke_unless_shared(broker, &integration, was, held).await;
+    }
+    Ok(())
 }
 
 /// Whether two sets have a token in common.

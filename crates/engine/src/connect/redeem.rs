@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::{
     exchange, finish,
     grant::Kept,
+    prove,
     record::{self, Draft},
 };
 use crate::{
@@ -98,11 +99,14 @@ async fn complete(broker: &Arc<Broker>, flow: &Flow, sealed: &Sealed) -> Result<
     let kept = Kept::open(broker, flow, sealed)?;
     let integration = finish::current(broker, flow).await?;
     let provider = broker.provider(&integration)?;
-    let exchanged = match kept {
-        Kept::Code(grant) => exchange::exchange(broker, flow, &integration, &provider, grant).await?,
-        Kept::Keys(accepted) => accepted,
+    let (exchanged, untried) = match kept {
+        Kept::Code(grant) => (exchange::exchange(broker, flow, &integration, &provider, grant).await?, true),
+        Kept::Keys(accepted) => (accepted, false),
     };
     let draft = Draft::of(flow, exchanged, broker.clock.now());
+    if untried {
+        prove::works(broker, &integration, &provider, &draft.connection, &draft.tokens).await?;
+    }
     let connection = record::keep(broker, &integration, &draft, || async {
         let mut conn = broker.store.begin(Actor::System, broker.clock.now()).await?;
         let written = record::write(broker, &mut conn, &draft).await?;

@@ -1,22 +1,40 @@
-//! Renew: one refresh at a provider's token endpoint (RFC 6749 §6).
+//! Renew: one token set in place of another, without anybody's consent: a refresh at a provider's token endpoint
+//! (RFC 6749 §6), a token fetched anew with a client's own credentials (§4.4), or one that we make ourselves.
 //!
 //! It talks to the provider and writes nothing; what it gives must be written, for the token shown may be spent.
 
 use std::collections::BTreeMap;
 
-use claviger_catalog::Provider;
+use claviger_catalog::{Auth, Grant, Provider};
 use claviger_protocol::oauth2::{TokenError, Tokens, read, token};
 
-use super::{ANSWER_CAP, endpoints, tokens};
+use super::{ANSWER_CAP, endpoints, issue, tokens};
 use crate::{
     broker::Broker,
-    domain::integration::Integration,
+    domain::{connection::Owner, integration::Integration},
     error::{Error, Result},
 };
 
-/// Asks the token endpoint for tokens after `held`. The outer error is ours or the network's, the inner one the
-/// token endpoint's, without what was sent to it.
+/// Gets the tokens that come after `held`, of a connection of `owner`. The outer error is ours or the network's, the
+/// inner one the token endpoint's, without what was sent to it.
 pub(crate) async fn ask(
+    broker: &Broker,
+    integration: &Integration,
+    provider: &Provider,
+    owner: &Owner,
+    inputs: &BTreeMap<String, String>,
+    held: &Tokens,
+) -> Result<std::result::Result<Tokens, TokenError>> {
+    match &provider.auth {
+        Auth::WorkspaceToken(table) => issue::token(broker, integration, owner, table).await.map(Ok),
+        Auth::OAuth2(_) | Auth::OAuth1(_) | Auth::Keys(_) => {
+            at_endpoint(broker, integration, provider, inputs, held).await
+        }
+    }
+}
+
+/// The same, of the provider's token endpoint. A client that was typed in is among what is `held`.
+pub(super) async fn at_endpoint(
     broker: &Broker,
     integration: &Integration,
     provider: &Provider,
@@ -27,10 +45,14 @@ pub(crate) async fn ask(
     let oauth2 = endpoints::oauth2(provider)?;
     let at = endpoints::resolve(broker, integration, provider, inputs).await?;
     let secret = tokens::client_secret(broker, integration)?;
-    let client = endpoints::client(provider, integration, secret.as_ref())?;
+    let client = endpoints::client(provider, integration, secret.as_ref(), &held.typed)?;
     let url = at.refresh_url.as_deref().unwrap_or(&at.token_url);
-    let request = token::refresh(oauth2, url, &client, held)
-        .map_err(|e| Error::internal(format!("refresh request of {}: {e}", integration.id)))?;
+    let request = match oauth2.grant {
+        Grant::AuthorizationCode => token::refresh(oauth2, url, &client, held),
+        Grant::ClientCredentials => token::client_credentials(oauth2, url, &client, &integration.scopes),
+    };
+    let request =
+        request.map_err(|e| Error::internal(format!("refresh request of {}: {e}", integration.id)))?;
     let answer = broker.outbound.fetch(request, ANSWER_CAP).await?;
     let (status, now) = (answer.status(), broker.clock.now().0);
     Ok(read::refreshed(oauth2, held.clone(), status, answer.headers(), answer.body(), now).map_err(|error| {

@@ -1,14 +1,14 @@
 //! Start: mint what a browser carries to the provider.
 //!
 //! State and verifier come to be at the last moment before the browser leaves us. The row gets the state's
-//! hash and the sealed verifier; the state itself is only in the URL.
+//! hash and the sealed verifier; the state itself is only in the URL, or in the callback that the provider is given.
 
 use std::sync::Arc;
 
-use claviger_catalog::{Pkce, Provider};
+use claviger_catalog::{Auth, OAuth2, Pkce, Provider};
 use claviger_protocol::oauth2::{authorize, pkce};
 
-use super::endpoints;
+use super::{endpoints, oauth1};
 use crate::{
     broker::Broker,
     domain::{
@@ -16,7 +16,7 @@ use crate::{
         integration::Integration,
     },
     error::{Error, Result},
-    secret::{random, token},
+    secret::{Secret, random, token},
     vault::{Aad, Field, Sealed, hash},
 };
 
@@ -26,7 +26,7 @@ pub(super) struct Started {
     pub url: String,
     /// Hex SHA-256 of the state in it.
     pub state_hash: String,
-    /// The sealed PKCE verifier, where the provider takes one.
+    /// The sealed PKCE verifier, where the provider takes one; for OAuth 1 the temporary credentials.
     pub verifier: Option<Sealed>,
     /// What the callback and the exchange are checked against.
     pub endpoints: Endpoints,
@@ -44,32 +44,59 @@ pub(super) async fn mint(
         resolved.redirect_uri = endpoints::redirect_uri(origin, integration);
     }
     let provider = endpoints::filled(provider, &flow.inputs)?;
-    let oauth2 = endpoints::oauth2(&provider)?;
-    let client_id = integration.client_id.as_deref().ok_or_else(|| Error::Conflict {
-        message: format!("integration `{}` has no client id yet", integration.key),
-    })?;
     let state = token()?;
-    let verifier = if oauth2.pkce == Pkce::S256 { Some(pkce::verifier(random::<32>()?)) } else { None };
-    let challenge = verifier.as_ref().map(pkce::challenge);
-    let url = authorize::url(
-        oauth2,
-        &authorize::Request {
-            authorize_url: &resolved.authorize_url,
-            client_id,
-            redirect_uri: &resolved.redirect_uri,
-            state: &state,
-            scopes: &resolved.scopes,
-            challenge: challenge.as_deref(),
-            extra: &integration.config.authorize_params,
-        },
-    )
-    .map_err(|e| Error::internal(format!("integration {}: {e}", integration.id)))?;
+    // What a product wants back stands behind ours, which alone tells the flow.
+    let sent = match &flow.custom_state {
+        Some(theirs) => Secret::new(format!("{}:{theirs}", state.expose())),
+        None => state.clone(),
+    };
+    let (url, verifier) = match &provider.auth {
+        Auth::OAuth1(table) => {
+            let (url, kept) = oauth1::leave(broker, integration, table, &resolved, &sent).await?;
+            (url, Some(kept))
+        }
+        Auth::OAuth2(_) | Auth::Keys(_) | Auth::WorkspaceToken(_) => {
+            request(integration, endpoints::oauth2(&provider)?, &resolved, &sent)?
+        }
+    };
     let aad = verifier_aad(flow);
     let verifier = verifier.map(|v| broker.vault.seal(&aad, &v)).transpose()?;
     Ok(Started { url, state_hash: hash::token(state.expose()), verifier, endpoints: resolved })
 }
 
+/// The authorization request of OAuth 2 (RFC 6749 §4.1.1), and the verifier of the challenge in it.
+fn request(
+    integration: &Integration,
+    oauth2: &OAuth2,
+    at: &Endpoints,
+    state: &Secret,
+) -> Result<(String, Option<Secret>)> {
+    let client_id = integration.client_id.as_deref().ok_or_else(|| endpoints::no_client(integration))?;
+    let verifier = if oauth2.pkce == Pkce::S256 { Some(pkce::verifier(random::<32>()?)) } else { None };
+    let challenge = verifier.as_ref().map(pkce::challenge);
+    let url = authorize::url(
+        oauth2,
+        &authorize::Request {
+            authorize_url: &at.authorize_url,
+            client_id,
+            redirect_uri: &at.redirect_uri,
+            state,
+            scopes: &at.scopes,
+            challenge: challenge.as_deref(),
+            extra: &integration.config.authorize_params,
+        },
+    );
+    let url = url.map_err(|e| Error::internal(format!("integration {}: {e}", integration.id)))?;
+    Ok((url, verifier))
+}
+
+/// What [`mint`] sealed into the flow, where there was something.
+pub(super) fn kept(broker: &Broker, flow: &Flow) -> Result<Option<Secret>> {
+    let aad = verifier_aad(flow);
+    flow.verifier.as_ref().map(|sealed| broker.vault.open(&aad, sealed)).transpose()
+}
+
 /// What a flow's verifier is bound to.
-pub(super) fn verifier_aad(flow: &Flow) -> Aad<'_> {
+fn verifier_aad(flow: &Flow) -> Aad<'_> {
     Field::Verifier.of(&flow.workspace_id, flow.id.as_str())
 }

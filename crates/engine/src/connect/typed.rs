@@ -1,23 +1,28 @@
-//! Typed: a flow at a provider whose credential is typed in ends on our own page, not at a callback.
+//! Typed: a flow at a provider whose credential is typed in ends on our own page, not at a callback; and one for which
+//! nobody has to be asked anything ends where it begins.
 //!
 //! The provider is asked before the flow is taken, so that a wrong key leaves the page as it was. Flow, connection and
 //! outcome are one transaction; the same form sent twice makes one connection, and its sender gets to the same place.
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use claviger_catalog::Provider;
+
 use super::{
-    FLOW_LIFE, REPEAT_LIFE,
+    FLOW_LIFE, REPEAT_LIFE, bound,
     finish::{End, outcome},
     grant::Kept,
     handoff::{self, Outcome, Refusal},
     keys::{self, Accepted},
-    page::{Form, Opened, Wrong, take, used},
+    page::{Form, Opened, Wrong, refuse, take, used},
     record::{self, Draft},
 };
 use crate::{
     access::Member,
     broker::Broker,
-    domain::{audit::Actor, connection::Connection, flow::Flow, workspace::Completion},
+    domain::{
+        audit::Actor, connection::Connection, flow::Flow, integration::Integration, workspace::Completion,
+    },
     error::{Error, Result},
     id::ConnectionId,
     limit::{Limiter, Rate},
@@ -32,7 +37,7 @@ const TRIES: u32 = 20;
 
 /// What stands in place of a callback's hash in a flow that ended here. No hash of what was typed: that could be
 /// guessed from it.
-const SUBMITTED: &str = "submitted";
+pub(super) const SUBMITTED: &str = "submitted";
 
 /// How often credentials were tried, by flow, and by user and integration where no flow is.
 #[derive(Debug)]
@@ -43,7 +48,7 @@ impl Tries {
     ///
     /// # Errors
     /// `Limited`
-    pub(super) fn take(&self, key: &str, now: Millis) -> Result<()> {
+    pub(crate) fn take(&self, key: &str, now: Millis) -> Result<()> {
         self.0.take(key, now).map_err(|retry_after| Error::Limited { retry_after })
     }
 }
@@ -68,6 +73,7 @@ pub(super) async fn finish(
     let accepted = keys::accept(broker, integration, provider, flow.inputs.clone(), &typed).await;
     match accepted {
         Ok(accepted) => conclude(broker, &opened, accepted).await.map(Form::Back),
+        Err(error) if keys::at_once(provider) => fail(broker, &opened, error).await.map(Form::Back),
         Err(Error::Invalid { field, message }) if ours(&opened, field).is_some() => {
             let field = ours(&opened, field).unwrap_or_default();
             Ok(Form::Wrong(opened.ask(), Wrong::key(field, message)))
@@ -80,6 +86,41 @@ pub(super) async fn finish(
         }
         Err(error) => Err(error),
     }
+}
+
+/// Makes the connection of a flow that just began, and ends it: nobody has to be asked anything.
+pub(super) async fn at_once(
+    broker: &Arc<Broker>,
+    flow: Flow,
+    integration: Integration,
+    provider: Arc<Provider>,
+) -> Result<Outcome> {
+    let workspace = broker.store.read().await?.workspace(&flow.workspace_id).await?;
+    let workspace = workspace.ok_or(Error::NotFound { what: "workspace" })?;
+    let member = bound::whose(broker, &flow).await?;
+    let opened = Opened { flow, workspace, integration, provider, member, owner_name: None };
+    match broker.to_its_end(finish(broker.clone(), opened, BTreeMap::new())).await? {
+        Form::Back(outcome) => Ok(outcome),
+        Form::Provider(_) | Form::Wrong(..) => Err(Error::internal("there was something to ask after all")),
+    }
+}
+
+/// No connection came of a flow in which there is nothing to correct.
+async fn fail(broker: &Arc<Broker>, opened: &Opened, error: Error) -> Result<Outcome> {
+    let Opened { flow, integration, .. } = opened;
+    let refusal = match &error {
+        Error::Provider { .. } | Error::TargetNotAllowed { .. } => {
+            Refusal::of("temporarily_unavailable", "the service could not be reached; try again later")
+        }
+        Error::Invalid { .. } | Error::Conflict { .. } => {
+            Refusal::of("server_error", "the service does not accept how this integration is set up")
+        }
+        _ => return Err(error),
+    };
+    tracing::warn!(flow = %flow.id, integration = %integration.id, %error, "a connection could not be made");
+    let outcome = refuse(broker, flow, refusal).await?;
+    broker.metrics.flow("failed");
+    Ok(outcome)
 }
 
 /// The field that is typed in and has this name in errors: of several, the first secret one.
@@ -155,7 +196,7 @@ impl Ending<'_> {
         let written = record::write(self.broker, &mut conn, draft).await?;
         let id = &written.connection.id;
         let (code_hash, connection_id) = (self.code_hash.clone(), Some(id.clone()));
-        let end = End { provider_code: None, code_hash, connection_id };
+        let end = End { code_hash, connection_id, ..End::default() };
         end.write(self.broker, &mut conn, &self.opened.flow, &outcome(id)).await?;
         conn.commit().await.map(|()| written.connection)
     }
@@ -164,7 +205,7 @@ impl Ending<'_> {
     async fn defer(&self, kept: Sealed, outcome: &Outcome) -> Result<()> {
         let mut conn = self.taken(Actor::System).await?;
         let code_hash = self.code_hash.clone();
-        let end = End { provider_code: Some(kept), code_hash, connection_id: None };
+        let end = End { provider_code: Some(kept), code_hash, ..End::default() };
         end.write(self.broker, &mut conn, &self.opened.flow, outcome).await?;
         conn.commit().await
     }
@@ -177,16 +218,9 @@ impl Ending<'_> {
 }
 
 /// Too many tries: the flow is over.
-async fn give_up(broker: &Broker, flow: &Flow) -> Result<Outcome> {
+async fn give_up(broker: &Arc<Broker>, flow: &Flow) -> Result<Outcome> {
     let refusal = Refusal::of("access_denied", "the credentials were tried too often; begin again");
-    let outcome = handoff::refused(flow, refusal);
-    let now = broker.clock.now();
-    let mut conn = broker.store.begin(Actor::System, now).await?;
-    if !take(&mut conn, flow, "", now).await? {
-        return Err(used());
-    }
-    End::default().write(broker, &mut conn, flow, &outcome).await?;
-    conn.commit().await?;
+    let outcome = refuse(broker, flow, refusal).await?;
     broker.metrics.flow("refused");
     Ok(outcome)
 }

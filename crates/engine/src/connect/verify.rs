@@ -13,16 +13,34 @@ use claviger_protocol::{
     verify::{self, Verdict},
 };
 
-use super::{ANSWER_CAP, who};
+use super::{ANSWER_CAP, endpoints, oauth1, who};
 use crate::{
     broker::Broker,
     domain::integration::Integration,
     error::{Error, ProviderFault, Result},
 };
 
+/// How a refusal begins; what the provider answered follows.
+pub(super) const REFUSED: &str = "The provider does not accept it";
+
 /// Whether the provider's file names calls for this.
 pub(super) fn has_calls(provider: &Provider) -> bool {
     provider.verify.as_ref().is_some_and(|verify| !verify.calls.is_empty())
+}
+
+/// Asks whether a credential that is in use is still taken; where the provider's file names no calls, it is.
+///
+/// # Errors
+/// As [`by_calls`].
+pub(crate) async fn still(
+    broker: &Broker,
+    integration: &Integration,
+    provider: &Provider,
+    inputs: &BTreeMap<String, String>,
+    tokens: &Tokens,
+) -> Result<()> {
+    let filled = endpoints::filled(provider, inputs)?;
+    by_calls(broker, integration, &filled, inputs, tokens).await.map(drop)
 }
 
 /// Makes the provider's calls until one tells. `Ok(false)` when none did. `provider` is filled.
@@ -41,6 +59,7 @@ pub(super) async fn by_calls(
     let requests = verify::requests(calls, &api, tokens)
         .map_err(|e| Error::internal(format!("verify calls of {}: {e}", provider.key)))?;
     for request in requests {
+        let request = oauth1::signed(broker, integration, provider, tokens, request)?;
         let answer = broker.outbound.fetch(request, ANSWER_CAP).await?;
         let status = answer.status();
         match verify::read(calls, status, answer.body()) {
@@ -56,7 +75,7 @@ pub(super) async fn by_calls(
 /// The provider answered this status, in these words, to a call with the token.
 pub(super) fn refused(status: http::StatusCode, words: Option<&str>) -> Error {
     let words = words.map(|words| format!(" ({words})")).unwrap_or_default();
-    let message = format!("The provider does not accept it: it answered {}{words}", status.as_u16());
+    let message = format!("{REFUSED}: it answered {}{words}", status.as_u16());
     Error::invalid("access_token", message)
 }
 

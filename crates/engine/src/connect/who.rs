@@ -8,7 +8,7 @@ use claviger_catalog::{Api, Provider};
 use claviger_protocol::{identity, oauth2::Tokens};
 use http::StatusCode;
 
-use super::{ANSWER_CAP, verify};
+use super::{ANSWER_CAP, oauth1, verify};
 use crate::{
     broker::Broker,
     domain::integration::Integration,
@@ -47,6 +47,7 @@ pub(super) async fn ask(
     let request = identity::request(about, userinfo, &api, tokens)
         .map_err(|e| Error::internal(format!("identity call of {}: {e}", provider.key)))?;
     let Some(request) = request else { return Ok(Told::Nothing) };
+    let request = oauth1::signed(broker, integration, provider, tokens, request)?;
     let answer = broker.outbound.fetch(request, ANSWER_CAP).await?;
     Ok(match answer.status() {
         status if status.is_success() => Told::Account(identity::read(about, answer.body())),

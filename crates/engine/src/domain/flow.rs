@@ -89,9 +89,12 @@ pub struct Endpoints {
     pub issuer: Option<String>,
     /// Whether a callback without `iss` is refused.
     pub iss_required: bool,
+    /// Where temporary credentials are requested (RFC 5849 §2.1), for OAuth 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_token_url: Option<String>,
     /// Where the browser is sent.
     pub authorize_url: String,
-    /// Where the code is redeemed.
+    /// Where the code is redeemed; for OAuth 1, where the token is requested (RFC 5849 §2.3).
     pub token_url: String,
     /// Where tokens are refreshed, when not at the token endpoint.
     pub refresh_url: Option<String>,

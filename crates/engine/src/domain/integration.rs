@@ -83,8 +83,15 @@ pub struct Config {
     pub issuer: Option<String>,
     /// The authorization endpoint, for providers whose endpoints are hand-entered (`oauth2`).
     pub authorize_url: Option<String>,
-    /// The token endpoint, likewise.
+    /// The token endpoint, likewise; of OAuth 1, where the token is requested (RFC 5849 §2.3).
     pub token_url: Option<String>,
+    /// Where temporary credentials are requested (RFC 5849 §2.1), for OAuth 1 with hand-entered endpoints.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_token_url: Option<String>,
+    /// How requests are signed (RFC 5849 §3.4), likewise, in place of the provider file's: `HMAC-SHA1`, `HMAC-SHA256`,
+    /// `RSA-SHA1`, `PLAINTEXT`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signature: Option<String>,
     /// The revocation endpoint (RFC 7009), likewise.
     pub revoke_url: Option<String>,
     /// The userinfo endpoint, likewise.

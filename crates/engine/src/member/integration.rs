@@ -151,12 +151,13 @@ pub async fn update(broker: &Arc<Broker>, member: &Member, selector: &str, edit:
     let seen = rights::see(&mut conn, member, selector).await?;
     seen.require(member, Level::Edit, Permission::Write)?;
     let before = shown(broker, &mut conn, &seen).await?;
-    edit.provider_of(broker, Some(&seen.integration.provider))?;
+    let provider = edit.provider_of(broker, Some(&seen.integration.provider))?;
     let rights::Seen { integration: mut was, level, owned } = seen;
     let edit = edit.but_for(&before);
     if edit.headers.as_ref().is_some_and(|headers| *headers != was.config.headers) {
         edit.require_no_secret_in_headers()?;
     }
+    edit.require_signed_tokens_to_stay(&provider, &was)?;
     if !edit.changes(&was) {
         return Ok(Updated { shown: before, secret_dropped: false, connections_ended: 0 });
     }

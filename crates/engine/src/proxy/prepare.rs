@@ -74,7 +74,7 @@ pub(super) fn head(
 }
 
 fn carries_credential(api: &Api, name: &HeaderName) -> bool {
-    api.place.query.is_none() && api.place.header.eq_ignore_ascii_case(name.as_str())
+    api.place.is_header(name.as_str())
 }
 
 /// A declared length stays only where it is the body's: there must not be two opinions of where a body ends.
@@ -104,12 +104,20 @@ impl Echoes {
             encode(spelling.expose(), &mut found);
             found.push(spelling);
         }
-        let shown = parts.headers.get(&api.place.header).filter(|_| api.place.query.is_none());
+        let shown = parts.headers.get(&api.place.header).filter(|_| api.place.is_header(&api.place.header));
         if let Some(text) = shown.and_then(|value| value.to_str().ok()) {
             found.push(Secret::new(text.split_once(' ').map_or(text, |(_, credentials)| credentials)));
         }
         found.retain(|secret| secret.expose().len() >= SHORTEST_ECHO);
         Self(found)
+    }
+
+    /// One more secret of the call.
+    pub fn add(&mut self, secret: &Secret) {
+        if secret.expose().len() >= SHORTEST_ECHO {
+            encode(secret.expose(), &mut self.0);
+            self.0.push(secret.clone());
+        }
     }
 
     /// Whether a header's value repeats the secret.

@@ -29,7 +29,7 @@ fn unfilled(error: &TemplateError) -> Error {
 
 /// What templates are filled from. The connection's own values win, as they do when it is refreshed and ended: its
 /// token is of their host.
-fn inputs(subject: &Subject) -> BTreeMap<String, String> {
+pub(super) fn inputs(subject: &Subject) -> BTreeMap<String, String> {
     let mut inputs: BTreeMap<String, String> = subject.integration.config.inputs.clone();
     let own = subject.connection.inputs.iter().filter(|(_, value)| !value.is_empty());
     inputs.extend(own.map(|(name, value)| (name.clone(), value.clone())));

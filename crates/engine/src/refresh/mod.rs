@@ -18,8 +18,12 @@ use claviger_protocol::oauth2::Tokens;
 
 use crate::{
     broker::Broker,
-    connect::{endpoints, tokens},
-    domain::{connection::Connection, credential::Credential, integration::Integration},
+    connect::{endpoints, tokens, verify},
+    domain::{
+        connection::{Connection, Status},
+        credential::Credential,
+        integration::Integration,
+    },
     error::{Error, ProviderFault, Result},
     id::WorkspaceId,
     time::Millis,
@@ -62,11 +66,16 @@ pub struct Usable {
 /// can't be asked and the token is past its life.
 pub async fn fresh(broker: &Arc<Broker>, subject: &Subject) -> Result<Usable> {
     let held = load(broker, subject).await?;
+    let lead = subject.provider.oauth2().and_then(|oauth2| oauth2.refresh.margin).map(Duration::from_secs);
     // A credential that was typed in is used until it is refused.
-    let oauth2 = subject.provider.oauth2();
-    let lead = oauth2.and_then(|oauth2| oauth2.refresh.margin).map(Duration::from_secs);
-    let refreshable = oauth2.is_some_and(|oauth2| endpoints::refreshable(oauth2, &held.usable.tokens));
-    match decide(broker.clock.now(), &held.credential, lead, refreshable) {
+    let refreshable = endpoints::refreshable(&subject.provider, &held.usable.tokens);
+    let decision = if held.usable.tokens.access_token.is_empty() && refreshable {
+        // One that we make ourselves, before the first call.
+        Decision::Refresh { still_good: false }
+    } else {
+        decide(broker.clock.now(), &held.credential, lead, refreshable)
+    };
+    match decision {
         Decision::Use => Ok(held.usable),
         Decision::Refresh { still_good: true } => {
             let renewed = run::renew(broker, subject, held.usable.version);
@@ -89,10 +98,34 @@ pub async fn fresh(broker: &Arc<Broker>, subject: &Subject) -> Result<Usable> {
             }
         }
         Decision::Dead => {
-            let reason = "the access token has expired and the provider gave no refresh token";
+            let reason = "the access token has expired and nothing can be had in its place";
             run::expire(broker, subject, held.usable.version, reason).await?;
             Err(Error::NeedsReauth { message: reason.into() })
         }
+    }
+}
+
+/// Makes the credential anew at once, whatever is left of its life. Where there is nothing to make it anew with, its
+/// provider is asked whether it still takes it, by the calls of its file.
+///
+/// # Errors
+/// `NeedsReauth` when the connection needs its owner, or its provider refuses; `Limited` after too many tries; `Provider`
+/// when it can't be asked.
+pub async fn now(broker: &Arc<Broker>, subject: &Subject) -> Result<()> {
+    let Subject { connection, integration, provider, .. } = subject;
+    let again = "the connection must be authorized again";
+    if connection.status == Status::NeedsReauth {
+        return Err(Error::NeedsReauth { message: connection.status_reason.clone().unwrap_or(again.into()) });
+    }
+    broker.tries.take(connection.id.as_str(), broker.clock.now())?;
+    let held = load(broker, subject).await?;
+    if endpoints::refreshable(provider, &held.usable.tokens) {
+        return run::renew(broker, subject, held.usable.version).await.map(drop);
+    }
+    let held = fresh(broker, subject).await?;
+    match verify::still(broker, integration, provider, &connection.inputs, &held.tokens).await {
+        Err(Error::Invalid { message, .. }) => Err(Error::NeedsReauth { message }),
+        told => told,
     }
 }
 
@@ -103,8 +136,7 @@ pub async fn rejected(broker: &Arc<Broker>, subject: &Subject, used: &Usable) ->
     if held.usable.version != used.version {
         return Ok(Some(held.usable));
     }
-    let oauth2 = subject.provider.oauth2();
-    let refreshable = oauth2.is_some_and(|oauth2| endpoints::refreshable(oauth2, &used.tokens));
+    let refreshable = endpoints::refreshable(&subject.provider, &used.tokens);
     if broker.clock.now().since(used.obtained_at) < TRUSTED_FOR || !refreshable {
         return Ok(None);
     }

@@ -5,7 +5,8 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use claviger_protocol::oauth2::Tokens;
+use claviger_catalog::Provider;
+use claviger_protocol::oauth2::{TokenError, TokenErrorKind, Tokens};
 
 use super::{Subject, Usable, load};
 use crate::{
@@ -38,15 +39,16 @@ async fn perform(broker: Arc<Broker>, subject: Subject, seen: i64) -> Result<Usa
         return Err(error);
     }
     let Subject { connection, integration, provider, .. } = &subject;
-    let answered = renew::ask(&broker, integration, provider, &connection.inputs, &held.usable.tokens).await;
+    let (inputs, tokens) = (&connection.inputs, &held.usable.tokens);
+    let answered = renew::ask(&broker, integration, provider, &connection.owner, inputs, tokens).await;
     broker.metrics.refresh(match &answered {
         Ok(Ok(_)) => "renewed",
-        Ok(Err(refused)) if refused.is_invalid_grant() => "refused",
+        Ok(Err(refused)) if ends(provider, refused) => "refused",
         Ok(Err(_)) | Err(_) => "failed",
     });
     let failed = match answered {
         Ok(Ok(newer)) => return keep(&broker, &subject, &held.credential, newer).await,
-        Ok(Err(refused)) if refused.is_invalid_grant() => {
+        Ok(Err(refused)) if ends(provider, &refused) => {
             let error = exchange::refusal(refused, &[]);
             expire(&broker, &subject, seen, &error.to_string()).await?;
             let current = load(&broker, &subject).await?;
@@ -60,6 +62,14 @@ async fn perform(broker: Arc<Broker>, subject: Subject, seen: i64) -> Result<Usa
     };
     turn.leave(seen, &failed);
     Err(failed)
+}
+
+/// Whether a refusal says that only the connection's owner can help: the grant is over, or the client that it typed in is
+/// not taken any more. Of the integration's own client its operator hears.
+fn ends(provider: &Provider, refused: &TokenError) -> bool {
+    let client = matches!(refused.code.as_deref(), Some("invalid_client" | "unauthorized_client"));
+    let typed = refused.kind == TokenErrorKind::Oauth && client && provider.keys().is_some();
+    refused.is_invalid_grant() || typed
 }
 
 /// Writes what the provider answered, and does not give up at the first failure of the database: the old refresh

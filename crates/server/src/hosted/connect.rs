@@ -126,12 +126,12 @@ fn unknown() -> Error {
 fn page(app: &App, status: StatusCode, ask: &Ask, given: &Given, wrong: &Wrong) -> Response {
     let inputs: Vec<Value> = ask.inputs.iter().map(|input| field(input, given, wrong)).collect();
     let keys: Vec<Value> = ask.keys.iter().map(|key| key_field(key, given, wrong)).collect();
-    let Ask { product, integration, owner, confirm, member, shared, framed_by, .. } = ask;
+    let Ask { product, integration, owner, confirm, member, shared, leaves, framed_by, .. } = ask;
     app.pages.render(
         status,
         Kind::Form { framed_by },
         "connect.html",
-        context! { product, integration, owner, confirm, member, shared, inputs, keys },
+        context! { product, integration, owner, confirm, member, shared, leaves, inputs, keys },
     )
 }
 

@@ -7,7 +7,7 @@ use claviger_protocol::oauth2::read::{self, MAX_TOKEN};
 
 use super::{Import, LONGEST_LIFE};
 use crate::{
-    domain::integration::Integration,
+    domain::{connection::OwnerKind, integration::Integration},
     error::{Error, Result},
     secret::Secret,
 };
@@ -24,7 +24,7 @@ pub(super) fn plain(given: &Import<'_>) -> Result<()> {
     if let Some(refresh_token) = &given.refresh_token {
         token("refresh_token", refresh_token)?;
     }
-    if let Some(key) = &given.owner.key {
+    if let Some(key) = given.owner.key.as_ref().filter(|_| given.owner.kind == OwnerKind::External) {
         if key.is_empty() {
             return Err(Error::invalid("external_id", "Is empty; leave it out for a connection of nobody"));
         }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use claviger_catalog::{Provider, keys::KeyKind};
+use claviger_catalog::{KeyKind, Kind, Provider};
 
 use super::Shown;
 use crate::{
@@ -10,7 +10,10 @@ use crate::{
     domain::integration::{CallbackKind, Config, Integration, KeyPlace, Mode},
     error::{Error, Result},
     secret::Secret,
-    setup::{NewIntegration, integration::may_share_callback},
+    setup::{
+        NewIntegration,
+        integration::{may_share_callback, moves_secrets},
+    },
 };
 
 /// How connections authenticate.
@@ -18,25 +21,46 @@ use crate::{
 pub enum AuthKind {
     /// By consent at the provider (RFC 6749).
     OAuth2,
+    /// By consent at the provider, with signed calls (RFC 5849).
+    OAuth1,
+    /// With a client's own credentials (RFC 6749 §4.4).
+    ClientCredentials,
     /// With a key that is typed in.
     ApiKey,
     /// With a user name and a password.
     Basic,
     /// With a token that is typed in.
     Bearer,
+    /// With several values that are typed in.
+    Fields,
+    /// With tokens that are made here, for APIs of the workspace's own.
+    WorkspaceToken,
 }
 
 impl AuthKind {
     /// All there are.
-    pub const ALL: [Self; 4] = [Self::OAuth2, Self::ApiKey, Self::Basic, Self::Bearer];
+    pub const ALL: [Self; 8] = [
+        Self::OAuth2,
+        Self::OAuth1,
+        Self::ClientCredentials,
+        Self::ApiKey,
+        Self::Basic,
+        Self::Bearer,
+        Self::Fields,
+        Self::WorkspaceToken,
+    ];
 
-    /// As the contract spells it, which is also the key of the provider that stands for any such API.
+    /// As the contract spells it, which is also the key of the provider that stands for any such API, where there is one.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::OAuth2 => "oauth2",
+            Self::OAuth1 => "oauth1",
+            Self::ClientCredentials => "client-credentials",
             Self::ApiKey => "apikey",
             Self::Basic => "basic",
             Self::Bearer => "bearer",
+            Self::Fields => "fields",
+            Self::WorkspaceToken => "membrane-token",
         }
     }
 
@@ -47,11 +71,15 @@ impl AuthKind {
 
     /// A provider's.
     pub fn of(provider: &Provider) -> Self {
-        match provider.keys().map(|keys| keys.kind) {
-            None | Some(KeyKind::Client) => Self::OAuth2,
-            Some(KeyKind::ApiKey | KeyKind::Fields) => Self::ApiKey,
-            Some(KeyKind::Basic) => Self::Basic,
-            Some(KeyKind::Bearer) => Self::Bearer,
+        match (provider.kind(), provider.keys().map(|keys| keys.kind)) {
+            (Kind::OAuth1, _) => Self::OAuth1,
+            (Kind::WorkspaceToken, _) => Self::WorkspaceToken,
+            (Kind::ClientCredentials, _) | (_, Some(KeyKind::Client)) => Self::ClientCredentials,
+            (_, Some(KeyKind::ApiKey)) => Self::ApiKey,
+            (_, Some(KeyKind::Basic)) => Self::Basic,
+            (_, Some(KeyKind::Bearer)) => Self::Bearer,
+            (_, Some(KeyKind::Fields)) => Self::Fields,
+            (Kind::OAuth2Code | Kind::Typed, None) => Self::OAuth2,
         }
     }
 }
@@ -85,8 +113,12 @@ pub struct Edit {
     pub issuer: Option<Option<String>>,
     /// The authorization endpoint.
     pub authorize_url: Option<Option<String>>,
-    /// The token endpoint.
+    /// The token endpoint; of OAuth 1, where the token is requested.
     pub token_url: Option<Option<String>>,
+    /// Where temporary credentials are requested, for OAuth 1.
+    pub request_token_url: Option<Option<String>>,
+    /// How requests are signed, likewise.
+    pub signature: Option<Option<String>>,
     /// The revocation endpoint.
     pub revoke_url: Option<Option<String>>,
     /// The userinfo endpoint.
@@ -114,7 +146,12 @@ impl Edit {
     pub(super) fn begin(&self, broker: &Broker) -> Result<NewIntegration> {
         let Some(name) = &self.name else { return Err(Error::invalid("name", "is required")) };
         let provider = self.provider_of(broker, None)?;
-        let shares = AuthKind::of(&provider) == AuthKind::OAuth2 && may_share_callback(&provider);
+        if provider.kind() == Kind::WorkspaceToken {
+            let text =
+                "must be another: tokens that are signed with the workspace's secret go where operators say";
+            return Err(Error::invalid("provider", text));
+        }
+        let shares = provider.kind().has_callback() && may_share_callback(&provider);
         let blank = NewIntegration {
             key: String::new(),
             provider: provider.key.clone(),
@@ -189,6 +226,7 @@ impl Edit {
             (&mut self.issuer, shown.issuer()),
             (&mut self.authorize_url, shown.authorize_url()),
             (&mut self.token_url, shown.token_url()),
+            (&mut self.request_token_url, shown.request_token_url()),
             (&mut self.revoke_url, shown.revoke_url()),
             (&mut self.userinfo_url, shown.userinfo_url()),
             (&mut self.base_url, shown.base_url()),
@@ -212,6 +250,22 @@ impl Edit {
         }
         let text = "must not hold a connection's token: the credential is added where the provider wants it";
         Err(Error::invalid("config.headers", text))
+    }
+
+    /// Fails where tokens that are signed with the workspace's secret would go elsewhere: whoever has one speaks for its
+    /// owner at every API that trusts that secret.
+    ///
+    /// # Errors
+    /// `Denied`
+    pub(super) fn require_signed_tokens_to_stay(&self, provider: &Provider, was: &Integration) -> Result<()> {
+        let now = self.onto(was).config;
+        let moves = moves_secrets(&was.config, &now) || now.headers != was.config.headers;
+        if provider.kind() == Kind::WorkspaceToken && moves {
+            let message =
+                "where tokens go that are signed with the workspace's secret is for operators to say";
+            return Err(Error::Denied { message: message.to_owned() });
+        }
+        Ok(())
     }
 
     /// Whether anything would be otherwise than it is.
@@ -243,6 +297,8 @@ impl Edit {
         put(&mut config.issuer, &self.issuer);
         put(&mut config.authorize_url, &self.authorize_url);
         put(&mut config.token_url, &self.token_url);
+        put(&mut config.request_token_url, &self.request_token_url);
+        put(&mut config.signature, &self.signature);
         put(&mut config.revoke_url, &self.revoke_url);
         put(&mut config.userinfo_url, &self.userinfo_url);
         put(&mut config.base_url, &self.base_url);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use claviger_catalog::{Provider, oauth2::Endpoints};
+use claviger_catalog::{Auth, Provider};
 
 use super::{AuthKind, UPLOADS};
 use crate::{
@@ -63,27 +63,32 @@ impl Shown {
 
     /// The issuer.
     pub fn issuer(&self) -> Option<&str> {
-        self.endpoint(|config| &config.issuer, |ends| &ends.issuer)
+        self.endpoint(|config| &config.issuer, |ends| ends.issuer)
     }
 
     /// The authorization endpoint, as far as it is known before anybody connects.
     pub fn authorize_url(&self) -> Option<&str> {
-        self.endpoint(|config| &config.authorize_url, |ends| &ends.authorize_url)
+        self.endpoint(|config| &config.authorize_url, |ends| ends.authorize_url)
+    }
+
+    /// Where temporary credentials are requested (RFC 5849 §2.1), likewise.
+    pub fn request_token_url(&self) -> Option<&str> {
+        self.endpoint(|config| &config.request_token_url, |ends| ends.request_token_url)
     }
 
     /// The token endpoint, likewise.
     pub fn token_url(&self) -> Option<&str> {
-        self.endpoint(|config| &config.token_url, |ends| &ends.token_url)
+        self.endpoint(|config| &config.token_url, |ends| ends.token_url)
     }
 
     /// The revocation endpoint, likewise.
     pub fn revoke_url(&self) -> Option<&str> {
-        self.endpoint(|config| &config.revoke_url, |ends| &ends.revoke_url)
+        self.endpoint(|config| &config.revoke_url, |ends| ends.revoke_url)
     }
 
     /// The userinfo endpoint, likewise.
     pub fn userinfo_url(&self) -> Option<&str> {
-        self.endpoint(|config| &config.userinfo_url, |ends| &ends.userinfo_url)
+        self.endpoint(|config| &config.userinfo_url, |ends| ends.userinfo_url)
     }
 
     /// Where calls go, likewise.
@@ -94,15 +99,48 @@ impl Shown {
 
     /// Whether anybody is asked for consent, so that a callback has to be registered at the provider.
     pub fn asks_for_consent(&self) -> bool {
-        self.auth() == Some(AuthKind::OAuth2)
+        self.provider.as_ref().is_some_and(|provider| provider.kind().has_callback())
     }
 
     fn endpoint<'a>(
         &'a self,
         own: impl Fn(&'a Config) -> &'a Option<String>,
-        files: impl Fn(&'a Endpoints) -> &'a Option<String>,
+        files: impl Fn(Ends<'a>) -> Option<&'a str>,
     ) -> Option<&'a str> {
-        let of_file = || self.provider.as_ref()?.oauth2().and_then(|it| files(&it.endpoints).as_deref());
+        let of_file = || files(Ends::of(self.provider.as_ref()?));
         own(&self.integration().config).as_deref().or_else(of_file)
+    }
+}
+
+/// The endpoints of a provider's file, whichever protocol it speaks.
+#[derive(Default)]
+struct Ends<'a> {
+    issuer: Option<&'a str>,
+    request_token_url: Option<&'a str>,
+    authorize_url: Option<&'a str>,
+    token_url: Option<&'a str>,
+    revoke_url: Option<&'a str>,
+    userinfo_url: Option<&'a str>,
+}
+
+impl<'a> Ends<'a> {
+    fn of(provider: &'a Provider) -> Self {
+        match &provider.auth {
+            Auth::OAuth2(oauth2) => Self {
+                issuer: oauth2.endpoints.issuer.as_deref(),
+                authorize_url: oauth2.endpoints.authorize_url.as_deref(),
+                token_url: oauth2.endpoints.token_url.as_deref(),
+                revoke_url: oauth2.endpoints.revoke_url.as_deref(),
+                userinfo_url: oauth2.endpoints.userinfo_url.as_deref(),
+                ..Self::default()
+            },
+            Auth::OAuth1(oauth1) => Self {
+                request_token_url: oauth1.endpoints.request_token_url.as_deref(),
+                authorize_url: oauth1.endpoints.authorize_url.as_deref(),
+                token_url: oauth1.endpoints.access_token_url.as_deref(),
+                ..Self::default()
+            },
+            Auth::Keys(_) | Auth::WorkspaceToken(_) => Self::default(),
+        }
     }
 }

@@ -21,8 +21,9 @@ use super::{
 };
 use crate::{app::App, http::body::Fields};
 
-/// What an integration takes: of type `oauth2` a code or a refresh token, of `apikey` an API key, of `basic` a user name
-/// and a password, of `bearer` a token.
+/// What an integration takes: of `authType` `oauth2` a code or a refresh token, of `apikey` an API key, of `basic` a user
+/// name and a password, of `bearer` a token, of `client_credentials` a client's id and secret, of `fields` the fields that
+/// its provider names. Where the client is the integration's own, and of `workspace_token`, nothing has to be brought.
 #[derive(utoipa::ToSchema)]
 #[schema(as = Brought)]
 #[expect(dead_code, reason = "it documents the body, which is read by hand for its error shape")]
@@ -40,13 +41,23 @@ pub struct Brought {
     username: Option<String>,
     password: Option<String>,
     token: Option<String>,
+    clientId: Option<String>,
+    clientSecret: Option<String>,
+    /// Fields by the provider's own names for them; the ones above may stand here, too, as `api_key` or `client_id`.
+    fields: Option<BTreeMap<String, String>>,
     /// What the provider has to be told besides, such as a subdomain.
     inputs: Option<BTreeMap<String, String>>,
 }
 
 /// What is typed in: as the engine calls it, and as this door does.
-const KEYS: [(&str, &str); 4] =
-    [("api_key", "apiKey"), ("username", "username"), ("password", "password"), ("token", "token")];
+const KEYS: [(&str, &str); 6] = [
+    ("api_key", "apiKey"),
+    ("username", "username"),
+    ("password", "password"),
+    ("token", "token"),
+    ("client_id", "clientId"),
+    ("client_secret", "clientSecret"),
+];
 
 /// Connects an account with what the caller brings, in place of what it had connected here before.
 ///
@@ -93,9 +104,11 @@ fn read(mut fields: Fields) -> Result<(Bring, BTreeMap<String, String>)> {
     let redirect_uri = fields.text("redirectUri")?;
     let verifier = fields.secret("codeVerifier", &["codeVerifier"])?;
     let refresh_token = fields.secret("refreshToken", &["refreshToken"])?;
-    let mut typed: BTreeMap<&'static str, Secret> = BTreeMap::new();
+    let named = fields.pairs("fields")?.unwrap_or_default();
+    let mut typed: BTreeMap<String, Secret> =
+        named.into_iter().map(|(field, value)| (field, Secret::new(value))).collect();
     for (ours, theirs) in KEYS {
-        typed.extend(fields.secret(theirs, &[theirs])?.map(|value| (ours, value)));
+        typed.extend(fields.secret(theirs, &[theirs])?.map(|value| (ours.to_owned(), value)));
     }
     fields.done()?;
     let beside = [("redirectUri", redirect_uri.is_some()), ("codeVerifier", verifier.is_some())];
@@ -105,11 +118,7 @@ fn read(mut fields: Fields) -> Result<(Bring, BTreeMap<String, String>)> {
     let brought = match (code, refresh_token, typed.is_empty()) {
         (Some(code), None, true) => Bring::Code { code, redirect_uri, verifier },
         (None, Some(refresh_token), true) => Bring::Refresh { refresh_token },
-        (None, None, false) => Bring::Keys(typed),
-        (None, None, true) => {
-            let text = "Brings nothing: send `code`, `refreshToken`, `apiKey`, `username` and `password`, or `token`";
-            return Err(Error::invalid("body", text));
-        }
+        (None, None, _) => Bring::Keys(typed),
         _ => return Err(Error::invalid("body", "Brings more than one credential: send one")),
     };
     Ok((brought, inputs))
@@ -122,6 +131,7 @@ fn in_our_words(error: Error) -> Error {
         "redirect_uri" => "redirectUri",
         "code_verifier" => "codeVerifier",
         "refresh_token" => "refreshToken",
+        "connection_parameters" => "fields",
         other => KEYS.iter().find(|(ours, _)| *ours == other).map_or(other, |(_, theirs)| theirs),
     };
     Error::Invalid { field, message }

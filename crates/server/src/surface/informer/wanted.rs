@@ -11,6 +11,10 @@ use claviger_engine::{
 use super::wire::Place;
 use crate::http::body::Fields;
 
+/// How accounts can be connected, as `authType` says it.
+const AUTH_KINDS: &str =
+    "oauth2, oauth1, client-credentials, apikey, basic, bearer, fields or membrane-token";
+
 /// What an integration shows and nobody sets: a client may send it back with a change.
 const READ_ONLY: [&str; 16] = [
     "_links",
@@ -44,7 +48,8 @@ pub struct Wanted {
     slug: Option<String>,
     /// A provider's key in the catalog; for any other service leave it out and say `authType`. Never changes.
     r#type: Option<String>,
-    /// `oauth2`, `apikey`, `basic` or `bearer`: how the provider's accounts are connected.
+    /// `oauth2`, `oauth1`, `client-credentials`, `apikey`, `basic`, `bearer` or `fields`: how the provider's accounts are
+    /// connected.
     authType: Option<String>,
     description: Option<String>,
     /// `per-user` unless given.
@@ -58,7 +63,10 @@ pub struct Wanted {
     /// Separated by spaces; the provider's own unless given.
     scope: Option<String>,
     issuer: Option<String>,
+    /// Of `oauth1`: where temporary credentials are requested.
+    requestTokenUri: Option<String>,
     authUri: Option<String>,
+    /// The token endpoint; of `oauth1`, where the token is requested.
     tokenUri: Option<String>,
     revocationUri: Option<String>,
     userinfoUri: Option<String>,
@@ -68,6 +76,8 @@ pub struct Wanted {
     authorizeParams: Option<BTreeMap<String, String>>,
     inputs: Option<BTreeMap<String, String>>,
     clientAuth: Option<String>,
+    /// Of `oauth1`, where the provider's file leaves it open: `HMAC-SHA1`, `HMAC-SHA256`, `RSA-SHA1` or `PLAINTEXT`.
+    signature: Option<String>,
     #[schema(value_type = Option<Place>)]
     apiKey: Option<Place>,
     /// A redirect URI of the workspace.
@@ -87,7 +97,7 @@ pub fn edit(mut fields: Fields) -> Result<Edit> {
         name: fields.text("name")?,
         slug: fields.text("slug")?,
         provider: fields.text("type")?,
-        auth: word(&mut fields, "authType", "oauth2, apikey, basic or bearer", AuthKind::parse)?,
+        auth: word(&mut fields, "authType", AUTH_KINDS, AuthKind::parse)?,
         description: fields
             .change("description", Fields::text)?
             .map(|text| text.filter(|text| !text.is_empty())),
@@ -100,6 +110,8 @@ pub fn edit(mut fields: Fields) -> Result<Edit> {
         issuer: fields.change("issuer", Fields::text)?,
         authorize_url: fields.change("authUri", Fields::text)?,
         token_url: fields.change("tokenUri", Fields::text)?,
+        request_token_url: fields.change("requestTokenUri", Fields::text)?,
+        signature: fields.change("signature", Fields::text)?,
         revoke_url: fields.change("revocationUri", Fields::text)?,
         userinfo_url: fields.change("userinfoUri", Fields::text)?,
         base_url: fields.change("apiBaseUri", Fields::text)?,
@@ -160,6 +172,8 @@ pub fn worded(error: Error) -> Error {
         "config.issuer" => "issuer",
         "config.authorize_url" => "authUri",
         "config.token_url" => "tokenUri",
+        "config.request_token_url" => "requestTokenUri",
+        "config.signature" => "signature",
         "config.revoke_url" => "revocationUri",
         "config.userinfo_url" => "userinfoUri",
         "config.base_url" => "apiBaseUri",

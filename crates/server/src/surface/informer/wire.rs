@@ -40,7 +40,7 @@ pub struct Brief {
     /// `per-user`: each user connects an account; `shared`: one connection serves all.
     #[schema(example = "per-user")]
     mode: &'static str,
-    /// `oauth2`, `apikey`, `basic` or `bearer`.
+    /// `oauth2`, `oauth1`, `client-credentials`, `apikey`, `basic`, `bearer`, `fields` or `membrane-token`.
     #[schema(example = "oauth2")]
     auth_type: Option<&'static str>,
     /// Always false: none is hidden in something else.
@@ -82,7 +82,7 @@ pub struct Member {
     /// The authorization endpoint.
     #[schema(example = "https://accounts.google.com/o/oauth2/v2/auth")]
     auth_uri: Option<String>,
-    /// The token endpoint.
+    /// The token endpoint; of `oauth1`, where the token is requested.
     #[schema(example = "https://oauth2.googleapis.com/token")]
     token_uri: Option<String>,
 }
@@ -94,6 +94,9 @@ pub struct Member {
 pub struct Whole {
     #[serde(flatten)]
     member: Member,
+    /// Of `oauth1`: where temporary credentials are requested.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_token_uri: Option<String>,
     /// The revocation endpoint.
     revocation_uri: Option<String>,
     /// The userinfo endpoint.
@@ -127,6 +130,9 @@ pub struct Configuration {
     /// How the client authenticates at the token endpoint, where not as the provider's file says: `basic`, `body` or
     /// `none`.
     client_auth: Option<String>,
+    /// How requests are signed, for `oauth1`, where not as the provider's file says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signature: Option<String>,
     /// Headers added to each call; `${user.email}` and the like stand for the caller's.
     #[schema(required = false)]
     headers: BTreeMap<String, String>,
@@ -254,9 +260,10 @@ pub fn member(shown: &Shown) -> Member {
 /// An integration, alone. `origin` is where its users' browsers reach us.
 pub fn whole(shown: &Shown, origin: &str) -> Whole {
     let integration = shown.integration();
-    let callback = || format!("{origin}{}", integration.callback.path(&integration.id));
+    let callback = || format!("{origin}{}", integration.callback_path());
     Whole {
         member: member(shown),
+        request_token_uri: shown.request_token_url().map(str::to_owned),
         revocation_uri: shown.revoke_url().map(str::to_owned),
         userinfo_uri: shown.userinfo_url().map(str::to_owned),
         issuer: shown.issuer().map(str::to_owned),
@@ -299,6 +306,7 @@ fn configuration(shown: &Shown) -> Configuration {
         client_id: integration.client_id.clone(),
         has_client_secret: integration.client_secret.is_some(),
         client_auth: config.client_auth.clone(),
+        signature: config.signature.clone(),
         headers: config.headers.clone(),
         authorize_params: config.authorize_params.clone(),
         inputs: config.inputs.clone(),
