@@ -111,3 +111,5 @@ alter table flow add column request text;
 alter table flow add column custom_state text;
 
 alter table webhook_endpoint add column format text not null default 'bundleup';
+-- JSON: what else is told of the connection where the endpoint's format is `membrane`.
+alter table event add column about text;

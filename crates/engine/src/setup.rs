@@ -20,6 +20,10 @@ use crate::{
 };
 use claviger_catalog::Catalog;
 
+pub mod app;
+pub mod auth_option;
+#[cfg(test)]
+mod auth_option_tests;
 pub mod check;
 mod fit;
 pub mod integration;
@@ -30,10 +34,13 @@ mod tests;
 pub mod user;
 #[cfg(test)]
 mod user_tests;
+mod wants;
 pub mod webhook;
 #[cfg(test)]
 mod webhook_tests;
 
+pub use app::{NewOauthApp, oauth_app, update_oauth_app};
+pub use auth_option::{NewAuthOption, auth_option, update_auth_option};
 pub use integration::{NewIntegration, integration, update_integration};
 pub use jwt_key::{NewJwtKey, check_jwt_key, jwt_key, roll_jwt_secret};
 pub use team::{join_team, leave_team, rename_team, team};

@@ -1,5 +1,7 @@
 //! The event: what became true, written in the transaction that made it so.
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     id::{ConnectionId, EventId, WorkspaceId},
     time::Millis,
@@ -39,6 +41,19 @@ impl EventKind {
     }
 }
 
+/// What the Membrane-style door's format tells of a connection besides [`Event::data`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct About {
+    /// Its integration's key.
+    pub integration_key: String,
+    /// What the connection is called.
+    pub name: String,
+    /// The product's own id of the customer whose it is; `None` when it is of another door's owner.
+    pub customer_id: Option<String>,
+    /// Whether it needed its owner's consent until now.
+    pub reconnected: bool,
+}
+
 /// An event as kept.
 #[derive(Debug, Clone)]
 pub struct Event {
@@ -52,6 +67,8 @@ pub struct Event {
     pub connection_id: ConnectionId,
     /// The connection as it was then, JSON, without secrets.
     pub data: serde_json::Value,
+    /// What else is told of it in the format of the Membrane-style door.
+    pub about: Option<About>,
     /// When.
     pub created_at: Millis,
 }

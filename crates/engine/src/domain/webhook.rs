@@ -1,5 +1,7 @@
 //! The webhook endpoint, a delivery to it, and each attempt of that delivery.
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     domain::event::{Event, EventKind},
     id::{AttemptId, ConnectionId, DeliveryId, EndpointId, EventId, WorkspaceId},
@@ -20,6 +22,8 @@ pub struct Endpoint {
     pub url: String,
     /// Which events it wants.
     pub events: Vec<EventKind>,
+    /// In what shape it is told of them.
+    pub format: Format,
     /// The sealed signing secret.
     pub secret: Sealed,
     /// The secret before it, sealed, which signs too until `previous_secret_until`.
@@ -36,6 +40,35 @@ pub struct Endpoint {
     pub created_at: Millis,
     /// When it last changed.
     pub updated_at: Millis,
+}
+
+/// In what shape an endpoint is told of events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// As the BundleUp-style door has it.
+    #[default]
+    Bundleup,
+    /// As the Membrane-style door has it.
+    Membrane,
+}
+
+impl Format {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Bundleup, Self::Membrane];
+
+    /// As it is kept.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Bundleup => "bundleup",
+            Self::Membrane => "membrane",
+        }
+    }
+
+    /// Reads what [`Format::as_str`] wrote.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|format| format.as_str() == text)
+    }
 }
 
 /// Why nothing is sent to an endpoint.

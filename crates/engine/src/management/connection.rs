@@ -53,7 +53,7 @@ pub async fn list(
         integration_id: key.integration_id.clone(),
         owner_kind: Some(owners),
         owner_key: wanted.owner_key.clone(),
-        status: None,
+        ..ConnectionFilter::default()
     };
     for selector in [&wanted.integration, &wanted.integration_key].into_iter().flatten() {
         let by_key = wanted.integration_key.as_ref() == Some(selector);

@@ -76,7 +76,8 @@ pub async fn bring(
     let made = connect::bring(broker, member, selector, brought, inputs).await?;
     let ws = &member.workspace_id;
     let mut conn = broker.store.read().await?;
-    let integration = conn.integration(ws, &made.connection.integration_id).await?;
+    let (of, option) = (&made.connection.integration_id, made.connection.auth_option.as_deref());
+    let integration = conn.integration_as(ws, of, option).await?;
     let integration = integration.ok_or(Error::NotFound { what: "integration" })?;
     shown(broker, &mut conn, integration, made.connection).await
 }
@@ -145,7 +146,8 @@ async fn find(
     let found = conn.connection_of(ws, &integration.id, &wanted).await?;
     let other = |found: &Connection| owner.is_some() && found.owner != wanted;
     let connection = found.filter(|found| !other(found)).ok_or_else(missing)?;
-    Ok((integration, connection))
+    let integration = conn.as_option(ws, integration, connection.auth_option.as_deref()).await?;
+    Ok((integration.ok_or_else(missing)?, connection))
 }
 
 /// Whose connection is meant, as it is kept; `None` when there is no such user.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Caller;
 use crate::{
-    access::{self, Member, rights},
+    access::{self, Holder, Member, chosen, rights},
     broker::Broker,
     domain::{
         api_key::{ApiKey, Scope},
@@ -26,6 +26,7 @@ pub(super) async fn subject(broker: &Broker, caller: &Caller) -> Result<Subject>
     match caller {
         Caller::Key { key, connection } => of_key(broker, key, connection).await,
         Caller::Member { member, integration } => of_member(broker, member, integration).await,
+        Caller::Customer { holder, selector } => of_holder(broker, holder, selector).await,
     }
 }
 
@@ -40,9 +41,8 @@ async fn of_key(broker: &Broker, key: &ApiKey, id: &ConnectionId) -> Result<Subj
         return Err(missing());
     }
     usable(&connection)?;
-    let Some(integration) = conn.integration(workspace, &connection.integration_id).await? else {
-        return Err(missing());
-    };
+    let (of, option) = (&connection.integration_id, connection.auth_option.as_deref());
+    let integration = conn.integration_as(workspace, of, option).await?.ok_or_else(missing)?;
     drop(conn);
     together(broker, workspace, connection, integration)
 }
@@ -55,9 +55,27 @@ async fn of_member(broker: &Broker, member: &Member, selector: &str) -> Result<S
     let integration = rights::see(&mut conn, member, selector).await?.integration;
     let owner = Owner::member(integration.mode, &member.user.username);
     let found = conn.connection_of(workspace, &integration.id, &owner).await?;
-    drop(conn);
     let connection = found.ok_or_else(missing)?;
+    let option = connection.auth_option.as_deref();
+    let integration = conn.as_option(workspace, integration, option).await?.ok_or_else(missing)?;
+    drop(conn);
     usable(&connection)?;
+    together(broker, workspace, connection, integration)
+}
+
+/// Whatever the holder of a product's token may see, it may call with; not what was archived.
+async fn of_holder(broker: &Broker, holder: &Holder, selector: &str) -> Result<Subject> {
+    let workspace = &holder.workspace.id;
+    let mut conn = broker.store.read().await?;
+    let found = chosen::connection(&mut conn, holder, selector).await?;
+    if found.archived_at.is_some() {
+        return Err(missing());
+    }
+    let connection = found.connection;
+    usable(&connection)?;
+    let (of, option) = (&connection.integration_id, connection.auth_option.as_deref());
+    let integration = conn.integration_as(workspace, of, option).await?.ok_or_else(missing)?;
+    drop(conn);
     together(broker, workspace, connection, integration)
 }
 

@@ -2,28 +2,16 @@
 
 use std::sync::Arc;
 
-use claviger_catalog::{ClientAuth, EndpointSource, Provider, keys::Keys, pattern};
+use claviger_catalog::{Kind, Provider, pattern};
 
-use super::{Change, NewIntegration, check};
+use super::{Change, NewIntegration, app, check, wants};
 use crate::{
-    domain::integration::Config,
+    connect::SCOPES,
+    domain::integration::{CallbackKind, Config},
     error::{Error, Result},
     id::WorkspaceId,
     proxy,
 };
-
-/// Parameters of the authorization request that Claviger sets itself.
-const OURS: [&str; 9] = [
-    "client_id",
-    "client_secret",
-    "redirect_uri",
-    "response_type",
-    "state",
-    "code_challenge",
-    "code_challenge_method",
-    "request",
-    "request_uri",
-];
 
 /// The provider of an integration that may be configured like this.
 ///
@@ -35,108 +23,134 @@ pub(super) async fn fitting(
     input: &NewIntegration,
 ) -> Result<Arc<Provider>> {
     check::slug(&input.key)?;
-    let Some(provider) = to.catalog.get(&input.provider) else {
-        return Err(Error::invalid(
-            "provider",
-            format!("there is no provider {:?} in the catalog", input.provider),
-        ));
-    };
-    if input.client_id.as_deref().is_some_and(|id| id.is_empty() || id.chars().any(char::is_control)) {
-        return Err(Error::invalid("client_id", "must not be empty or contain control characters"));
-    }
-    if input.scopes.iter().any(|s| s.is_empty() || s.chars().any(|c| c.is_control() || c.is_whitespace())) {
-        return Err(Error::invalid("scopes", "a scope must not be empty or contain spaces"));
-    }
     check::description(input.description.as_deref())?;
     check::tags(&input.tags)?;
-    match provider.keys() {
-        Some(keys) => typed_in(&provider, keys, input)?,
-        None if input.config.api_key.is_some() => {
-            return Err(refused("config.api_key", &provider));
-        }
-        None => {}
-    }
-    endpoints(&provider, &input.config)?;
-    places(&input.config)?;
-    inputs(&provider, &input.config)?;
     if let Some(uri) = &input.config.return_uri
         && !to.conn.has_redirect_uri(workspace, uri).await?
     {
         let message = "must equal a redirect URI of this workspace, character for character";
         return Err(Error::invalid("config.return_uri", message));
     }
+    let way = Way {
+        provider: &input.provider,
+        client_id: input.client_id.as_deref(),
+        client_secret: input.client_secret.is_some(),
+        scopes: &input.scopes,
+        config: &input.config,
+    };
+    fitting_way(to, workspace, &way).await
+}
+
+/// One way to authenticate: an integration's own, or an auth option.
+pub(super) struct Way<'a> {
+    /// The catalog provider's key.
+    pub provider: &'a str,
+    /// The OAuth client id.
+    pub client_id: Option<&'a str>,
+    /// Whether a client secret is given.
+    pub client_secret: bool,
+    /// Scopes to ask for.
+    pub scopes: &'a [String],
+    /// What is set beyond the catalog's entry.
+    pub config: &'a Config,
+}
+
+/// The provider of a way that may be configured like this.
+///
+/// # Errors
+/// `Invalid` names the field.
+pub(super) async fn fitting_way(
+    to: &mut Change<'_>,
+    workspace: &WorkspaceId,
+    input: &Way<'_>,
+) -> Result<Arc<Provider>> {
+    let Some(provider) = to.catalog.get(input.provider) else {
+        return Err(Error::invalid(
+            "provider",
+            format!("there is no provider {:?} in the catalog", input.provider),
+        ));
+    };
+    if input.client_id.is_some_and(|id| id.is_empty() || id.chars().any(char::is_control)) {
+        return Err(Error::invalid("client_id", "must not be empty or contain control characters"));
+    }
+    if input.scopes.iter().any(|s| s.is_empty() || s.chars().any(|c| c.is_control() || c.is_whitespace())) {
+        return Err(Error::invalid("scopes", "a scope must not be empty or contain spaces"));
+    }
+    wants::settings(&provider, input)?;
+    wants::endpoints(&provider, input.config)?;
+    places(input.config)?;
+    inputs(&provider, input.config)?;
+    told_by_browsers(&provider, input.config)?;
+    lent(to, workspace, &provider, input).await?;
     Ok(provider)
 }
 
-/// Where a credential is typed in, nobody is asked for consent: what belongs to that is refused. What only the
-/// integration can say is there.
-fn typed_in(provider: &Provider, keys: &Keys, input: &NewIntegration) -> Result<()> {
-    let config = &input.config;
-    for (field, given) in [
-        ("client_id", input.client_id.is_some()),
-        ("client_secret", input.client_secret.is_some()),
-        ("scopes", !input.scopes.is_empty()),
-        ("config.authorize_params", !config.authorize_params.is_empty()),
-        ("config.client_auth", config.client_auth.is_some()),
-        ("config.api_key", config.api_key.is_some() && !keys.place_chosen),
-    ] {
+/// A client that an operator lends stands in place of an own one, and only where the catalog alone says whose the
+/// endpoints are: anywhere else its secret could be led to a token endpoint of somebody's own.
+async fn lent(
+    to: &mut Change<'_>,
+    workspace: &WorkspaceId,
+    provider: &Provider,
+    input: &Way<'_>,
+) -> Result<()> {
+    let Some(key) = &input.config.proxy_key else { return Ok(()) };
+    app::lendable(provider).map_err(|why| Error::invalid("config.proxy_key", why))?;
+    for (field, given) in [("client_id", input.client_id.is_some()), ("client_secret", input.client_secret)] {
         if given {
-            return Err(refused(field, provider));
+            return Err(Error::invalid(field, "must be absent: the app of config.proxy_key has its own"));
         }
     }
-    if provider.api.base_url.is_none() && config.base_url.is_none() {
-        return Err(Error::invalid("config.base_url", format!("provider {} needs it", provider.key)));
-    }
-    match &config.api_key {
-        None if keys.place_chosen => {
-            Err(Error::invalid("config.api_key", format!("provider {} needs it", provider.key)))
+    match to.conn.oauth_app(workspace, key).await? {
+        Some(app) if app.provider == provider.key => Ok(()),
+        Some(app) => {
+            let message = format!("app {key:?} is one of provider {}, not {}", app.provider, provider.key);
+            Err(Error::invalid("config.proxy_key", message))
         }
-        None => Ok(()),
-        Some(place) => match proxy::not_a_place(place) {
-            Some(why) => Err(Error::invalid("config.api_key", format!("its name {why}"))),
-            None => Ok(()),
-        },
+        None => Err(Error::invalid("config.proxy_key", format!("this workspace is lent no app {key:?}"))),
     }
 }
 
-fn refused(field: &'static str, provider: &Provider) -> Error {
-    Error::invalid(field, format!("provider {} does not take it", provider.key))
-}
-
-/// Endpoints are given exactly where the provider's file says that they are.
-fn endpoints(provider: &Provider, config: &Config) -> Result<()> {
-    let given: [(&'static str, &Option<String>); 5] = [
-        ("config.issuer", &config.issuer),
-        ("config.authorize_url", &config.authorize_url),
-        ("config.token_url", &config.token_url),
-        ("config.revoke_url", &config.revoke_url),
-        ("config.userinfo_url", &config.userinfo_url),
-    ];
-    let (needed, taken): (&[&str], &[&str]) =
-        match provider.oauth2().map_or(EndpointSource::File, |oauth2| oauth2.endpoints.source) {
-            EndpointSource::File => (&[], &[]),
-            EndpointSource::Issuer => (&["config.issuer"], &["config.issuer"]),
-            EndpointSource::Integration => (
-                &["config.authorize_url", "config.token_url"],
-                &[
-                    "config.issuer",
-                    "config.authorize_url",
-                    "config.token_url",
-                    "config.revoke_url",
-                    "config.userinfo_url",
-                ],
-            ),
+/// What a browser may say about one connection: each is an input of the provider, or its scopes.
+fn told_by_browsers(provider: &Provider, config: &Config) -> Result<()> {
+    let names = &config.connector_parameters;
+    let known = |name: &str| {
+        provider.inputs.iter().any(|input| input.key == name) || name == SCOPES && provider.oauth2().is_some()
+    };
+    for (n, name) in names.iter().enumerate() {
+        let why = if names[..n].contains(name) {
+            "is named twice"
+        } else if !known(name) {
+            "is no input of the provider, and not scopes"
+        } else {
+            continue;
         };
-    for (field, value) in given {
-        match value {
-            Some(_) if !taken.contains(&field) => {
-                return Err(refused(field, provider));
-            }
-            Some(text) => drop(check::url(field, text)?),
-            None if needed.contains(&field) => {
-                return Err(Error::invalid(field, format!("provider {} needs it", provider.key)));
-            }
-            None => {}
+        return Err(Error::invalid("config.connector_parameters", format!("{name:?} {why}")));
+    }
+    Ok(())
+}
+
+/// Where browsers come back to, and whether they may come unasked: both hang on the callback path.
+///
+/// # Errors
+/// `Invalid` names the field.
+pub(super) fn comes_back(provider: &Provider, callback: CallbackKind, config: &Config) -> Result<()> {
+    let unmet = callback != CallbackKind::OauthCallback;
+    let only = "needs callback: oauth-callback";
+    if let Some(uri) = &config.callback_uri {
+        if !provider.kind().has_callback() {
+            return Err(wants::refused("config.callback_uri", provider));
+        }
+        if unmet {
+            return Err(Error::invalid("config.callback_uri", only));
+        }
+        check::url("config.callback_uri", uri)?;
+    }
+    if config.outside_start {
+        if provider.kind() != Kind::OAuth2Code {
+            return Err(wants::refused("config.outside_start", provider));
+        }
+        if unmet {
+            return Err(Error::invalid("config.outside_start", only));
         }
     }
     Ok(())
@@ -166,15 +180,6 @@ fn places(config: &Config) -> Result<()> {
         if let Some(why) = proxy::not_addable(name, value) {
             return Err(Error::invalid("config.headers", format!("{name:?} {why}")));
         }
-    }
-    if let Some(param) = config.authorize_params.keys().find(|p| OURS.contains(&p.as_str()) || p.is_empty()) {
-        return Err(Error::invalid(
-            "config.authorize_params",
-            format!("{param:?} is set by Claviger itself"),
-        ));
-    }
-    if config.client_auth.as_deref().is_some_and(|text| ClientAuth::parse(text).is_none()) {
-        return Err(Error::invalid("config.client_auth", "must be basic, body or none"));
     }
     Ok(())
 }

@@ -59,6 +59,8 @@ pub async fn integration(
     input: NewIntegration,
 ) -> Result<Integration> {
     let provider = fit::fitting(to, workspace, &input).await?;
+    let callback = callback(&provider, input.callback)?;
+    fit::comes_back(&provider, callback, &input.config)?;
     let mut integration = Integration {
         id: IntegrationId::new(),
         workspace_id: workspace.clone(),
@@ -66,7 +68,7 @@ pub async fn integration(
         description: input.description,
         tags: input.tags,
         owner: None,
-        callback: callback(&provider, input.callback)?,
+        callback,
         key: input.key,
         provider: input.provider,
         mode: input.mode,
@@ -128,12 +130,14 @@ pub async fn change_integration(
         });
     }
     let moved = moves_secrets(&was.config, &input.config) || was.client_id != input.client_id;
+    let callback = callback(&provider, input.callback)?;
+    fit::comes_back(&provider, callback, &input.config)?;
     let mut now = Integration {
         key: input.key,
         name: check::name("name", input.name.as_deref().unwrap_or(&provider.name))?,
         description: input.description,
         tags: input.tags,
-        callback: callback(&provider, input.callback)?,
+        callback,
         mode: input.mode,
         client_id: input.client_id,
         scopes: input.scopes,
@@ -152,7 +156,7 @@ pub async fn change_integration(
         // Now that nobody connects under the old mode any more.
         keep_mode(to, &now).await?;
     }
-    let connections_ended = if moved { end_trust(to, &now).await? } else { 0 };
+    let connections_ended = if moved { end_trust(to, &now, None).await? } else { 0 };
     Ok(Changed { integration: now, secret_dropped, connections_ended })
 }
 
@@ -180,7 +184,10 @@ pub fn moves_secrets(was: &Config, now: &Config) -> bool {
     let places = |c: &Config| {
         (
             c.issuer.clone(),
+            c.request_token_url.clone(),
             c.token_url.clone(),
+            // Another signature can be the secret itself.
+            c.signature.clone(),
             c.revoke_url.clone(),
             c.userinfo_url.clone(),
             c.base_url.clone(),
@@ -188,6 +195,8 @@ pub fn moves_secrets(was: &Config, now: &Config) -> bool {
             c.inputs.clone(),
             // What was a header's value could become part of an address that is written down.
             c.api_key.clone(),
+            // Another client.
+            c.proxy_key.clone(),
         )
     };
     let mut hosts = (was.allowed_hosts.clone(), now.allowed_hosts.clone());
@@ -196,12 +205,17 @@ pub fn moves_secrets(was: &Config, now: &Config) -> bool {
     places(was) != places(now) || was.authorize_url != now.authorize_url || hosts.0 != hosts.1
 }
 
-/// Connections made before the endpoints moved need their owner's consent to the new ones. Gives how many were in use.
-async fn end_trust(to: &mut Change<'_>, integration: &Integration) -> Result<usize> {
+/// Connections made before the endpoints moved need their owner's consent to the new ones: those of the integration's own
+/// way, or of one of its auth options. Gives how many were in use.
+pub(super) async fn end_trust(
+    to: &mut Change<'_>,
+    integration: &Integration,
+    option: Option<&str>,
+) -> Result<usize> {
     // Those that were not in use keep their tokens too, and may not show them to the new endpoints either.
     let mut seen = 0;
     loop {
-        let some = of_status(to, integration, Status::NeedsReauth, seen).await?;
+        let some = of_status(to, integration, option, (Status::NeedsReauth, seen)).await?;
         if some.is_empty() {
             break;
         }
@@ -213,7 +227,7 @@ async fn end_trust(to: &mut Change<'_>, integration: &Integration) -> Result<usi
     let mut ended = 0;
     loop {
         // Each one leaves the filter as it is changed, so the first page is always the next.
-        let some = of_status(to, integration, Status::Active, 0).await?;
+        let some = of_status(to, integration, option, (Status::Active, 0)).await?;
         if some.is_empty() {
             return Ok(ended);
         }
@@ -229,12 +243,13 @@ async fn end_trust(to: &mut Change<'_>, integration: &Integration) -> Result<usi
 async fn of_status(
     to: &mut Change<'_>,
     integration: &Integration,
-    status: Status,
-    offset: i64,
+    option: Option<&str>,
+    (status, offset): (Status, i64),
 ) -> Result<Vec<Connection>> {
     let filter = ConnectionFilter {
         integration_id: Some(integration.id.clone()),
         status: Some(status),
+        auth_option: Some(option.unwrap_or_default().to_owned()),
         ..ConnectionFilter::default()
     };
     to.conn.connections(&integration.workspace_id, &filter, &Page { offset, limit: 200 }).await
@@ -247,9 +262,8 @@ async fn mark_moved(to: &mut Change<'_>, connection: &Connection) -> Result<()> 
 
 /// The callback path: `own` where somebody else than the catalog says where codes are taken, for anything else
 /// would be unsafe.
-fn callback(provider: &Provider, asked: Option<CallbackKind>) -> Result<CallbackKind> {
-    let source = provider.oauth2().map_or(EndpointSource::File, |oauth2| oauth2.endpoints.source);
-    let why = if source != EndpointSource::File {
+pub(super) fn callback(provider: &Provider, asked: Option<CallbackKind>) -> Result<CallbackKind> {
+    let why = if provider.endpoint_source() != EndpointSource::File {
         "the endpoints of this integration are entered by hand"
     } else if provider.endpoints_are_chosen() {
         "whose this provider's endpoints are is decided by its inputs"

@@ -47,7 +47,7 @@ pub(super) fn new_workspace() -> NewWorkspace {
     NewWorkspace { name: "Acme".into(), ..NewWorkspace::default() }
 }
 
-fn hand_entered() -> NewIntegration {
+pub(super) fn hand_entered() -> NewIntegration {
     NewIntegration {
         key: "idp".into(),
         provider: "oauth2".into(),
@@ -68,7 +68,7 @@ fn hand_entered() -> NewIntegration {
     }
 }
 
-fn field(error: Error) -> &'static str {
+pub(super) fn field(error: Error) -> &'static str {
     match error {
         Error::Invalid { field, .. } => field,
         other => panic!("not Invalid: {other:?}"),
@@ -420,7 +420,7 @@ async fn each_wrong_field_of_an_integration_is_named() {
     }
 }
 
-async fn connected(to: &mut Change<'_>, integration: &Integration) -> ConnectionId {
+pub(super) async fn connected(to: &mut Change<'_>, integration: &Integration) -> ConnectionId {
     let connection = Connection {
         id: ConnectionId::new(),
         workspace_id: integration.workspace_id.clone(),

@@ -11,7 +11,7 @@ use super::{Change, check};
 use crate::{
     domain::{
         event::EventKind,
-        webhook::{DisabledReason, Endpoint},
+        webhook::{DisabledReason, Endpoint, Format},
     },
     error::{Error, Result},
     id::{EndpointId, WorkspaceId},
@@ -40,6 +40,8 @@ pub struct NewWebhook {
     pub url: String,
     /// Which events it wants.
     pub events: Vec<EventKind>,
+    /// In what shape it is told of them.
+    pub format: Format,
     /// What deliveries are signed with; made up when absent.
     pub secret: Option<Secret>,
 }
@@ -52,6 +54,8 @@ pub struct WebhookEdit {
     pub url: Option<String>,
     /// Which events it wants.
     pub events: Option<Vec<EventKind>>,
+    /// In what shape it is told of them, from the next attempt on.
+    pub format: Option<Format>,
     /// What deliveries are signed with; the one it has now changes nothing.
     pub secret: Option<Secret>,
     /// How long the secret that is replaced goes on signing.
@@ -63,7 +67,15 @@ pub struct WebhookEdit {
 impl Default for WebhookEdit {
     /// Changes nothing; a secret would be replaced with the usual overlap.
     fn default() -> Self {
-        Self { name: None, url: None, events: None, secret: None, overlap: DEFAULT_OVERLAP, active: None }
+        Self {
+            name: None,
+            url: None,
+            events: None,
+            format: None,
+            secret: None,
+            overlap: DEFAULT_OVERLAP,
+            active: None,
+        }
     }
 }
 
@@ -101,6 +113,7 @@ pub async fn webhook(
         name,
         url: input.url,
         events,
+        format: input.format,
         previous_secret: None,
         previous_secret_until: None,
         disabled_at: None,
@@ -131,6 +144,7 @@ pub async fn update_webhook(to: &mut Change<'_>, was: &Endpoint, edit: WebhookEd
     if let Some(events) = edit.events {
         now.events = wanted(events)?;
     }
+    now.format = edit.format.unwrap_or(now.format);
     match edit.active {
         Some(true) => (now.disabled_at, now.disabled_reason) = (None, None),
         Some(false) if was.disabled_at.is_none() => {
@@ -145,6 +159,7 @@ pub async fn update_webhook(to: &mut Change<'_>, was: &Endpoint, edit: WebhookEd
     let same = now.name == was.name
         && now.url == was.url
         && now.events == was.events
+        && now.format == was.format
         && now.disabled_at == was.disabled_at;
     if rolled || !same {
         to.conn.update_endpoint(&was.workspace_id, &now).await?;

@@ -14,7 +14,7 @@ use crate::{
     domain::{
         audit::Actor,
         event::EventKind,
-        webhook::{DisabledReason, Endpoint},
+        webhook::{DisabledReason, Endpoint, Format},
     },
     store::{Kind, trial},
     vault::KeyRing,
@@ -28,6 +28,7 @@ fn new() -> NewWebhook {
         name: "main".into(),
         url: "https://a.example/hook".into(),
         events: EventKind::ALL.to_vec(),
+        format: Format::Bundleup,
         secret: None,
     }
 }

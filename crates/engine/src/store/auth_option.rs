@@ -84,6 +84,8 @@ impl Conn {
     /// Removes an auth option, and raises its integration's version; `false` when there was none. [`Error::Conflict`]
     /// when connections were made by it.
     pub async fn delete_auth_option(&mut self, ws: &WorkspaceId, option: &AuthOption) -> Result<bool> {
+        // First of all: nobody connects through the integration from here on.
+        self.raise_version(ws, &option.integration_id).await?;
         let used = sql("select id from connection where workspace_id = $1 and integration_id = $2 \
                         and auth_option = $3 limit 1");
         let used = used.text(ws.as_str()).text(option.integration_id.as_str()).key(&option.key);
@@ -94,7 +96,6 @@ impl Conn {
         if self.execute(delete.text(ws.as_str()).text(option.id.as_str())).await? == 0 {
             return Ok(false);
         }
-        self.raise_version(ws, &option.integration_id).await?;
         self.sign(Some(ws), Topic::Integration, "auth_option.delete", option.integration_id.as_str()).await?;
         Ok(true)
     }

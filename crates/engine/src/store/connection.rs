@@ -23,6 +23,8 @@ pub struct ConnectionFilter {
     pub owner_key: Option<String>,
     /// Only in this status.
     pub status: Option<Status>,
+    /// Only those made by the auth option with this key; empty for the integration's own way.
+    pub auth_option: Option<String>,
 }
 
 /// A list's statement. The optional conditions can't use an index, so `$by` repeats the one that is to find the
@@ -34,7 +36,8 @@ macro_rules! listing {
             $by,
             "and ($2 is null or integration_id = $2) and ($3 is null or owner_kind = $3) \
              and ($4 is null or owner_key = $4) and ($5 is null or status = $5) \
-             order by created_at desc, id desc limit $6 offset $7"
+             and ($6 is null or coalesce(auth_option, '') = $6) \
+             order by created_at desc, id desc limit $7 offset $8"
         )
     };
 }
@@ -193,7 +196,8 @@ impl Conn {
         let query = query.maybe_text(filter.owner_kind.map(OwnerKind::as_str));
         let query =
             query.maybe_key(filter.owner_key.as_deref()).maybe_text(filter.status.map(Status::as_str));
-        self.rows(query.int(page.limit).int(page.offset)).await?.iter().map(read).collect()
+        let query = query.maybe_key(filter.auth_option.as_deref()).int(page.limit).int(page.offset);
+        self.rows(query).await?.iter().map(read).collect()
     }
 
     /// Sets whether a connection can be used, and why not.

@@ -13,10 +13,14 @@ use crate::{
 impl Conn {
     /// Keeps a new event.
     pub async fn create_event(&mut self, ws: &WorkspaceId, event: &Event) -> Result<()> {
-        let insert = sql("insert into event (id, workspace_id, kind, connection_id, data, created_at) \
-                          values ($1, $2, $3, $4, $5, $6)");
+        let insert = sql("insert into event (id, workspace_id, kind, connection_id, data, created_at, about) \
+                          values ($1, $2, $3, $4, $5, $6, $7)");
         let insert = insert.text(event.id.as_str()).text(ws.as_str()).text(event.kind.as_str());
         let insert = insert.text(event.connection_id.as_str()).json(&event.data)?.at(event.created_at);
+        let insert = match &event.about {
+            Some(about) => insert.json(about)?,
+            None => insert.maybe_text(None::<&str>),
+        };
         self.execute(insert).await.map(drop)
     }
 
@@ -36,6 +40,7 @@ pub(super) fn read(row: &Row) -> Result<Event> {
         kind: row.word("kind", EventKind::parse)?,
         connection_id: row.id("connection_id", ConnectionId::from_row)?,
         data: row.json("data")?,
+        about: row.maybe_text("about")?.and_then(|text| serde_json::from_str(&text).ok()),
         created_at: row.at("created_at")?,
     })
 }

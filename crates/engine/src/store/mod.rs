@@ -27,6 +27,7 @@ mod flow;
 mod icon;
 mod integration;
 mod integration_list;
+mod integration_offered;
 mod jwt_key;
 pub mod migrate;
 mod oauth_app;

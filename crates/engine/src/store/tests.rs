@@ -21,6 +21,8 @@ use crate::{
     vault::Sealed,
 };
 
+mod auth_options;
+mod archive;
 mod backups;
 mod bystanders;
 mod connect_requests;
@@ -172,6 +174,7 @@ fn endpoints() -> Endpoints {
     Endpoints {
         issuer: Some("https://id.example".to_owned()),
         iss_required: true,
+        request_token_url: None,
         authorize_url: "https://id.example/authorize".to_owned(),
         token_url: "https://id.example/token".to_owned(),
         refresh_url: None,

@@ -8,7 +8,7 @@ use super::{
 use crate::{
     domain::{
         event::EventKind,
-        webhook::{DisabledReason, Endpoint},
+        webhook::{DisabledReason, Endpoint, Format},
     },
     error::Result,
     id::{EndpointId, WorkspaceId},
@@ -22,7 +22,8 @@ impl Conn {
         let insert = sql(
             "insert into webhook_endpoint (id, workspace_id, name, url, events, secret, previous_secret, \
                           previous_secret_until, disabled_at, disabled_reason, last_triggered_at, created_at, \
-                          updated_at) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+                          updated_at, format) \
+                          values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
         );
         let insert =
             insert.text(endpoint.id.as_str()).text(ws.as_str()).text(&endpoint.name).text(&endpoint.url);
@@ -31,7 +32,8 @@ impl Conn {
         let insert = insert.maybe_at(endpoint.previous_secret_until).maybe_at(endpoint.disabled_at);
         let insert = insert.maybe_text(endpoint.disabled_reason.map(DisabledReason::as_str));
         let insert = insert.maybe_at(endpoint.last_triggered_at);
-        self.execute(insert.at(endpoint.created_at).at(endpoint.updated_at)).await?;
+        let insert = insert.at(endpoint.created_at).at(endpoint.updated_at);
+        self.execute(insert.text(endpoint.format.as_str())).await?;
         self.sign(Some(ws), Topic::Endpoint, "webhook_endpoint.create", endpoint.id.as_str()).await
     }
 
@@ -70,14 +72,14 @@ impl Conn {
         Ok(all?.into_iter().filter(|endpoint| endpoint.events.contains(&kind)).collect())
     }
 
-    /// Changes an endpoint's name, URL, events, secrets, and whether and why it is disabled. A secret that stays the
+    /// Changes an endpoint's name, URL, events, format, secrets, and whether and why it is disabled. A secret that stays the
     /// same stays as it is stored: its data key may be wrapped anew since it was read.
     pub async fn update_endpoint(&mut self, ws: &WorkspaceId, endpoint: &Endpoint) -> Result<()> {
         let update = sql("update webhook_endpoint set name = $3, url = $4, events = $5, \
                           secret = case when replace(secret, $12, '') <> secret then secret else $6 end, \
                           previous_secret = case when replace(previous_secret, $13, '') <> previous_secret \
                           then previous_secret else $7 end, previous_secret_until = $8, disabled_at = $9, \
-                          disabled_reason = $10, updated_at = $11 where workspace_id = $1 and id = $2");
+                          disabled_reason = $10, updated_at = $11, format = $14 where workspace_id = $1 and id = $2");
         let update = update.text(ws.as_str()).text(endpoint.id.as_str()).text(&endpoint.name);
         let update =
             update.text(&endpoint.url).json(&words(&endpoint.events))?.text(endpoint.secret.as_str());
@@ -86,6 +88,7 @@ impl Conn {
         let update = update.maybe_text(endpoint.disabled_reason.map(DisabledReason::as_str)).at(self.now);
         let update = update.maybe_text(endpoint.secret.body());
         let update = update.maybe_text(endpoint.previous_secret.as_ref().and_then(Sealed::body));
+        let update = update.text(endpoint.format.as_str());
         found(self.execute(update).await?, "webhook endpoint")?;
         self.sign(Some(ws), Topic::Endpoint, "webhook_endpoint.update", endpoint.id.as_str()).await
     }
@@ -151,6 +154,7 @@ pub(super) fn read(row: &Row) -> Result<Endpoint> {
         name: row.text("name")?,
         url: row.text("url")?,
         events: events.iter().filter_map(|kind| EventKind::parse(kind)).collect(),
+        format: row.word("format", Format::parse)?,
         secret: row.sealed("secret")?,
         previous_secret: row.maybe_sealed("previous_secret")?,
         previous_secret_until: row.maybe_at("previous_secret_until")?,

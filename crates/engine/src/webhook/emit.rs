@@ -5,8 +5,8 @@ use serde_json::json;
 use crate::{
     domain::{
         connection::{Connection, OwnerKind, Status},
-        event::{Event, EventKind},
-        webhook::Delivery,
+        event::{About, Event, EventKind},
+        webhook::{Delivery, Format},
     },
     error::Result,
     id::{DeliveryId, EventId},
@@ -16,7 +16,19 @@ use crate::{
 
 /// Writes an event about a connection.
 pub async fn emit(conn: &mut Conn, kind: EventKind, connection: &Connection, now: Millis) -> Result<()> {
-    write(conn, kind, connection, data(connection), now).await
+    let about = about(conn, connection, false).await?;
+    write(conn, told(kind, connection, now, about)).await
+}
+
+/// Writes the event of a connection that was authorized anew. `was` says whether that was needed.
+pub async fn emit_authorized(
+    conn: &mut Conn,
+    was: &Connection,
+    connection: &Connection,
+    now: Millis,
+) -> Result<()> {
+    let about = about(conn, connection, was.status == Status::NeedsReauth).await?;
+    write(conn, told(EventKind::ConnectionUpdated, connection, now, about)).await
 }
 
 /// Writes the event of a connection's end, with what became of its grant at the provider: an outcome of
@@ -27,44 +39,68 @@ pub async fn emit_deleted(
     revocation: &str,
     now: Millis,
 ) -> Result<()> {
-    let mut data = data(connection);
-    data["revocation"] = json!(revocation);
-    write(conn, EventKind::ConnectionDeleted, connection, data, now).await
+    let about = about(conn, connection, false).await?;
+    let mut event = told(EventKind::ConnectionDeleted, connection, now, about);
+    event.data["revocation"] = json!(revocation);
+    write(conn, event).await
 }
 
-async fn write(
-    conn: &mut Conn,
-    kind: EventKind,
-    connection: &Connection,
-    data: serde_json::Value,
-    now: Millis,
-) -> Result<()> {
-    let workspace = &connection.workspace_id;
-    let event = Event {
+fn told(kind: EventKind, connection: &Connection, now: Millis, about: Option<About>) -> Event {
+    Event {
         id: EventId::new(),
-        workspace_id: workspace.clone(),
+        workspace_id: connection.workspace_id.clone(),
         kind,
         connection_id: connection.id.clone(),
-        data,
+        data: data(connection),
+        about,
         created_at: now,
-    };
+    }
+}
+
+async fn write(conn: &mut Conn, event: Event) -> Result<()> {
+    let workspace = &event.workspace_id;
     conn.create_event(workspace, &event).await?;
-    for endpoint in conn.endpoints_for(workspace, kind).await? {
+    for endpoint in conn.endpoints_for(workspace, event.kind).await? {
+        if !is_told(&event, endpoint.format) {
+            continue;
+        }
         let delivery = Delivery {
             id: DeliveryId::new(),
             workspace_id: workspace.clone(),
             event_id: event.id.clone(),
             endpoint_id: endpoint.id,
-            connection_id: connection.id.clone(),
+            connection_id: event.connection_id.clone(),
             nth: 0,
             attempts: 0,
-            next_at: Some(now),
+            next_at: Some(event.created_at),
             delivered_at: None,
-            created_at: now,
+            created_at: event.created_at,
         };
         conn.create_delivery(workspace, &delivery).await?;
     }
     Ok(())
+}
+
+/// Whether a format has a word for it: the Membrane-style door's knows of a change only that a connection works again.
+fn is_told(event: &Event, format: Format) -> bool {
+    match format {
+        Format::Bundleup => true,
+        Format::Membrane => {
+            event.kind != EventKind::ConnectionUpdated || event.about.as_ref().is_some_and(|it| it.reconnected)
+        }
+    }
+}
+
+/// What the Membrane-style door's format tells besides; `None` when the integration is gone.
+async fn about(conn: &mut Conn, connection: &Connection, reconnected: bool) -> Result<Option<About>> {
+    let found = conn.integration(&connection.workspace_id, &connection.integration_id).await?;
+    let owner = &connection.owner;
+    Ok(found.map(|integration| About {
+        name: connection.name.clone().unwrap_or(integration.name),
+        integration_key: integration.key,
+        customer_id: owner.key.clone().filter(|_| owner.kind == OwnerKind::Customer),
+        reconnected,
+    }))
 }
 
 /// The connection as an event tells of it: no token, no input, no account detail, and no owner of another kind under

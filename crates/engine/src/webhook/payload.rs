@@ -7,7 +7,10 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
-    domain::event::Event,
+    domain::{
+        event::{Event, EventKind},
+        webhook::Format,
+    },
     error::{Error, Result},
     time::Millis,
 };
@@ -23,8 +26,15 @@ struct Payload<'a> {
     sent_at: i64,
 }
 
-/// The body that tells of an event, in an attempt made at `at`.
-pub(super) fn body(event: &Event, at: Millis) -> Result<Vec<u8>> {
+/// The body that tells of an event in an endpoint's format, in an attempt made at `at`.
+pub(super) fn body(event: &Event, format: Format, at: Millis) -> Result<Vec<u8>> {
+    match format {
+        Format::Bundleup => bundleup(event, at),
+        Format::Membrane => membrane(event),
+    }
+}
+
+fn bundleup(event: &Event, at: Millis) -> Result<Vec<u8>> {
     let payload = Payload {
         id: event.id.as_str(),
         kind: event.kind.as_str(),
@@ -35,11 +45,61 @@ pub(super) fn body(event: &Event, at: Millis) -> Result<Vec<u8>> {
     serde_json::to_vec(&payload).map_err(|e| Error::Internal(e.into()))
 }
 
+/// The older receivers of that door read `event`, the newer ones `eventType`.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Told<'a> {
+    event_type: &'static str,
+    event: &'static str,
+    data: Data<'a>,
+}
+
+#[derive(Serialize)]
+struct Data<'a> {
+    connection: Connection<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Connection<'a> {
+    id: &'a str,
+    integration_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    integration_key: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
+    disconnected: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    customer_id: Option<&'a str>,
+}
+
+fn membrane(event: &Event) -> Result<Vec<u8>> {
+    let kind = match event.kind {
+        EventKind::ConnectionExpired => "connection.disconnected",
+        EventKind::ConnectionUpdated if event.about.as_ref().is_some_and(|it| it.reconnected) => {
+            "connection.reconnected"
+        }
+        kind => kind.as_str(),
+    };
+    let about = event.about.as_ref();
+    let works = event.data["is_valid"] == true && event.kind != EventKind::ConnectionDeleted;
+    let connection = Connection {
+        id: event.connection_id.as_str(),
+        integration_id: event.data["integration_id"].as_str(),
+        integration_key: about.map(|it| it.integration_key.as_str()),
+        name: about.map(|it| it.name.as_str()),
+        disconnected: !works,
+        customer_id: about.and_then(|it| it.customer_id.as_deref()),
+    };
+    let told = Told { event_type: kind, event: kind, data: Data { connection } };
+    serde_json::to_vec(&told).map_err(|e| Error::Internal(e.into()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{
-        domain::event::EventKind,
+        domain::event::About,
         id::{ConnectionId, EventId, WorkspaceId},
     };
 
@@ -51,14 +111,55 @@ mod tests {
             kind: EventKind::ConnectionUpdated,
             connection_id: ConnectionId::new(),
             data: serde_json::json!({ "id": "conn_1", "external_id": "Zoë/🔑 \"a\"\u{1}", "b": null, "a": true }),
+            about: Some(about("Zoë", true)),
             created_at: Millis(1_767_323_045_678),
         };
-        let text = String::from_utf8(body(&event, Millis(1_767_323_050_001)).unwrap()).unwrap();
+        let text = body(&event, Format::Bundleup, Millis(1_767_323_050_001)).unwrap();
+        let text = String::from_utf8(text).unwrap();
         assert_eq!(
             text,
             "{\"id\":\"evt_1\",\"type\":\"connection.updated\",\"created_at\":\"2026-01-02T03:04:05.678Z\",\
              \"data\":{\"id\":\"conn_1\",\"external_id\":\"Zoë/🔑 \\\"a\\\"\\u0001\",\"b\":null,\"a\":true},\
              \"webhookTimestamp\":1767323050001}"
         );
+    }
+
+    fn about(name: &str, reconnected: bool) -> About {
+        About {
+            integration_key: "slack".to_owned(),
+            name: name.to_owned(),
+            customer_id: Some("Zoë/1".to_owned()),
+            reconnected,
+        }
+    }
+
+    #[test]
+    fn the_other_format_has_its_own_words_and_says_whether_it_works() {
+        for (kind, valid, reconnected, word, disconnected) in [
+            (EventKind::ConnectionCreated, true, false, "connection.created", false),
+            (EventKind::ConnectionExpired, false, false, "connection.disconnected", true),
+            (EventKind::ConnectionUpdated, true, true, "connection.reconnected", false),
+            (EventKind::ConnectionUpdated, true, false, "connection.updated", false),
+            (EventKind::ConnectionDeleted, true, false, "connection.deleted", true),
+        ] {
+            let event = Event {
+                id: EventId::new(),
+                workspace_id: WorkspaceId::new(),
+                kind,
+                connection_id: ConnectionId::from_row("conn_1".to_owned()),
+                data: serde_json::json!({ "integration_id": "int_1", "is_valid": valid, "external_id": "x" }),
+                about: Some(about("My \"Slack\"", reconnected)),
+                created_at: Millis(0),
+            };
+            let text = String::from_utf8(body(&event, Format::Membrane, Millis(1)).unwrap()).unwrap();
+            assert_eq!(
+                text,
+                format!(
+                    "{{\"eventType\":\"{word}\",\"event\":\"{word}\",\"data\":{{\"connection\":{{\"id\":\"conn_1\",\
+                     \"integrationId\":\"int_1\",\"integrationKey\":\"slack\",\"name\":\"My \\\"Slack\\\"\",\
+                     \"disconnected\":{disconnected},\"customerId\":\"Zoë/1\"}}}}}}"
+                )
+            );
+        }
     }
 }

@@ -146,6 +146,7 @@ async fn set_up(app: &TestApp, secrets: &Secrets, blabber: &Blabber) {
         name: "hook".into(),
         url: "https://hooks.test/in".into(),
         events: vec![EventKind::ConnectionCreated, EventKind::ConnectionExpired],
+        format: Default::default(),
         secret: None,
     };
     let made = app.change(async |to| Ok(setup::webhook(to, ws, hook).await?.1)).await;

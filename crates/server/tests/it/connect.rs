@@ -284,7 +284,7 @@ async fn webhook(
     events: Vec<EventKind>,
 ) -> claviger_engine::domain::webhook::Endpoint {
     let url = format!("https://hooks.test/{name}");
-    let new = NewWebhook { name: name.to_owned(), url, events, secret: None };
+    let new = NewWebhook { name: name.to_owned(), url, events, format: Default::default(), secret: None };
     app.change(async |to| Ok(setup::webhook(to, &app.acme.workspace, new).await?.0)).await
 }
 

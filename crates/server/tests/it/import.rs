@@ -103,6 +103,7 @@ async fn tokens_become_a_connection_and_nobody_is_asked() {
             name: "product".into(),
             url: "https://hooks.test/".into(),
             events: vec![EventKind::ConnectionCreated],
+            format: Default::default(),
             secret: None,
         };
         app.change(async |to| setup::webhook(to, &app.acme.workspace, hook).await).await;

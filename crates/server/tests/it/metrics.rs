@@ -110,6 +110,7 @@ async fn how_things_stand_is_looked_up_now_and_then() {
             name: "main".to_owned(),
             url: "https://hooks.test/".to_owned(),
             events: EventKind::ALL.to_vec(),
+            format: Default::default(),
             secret: None,
         };
         app.change(async |to| setup::webhook(to, &app.acme.workspace, new).await).await;

@@ -27,6 +27,7 @@ async fn what_is_past_its_time_is_forgotten_and_the_rest_stays() {
             name: "main".to_owned(),
             url: "https://hooks.test/".to_owned(),
             events: EventKind::ALL.to_vec(),
+            format: Default::default(),
             secret: None,
         };
         let endpoint = app.change(async |to| Ok(setup::webhook(to, &app.acme.workspace, new).await?.0)).await;

@@ -80,6 +80,7 @@ async fn fill(app: &TestApp) -> (String, UnderWay) {
             name: "hook".into(),
             url: "https://hooks.test/x".into(),
             events: vec![EventKind::ConnectionCreated],
+            format: Default::default(),
             secret: None,
         };
         let (hook, _) = setup::webhook(to, ws, new).await?;

@@ -81,6 +81,7 @@ fn every_event() -> NewWebhook {
         name: "hook".to_owned(),
         url: "https://hooks.test/".to_owned(),
         events: claviger_engine::domain::event::EventKind::ALL.to_vec(),
+        format: Default::default(),
         secret: None,
     }
 }

@@ -19,6 +19,7 @@ async fn listening(app: &TestApp) -> Stub {
         name: "product".into(),
         url: format!("{}/hook", product.origin),
         events: vec![EventKind::ConnectionCreated],
+        format: Default::default(),
         secret: None,
     };
     app.change(async |to| setup::webhook(to, &app.acme.workspace, new).await).await;

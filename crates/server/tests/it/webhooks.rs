@@ -29,7 +29,7 @@ use crate::support::{TestApp, app::ALL};
 /// An endpoint of the first tenant that wants everything.
 async fn endpoint(app: &TestApp, url: &str) -> (Endpoint, Secret) {
     let (name, events) = ("ours".to_owned(), EventKind::ALL.to_vec());
-    let new = NewWebhook { name, url: url.to_owned(), events, secret: None };
+    let new = NewWebhook { name, url: url.to_owned(), events, format: Default::default(), secret: None };
     app.change(async |to| setup::webhook(to, &app.acme.workspace, new).await).await
 }
 

@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     domain::user::{Operator, Role},
-    domain::webhook::{Delivery, Endpoint},
+    domain::webhook::{Delivery, Endpoint, Format},
     id::{DeliveryId, EndpointId, OperatorId},
     store::{FlowEnd, Topic},
 };
@@ -115,6 +115,7 @@ async fn webhooks() {
             name: name.to_owned(),
             url: "https://app.example/hook".to_owned(),
             events: EventKind::ALL.to_vec(),
+            format: Format::Membrane,
             secret: sealed("v1.secret"),
             previous_secret: None,
             previous_secret_until: None,

@@ -85,7 +85,7 @@ async fn lists_are_filtered_and_paged() {
 /// How the database goes about a list with these values, one line per step.
 async fn plan(store: &Store, list: &'static str, given: [Option<&'static str>; 3]) -> String {
     let [integration, kind, key] = given;
-    let texts = [Some("w"), integration, kind, key, None];
+    let texts = [Some("w"), integration, kind, key, None, None];
     explain(store, list, &texts, &[10, 0]).await
 }
 

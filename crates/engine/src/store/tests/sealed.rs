@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    domain::webhook::Endpoint,
+    domain::webhook::{Endpoint, Format},
     id::EndpointId,
     store::sealed::column_name,
     vault::{Field, KeyRing, Vault},
@@ -169,6 +169,7 @@ fn endpoint(ws: &WorkspaceId) -> Endpoint {
         name: "main".to_owned(),
         url: "https://hooks.example".to_owned(),
         events: vec![EventKind::ConnectionCreated],
+        format: Format::Bundleup,
         secret: sealed("v1.k.a.b"),
         previous_secret: None,
         previous_secret_until: None,

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    domain::webhook::{DisabledReason, Endpoint},
+    domain::webhook::{DisabledReason, Endpoint, Format},
     id::EndpointId,
     store::Topic,
 };
@@ -14,6 +14,7 @@ pub(super) fn endpoint(ws: &WorkspaceId, events: &[EventKind]) -> Endpoint {
         name: "ours".to_owned(),
         url: "https://app.example/hook".to_owned(),
         events: events.to_vec(),
+        format: Format::Bundleup,
         secret: sealed("v1.secret"),
         previous_secret: None,
         previous_secret_until: None,
@@ -69,6 +70,7 @@ async fn endpoints_are_kept_and_chosen_by_event() {
 
         let moved = Endpoint {
             url: "https://new.example".to_owned(),
+            format: Format::Membrane,
             secret: sealed("v1.new"),
             previous_secret: Some(sealed("v1.secret")),
             previous_secret_until: Some(later(60)),
@@ -79,6 +81,7 @@ async fn endpoints_are_kept_and_chosen_by_event() {
         conn.update_endpoint(&ws, &moved).await.unwrap();
         assert!(missing(conn.update_endpoint(&other, &moved).await));
         let found = conn.endpoint(&ws, &created.id).await.unwrap().unwrap();
+        assert_eq!(found.format, moved.format);
         assert_eq!((found.url, found.secret, found.events), (moved.url, moved.secret, moved.events));
         assert_eq!(found.previous_secret, moved.previous_secret);
         assert_eq!(found.previous_secret_until, moved.previous_secret_until);

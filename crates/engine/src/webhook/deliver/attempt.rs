@@ -67,7 +67,7 @@ fn request(broker: &Broker, errand: &Errand, at: Millis) -> Result<Option<Reques
     else {
         return Ok(None);
     };
-    let body = payload::body(&errand.event, at)?;
+    let body = payload::body(&errand.event, errand.endpoint.format, at)?;
     let headers = {
         let secrets = secrets::open(&broker.vault, &errand.endpoint, at)?;
         sign::headers(&secrets, &errand.event.id, at, &body)?

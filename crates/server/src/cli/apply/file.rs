@@ -10,6 +10,7 @@ use claviger_engine::{
         integration::{CallbackKind, Config, Mode},
         jwt_key::Algorithm,
         share,
+        webhook::Format,
         workspace::{Completion, Hmac},
     },
     secret::Secret,
@@ -43,6 +44,9 @@ pub(super) struct Workspace {
     pub(super) api_keys: Vec<ApiKey>,
     #[serde(default)]
     pub(super) jwt_keys: Vec<JwtKey>,
+    /// OAuth apps that the workspace is lent.
+    #[serde(default)]
+    pub(super) apps: Vec<App>,
     #[serde(default)]
     pub(super) integrations: Vec<Integration>,
     #[serde(default)]
@@ -140,6 +144,40 @@ pub(super) struct Integration {
     pub(super) disabled: bool,
     #[serde(default)]
     pub(super) config: Config,
+    /// Further ways to authenticate, in their order. Absent: left as they are.
+    pub(super) auth_options: Option<Vec<AuthOption>>,
+}
+
+/// A further way to authenticate at an integration.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AuthOption {
+    /// By which it is found again.
+    pub(super) key: String,
+    pub(super) title: Option<String>,
+    pub(super) description: Option<String>,
+    /// Absent: the integration's.
+    pub(super) provider: Option<String>,
+    pub(super) client_id: Option<Secret>,
+    /// Absent: left as it is.
+    pub(super) client_secret: Option<Secret>,
+    #[serde(default)]
+    pub(super) scopes: Vec<String>,
+    pub(super) callback: Option<CallbackKind>,
+    #[serde(default)]
+    pub(super) config: Config,
+}
+
+/// An OAuth app of the operator's, which integrations name as `proxy_key`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct App {
+    /// By which it is found again.
+    pub(super) key: String,
+    pub(super) provider: String,
+    pub(super) client_id: Option<Secret>,
+    /// Absent: left as it is.
+    pub(super) client_secret: Option<Secret>,
 }
 
 /// With whom an integration is shared, and how far.
@@ -204,6 +242,8 @@ pub(super) struct Webhook {
     /// By which it is found again.
     pub(super) name: String,
     pub(super) url: String,
+    /// Absent: left as it is; `bundleup` for a new one.
+    pub(super) format: Option<Format>,
     pub(super) events: Vec<String>,
     pub(super) secret: Option<Secret>,
     #[serde(default)]
@@ -239,6 +279,15 @@ pub(super) fn parse(text: &str, base: &Path) -> anyhow::Result<Wanted> {
         for (i, integration) in workspace.integrations.iter_mut().enumerate() {
             resolve(&mut integration.client_id, &format!("{at}.integrations[{i}].client_id"), base)?;
             resolve(&mut integration.client_secret, &format!("{at}.integrations[{i}].client_secret"), base)?;
+            for (o, option) in integration.auth_options.iter_mut().flatten().enumerate() {
+                let at = format!("{at}.integrations[{i}].auth_options[{o}]");
+                resolve(&mut option.client_id, &format!("{at}.client_id"), base)?;
+                resolve(&mut option.client_secret, &format!("{at}.client_secret"), base)?;
+            }
+        }
+        for (a, app) in workspace.apps.iter_mut().enumerate() {
+            resolve(&mut app.client_id, &format!("{at}.apps[{a}].client_id"), base)?;
+            resolve(&mut app.client_secret, &format!("{at}.apps[{a}].client_secret"), base)?;
         }
         for (u, user) in workspace.users.iter_mut().enumerate() {
             resolve(&mut user.password, &format!("{at}.users[{u}].password"), base)?;
@@ -292,7 +341,12 @@ fn unique(wanted: &Wanted) -> anyhow::Result<()> {
         once(&format!("{at}: hosts"), w.hosts.clone())?;
         once(&format!("{at}: api_keys"), w.api_keys.iter().map(|k| k.name.clone()).collect())?;
         once(&format!("{at}: jwt_keys"), w.jwt_keys.iter().map(|k| k.name.clone()).collect())?;
+        once(&format!("{at}: apps"), w.apps.iter().map(|a| a.key.clone()).collect())?;
         once(&format!("{at}: integrations"), w.integrations.iter().map(|i| i.key.clone()).collect())?;
+        for i in &w.integrations {
+            let keys = i.auth_options.iter().flatten().map(|o| o.key.clone()).collect();
+            once(&format!("{at}: integration {}: auth_options", i.key), keys)?;
+        }
         once(&format!("{at}: users"), w.users.iter().map(|u| u.username.to_lowercase()).collect())?;
         once(&format!("{at}: teams"), w.teams.iter().map(|t| t.id.clone()).collect())?;
         once(&format!("{at}: webhooks"), w.webhooks.iter().map(|h| h.name.clone()).collect())?;

@@ -11,9 +11,13 @@ use claviger_engine::{domain::audit::Actor, secret::token, setup::Change, store:
 use super::{doctor::sqlite_is_missing, open};
 use crate::config::Settings;
 
+mod apps;
+mod auth_options;
 mod file;
 mod integrations;
 mod jwt_keys;
+#[cfg(test)]
+mod jwt_keys_tests;
 mod keys;
 mod people;
 #[cfg(test)]

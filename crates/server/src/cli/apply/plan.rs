@@ -13,7 +13,7 @@ use claviger_engine::{
     vault::hash,
 };
 
-use super::{file, integrations, jwt_keys, keys, people, sharing, webhooks};
+use super::{apps, auth_options, file, integrations, jwt_keys, keys, people, sharing, webhooks};
 
 /// What was done, in order.
 #[derive(Default)]
@@ -83,7 +83,12 @@ async fn one(
     };
     redirect_uris(to, &workspace, wish, prune, steps).await?;
     hosts(to, &workspace, wish, prune, steps).await?;
+    apps::apply(to, &workspace, &wish.apps, steps).await?;
     integrations::apply(to, &workspace, &wish.integrations, prune, steps).await?;
+    auth_options::apply(to, &workspace, &wish.integrations, prune, steps).await?;
+    if prune {
+        apps::prune(to, &workspace, &wish.apps, steps).await?;
+    }
     keys::apply(to, &workspace, &wish.api_keys, prune, steps).await?;
     jwt_keys::apply(to, &workspace, &wish.jwt_keys, prune, steps).await?;
     people::users(to, &workspace, &wish.users, prune, steps).await?;

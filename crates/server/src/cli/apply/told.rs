@@ -3,6 +3,7 @@
 use std::iter;
 
 use claviger_engine::{
+    domain::integration,
     id::{IntegrationId, WorkspaceId},
     setup::Change,
     store::Page,
@@ -34,6 +35,8 @@ struct Integration {
     /// What to register at the provider: at the public URL and at each host of the workspace. None where nobody is
     /// sent back, for the credential is typed in.
     callback_urls: Vec<String>,
+    /// The same for each auth option whose browsers come back elsewhere, by key.
+    options: Vec<(String, Vec<String>)>,
 }
 
 /// The file's workspaces with their integrations.
@@ -50,15 +53,43 @@ pub(super) async fn gather(
             || iter::once(public_url).chain(hosts.iter().map(String::as_str).filter(|it| *it != public_url));
         let mut integrations = Vec::new();
         for found in to.conn.integrations(&there.id, &ALL).await? {
-            let typed = to.catalog.get(&found.provider).is_some_and(|provider| provider.oauth2().is_none());
-            let path = found.callback.path(&found.id);
-            let callback_urls =
-                origins().filter(|_| !typed).map(|origin| format!("{origin}{path}")).collect();
-            integrations.push(Integration { id: found.id, key: found.key, callback_urls });
+            let callback_urls = register(to, &found, origins());
+            let mut options = Vec::new();
+            for option in to.conn.auth_options(&there.id, &found.id).await? {
+                let key = option.key.clone();
+                let urls = register(to, &option.over(found.clone()), origins());
+                if !urls.is_empty() && urls != callback_urls {
+                    options.push((key, urls));
+                }
+            }
+            integrations.push(Integration { id: found.id, key: found.key, callback_urls, options });
         }
         all.push(Workspace { integrations, id: there.id, client_id: there.client_id });
     }
     Ok(all)
+}
+
+/// What to register at an integration's provider.
+fn register<'a>(
+    to: &Change<'_>,
+    of: &integration::Integration,
+    origins: impl Iterator<Item = &'a str>,
+) -> Vec<String> {
+    let comes_back = to.catalog.get(&of.provider).is_none_or(|provider| provider.kind().has_callback());
+    match &of.config.callback_uri {
+        _ if !comes_back => Vec::new(),
+        Some(uri) => vec![uri.clone()],
+        None => origins.map(|origin| format!("{origin}{}", of.callback_path())).collect(),
+    }
+}
+
+/// For a person: what to do about them, behind what was said.
+fn wording(urls: &[String]) -> String {
+    match urls {
+        [] => String::new(),
+        [one] => format!("; register this callback URL at the provider: {one}"),
+        all => format!("; register these callback URLs at the provider: {}", all.join(" ")),
+    }
 }
 
 impl Told {
@@ -73,16 +104,16 @@ impl Told {
             (n, false) => format!("{n} done"),
         })?;
         for workspace in &self.workspaces {
-            for Integration { id, key, callback_urls } in &workspace.integrations {
-                let register = match callback_urls.as_slice() {
-                    [] => String::new(),
-                    [one] => format!("; register this callback URL at the provider: {one}"),
-                    all => format!("; register these callback URLs at the provider: {}", all.join(" ")),
-                };
-                out::line(format_args!(
-                    "workspace {}: integration {key} is {id}{register}",
-                    workspace.client_id
-                ))?;
+            let client_id = &workspace.client_id;
+            for Integration { id, key, callback_urls, options } in &workspace.integrations {
+                let told = wording(callback_urls);
+                out::line(format_args!("workspace {client_id}: integration {key} is {id}{told}"))?;
+                for (option, urls) in options {
+                    let told = wording(urls);
+                    out::line(format_args!(
+                        "workspace {client_id}: integration {key}: auth option {option}{told}"
+                    ))?;
+                }
             }
         }
         Ok(())
@@ -92,7 +123,14 @@ impl Told {
     pub(super) fn json(&self, dry_run: bool) -> anyhow::Result<()> {
         let integration = |i: &Integration| {
             let first = i.callback_urls.first();
-            json!({ "key": i.key, "id": i.id.as_str(), "callback_url": first, "callback_urls": i.callback_urls })
+            let mut told = json!({
+                "key": i.key, "id": i.id.as_str(), "callback_url": first, "callback_urls": i.callback_urls,
+            });
+            let option = |(key, urls): &(String, Vec<String>)| json!({ "key": key, "callback_urls": urls });
+            if !i.options.is_empty() {
+                told["auth_options"] = i.options.iter().map(option).collect();
+            }
+            told
         };
         let workspace = |w: &Workspace| {
             let integrations: Vec<_> = w.integrations.iter().map(integration).collect();

@@ -51,6 +51,7 @@ async fn create_webhook(
         name: wish.name.clone(),
         url: wish.url.clone(),
         events: events(wish)?,
+        format: wish.format.unwrap_or_default(),
         secret: wish.secret.clone(),
     };
     let (made, _) = setup::webhook(to, &workspace.id, new).await?;
@@ -75,6 +76,7 @@ async fn update_webhook(
     let edit = WebhookEdit {
         url: Some(wish.url.clone()),
         events: (stored != wanted).then_some(wanted),
+        format: wish.format,
         secret: wish.secret.clone(),
         active: Some(!wish.disabled),
         ..WebhookEdit::default()
@@ -84,6 +86,7 @@ async fn update_webhook(
     for (field, differs) in [
         ("url", now.url != was.url),
         ("events", now.events != was.events),
+        ("format", now.format != was.format),
         ("disabled", now.disabled_at.is_some() != was.disabled_at.is_some()),
         ("secret", now.secret != was.secret),
     ] {

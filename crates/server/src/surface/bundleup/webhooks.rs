@@ -11,7 +11,7 @@ use claviger_engine::{
     access,
     domain::{
         event::EventKind,
-        webhook::{DisabledReason, Endpoint},
+        webhook::{DisabledReason, Endpoint, Format},
     },
     error::{Error, Result},
     management::webhook,
@@ -56,6 +56,9 @@ pub struct Shown {
     /// Each of the four events, and whether it is sent.
     #[schema(example = json!({"connection.created": true, "connection.updated": false, "connection.deleted": true, "connection.expired": true}))]
     events: BTreeMap<&'static str, bool>,
+    /// In what shape events are told: `bundleup`, or `membrane`.
+    #[schema(example = "bundleup")]
+    format: &'static str,
     /// `active`, or `inactive`: nothing is sent.
     #[schema(example = "active")]
     status: &'static str,
@@ -96,6 +99,8 @@ pub struct Wanted {
     /// Required for a new one.
     #[schema(value_type = Option<Object>)]
     events: Option<Value>,
+    /// In what shape events are told: `bundleup`, or `membrane`. A new one has `bundleup` unless given.
+    format: Option<String>,
     /// `active` or `inactive`.
     status: Option<String>,
     /// What deliveries are signed with, chosen by the caller; made up when left out.
@@ -164,6 +169,7 @@ pub async fn create(State(app): State<App>, Caller(key): Caller, Body(body): Bod
         name: fields.need("name")?,
         url: fields.need("url")?,
         events: events(&mut fields)?.ok_or_else(|| Error::invalid("events", "Is required"))?,
+        format: format(&mut fields)?.unwrap_or_default(),
         secret: fields.secret("secret", &["secret"])?,
     };
     let active = active(&mut fields)?.unwrap_or(true);
@@ -226,6 +232,7 @@ pub async fn update(
         name: fields.text("name")?,
         url: fields.text("url")?,
         events: events(&mut fields)?,
+        format: format(&mut fields)?,
         secret: fields.secret("secret", &["secret"])?,
         overlap: overlap.unwrap_or(DEFAULT_OVERLAP),
         active: active(&mut fields)?,
@@ -316,6 +323,11 @@ fn events(fields: &mut Fields) -> Result<Option<Vec<EventKind>>> {
     Ok(Some(wanted))
 }
 
+fn format(fields: &mut Fields) -> Result<Option<Format>> {
+    let wrong = || Error::invalid("format", "Must be bundleup or membrane");
+    fields.text("format")?.map(|text| Format::parse(&text).ok_or_else(wrong)).transpose()
+}
+
 fn active(fields: &mut Fields) -> Result<Option<bool>> {
     match fields.text("status")?.as_deref() {
         None => Ok(None),
@@ -336,6 +348,7 @@ fn shown(endpoint: Endpoint, now: Millis) -> Shown {
         name: endpoint.name,
         url: endpoint.url,
         events: events.into(),
+        format: endpoint.format.as_str(),
         status: if endpoint.disabled_at.is_none() { "active" } else { "inactive" },
         disabled_reason: endpoint.disabled_reason.map(DisabledReason::as_str),
         has_secret: true,
