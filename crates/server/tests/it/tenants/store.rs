@@ -1,5 +1,6 @@
 //! Below the doors: no method of the store that takes a workspace finds or changes what belongs to another.
 
+mod customers;
 mod people;
 
 use std::{collections::BTreeSet, path::Path, time::Duration};
@@ -24,7 +25,7 @@ use claviger_engine::{
     vault::hash,
 };
 
-use self::people::People;
+use self::{customers::Customers, people::People};
 use super::every_event;
 use crate::support::{Browser, Tenant, TestApp, app::ALL, on_each, value};
 
@@ -50,6 +51,7 @@ struct Theirs {
     ended: Flow,
     user: User,
     people: People,
+    customers: Customers,
     operator: OperatorId,
 }
 
@@ -134,6 +136,7 @@ async fn theirs(app: &TestApp, tenant: &Tenant) -> Theirs {
         endpoint,
         delivery,
         people: people::settle(app, tenant, &user).await,
+        customers: customers::settle(app, tenant).await,
         user,
         operator: operator.id,
     }
@@ -200,6 +203,7 @@ async fn look(conn: &mut Conn, ws: &WorkspaceId, of: &Theirs) -> Result<Vec<(&'s
         ("users", !conn.users(ws, &ALL).await?.is_empty()),
     ];
     found.extend(people::look(conn, ws, of).await?);
+    found.extend(customers::look(conn, ws, of).await?);
     Ok(found)
 }
 
@@ -217,6 +221,9 @@ async fn change(
     if n < PEOPLE {
         return people::change(n, conn, ws, of).await;
     }
+    if n < PEOPLE + customers::CHANGES {
+        return Some(customers::change(n - PEOPLE, conn, ws, of).await);
+    }
     let later = delivery.created_at.plus(Duration::from_secs(7));
     let sealed = &credential.sealed;
     let end = FlowEnd {
@@ -227,7 +234,7 @@ async fn change(
         connection_id: None,
     };
     let code = ended.code_hash.as_deref().unwrap_or_default();
-    Some(match n - PEOPLE {
+    Some(match n - PEOPLE - customers::CHANGES {
         0 => ("set_api_key_scopes", conn.set_api_key_scopes(ws, key, &[]).await.map(drop)),
         // Kept by the minute.
         1 => {
@@ -373,6 +380,7 @@ fn names_nothing(method: &str) -> bool {
             "add_redirect_uri",
             "delete_workspace",
             "hold_workspace",
+            "meet_customer",
             "set_jwt_secret",
             "update_workspace",
             "workspace",
@@ -398,7 +406,11 @@ fn every_method_of_the_store_that_takes_a_workspace_is_tried_here() {
         }
     }
     assert!(methods.len() > 50, "{methods:?}");
-    let ours = concat!(include_str!("store.rs"), include_str!("store/people.rs"));
+    let ours = concat!(
+        include_str!("store.rs"),
+        include_str!("store/customers.rs"),
+        include_str!("store/people.rs")
+    );
     let untried: Vec<_> = methods
         .iter()
         .filter(|method| !names_nothing(method) && !ours.contains(&format!("conn.{method}(ws")))
