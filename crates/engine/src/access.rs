@@ -4,6 +4,7 @@
 //! shows a session, a token or a password and becomes a [`Member`]; what it may do is in [`rights`]. A customer of a
 //! product shows a token that the product signed and becomes a [`Holder`].
 
+pub mod chosen;
 mod holder;
 mod member;
 mod password;

@@ -130,7 +130,36 @@ fn informer() -> Router<App> {
 /// The Membrane-style door: pages that a customer's browser opens, the stream that tells how they ended, and what a
 /// product's tokens read and change.
 fn membrane() -> Router<App> {
-    Router::new()
+    let customer = get(membrane::customers::show_selected)
+        .patch(membrane::customers::update_selected)
+        .put(membrane::customers::update_selected)
+        .delete(membrane::customers::delete_selected);
+    let routes = [
+        ("/self", get(membrane::customers::own).patch(membrane::customers::update_own)),
+        ("/customers", get(membrane::customers::list).post(membrane::customers::create)),
+        (
+            "/customers/{id}",
+            get(membrane::customers::show)
+                .patch(membrane::customers::update)
+                .put(membrane::customers::update)
+                .delete(membrane::customers::delete),
+        ),
+        ("/customer", customer),
+        ("/sse/connection-events/{requestId}", get(membrane::events::stream)),
+    ];
+    let nouns = [
+        "self",
+        "customers/{id}",
+        "customer",
+        "integrations/{selector}",
+        "integration",
+        "connections/{selector}",
+        "connection-options",
+    ];
+    let api = nouns.into_iter().fold(with_and_without_slash(routes), |router, noun| {
+        router.route(&format!("/{noun}/{{*rest}}"), any(membrane::missing))
+    });
+    api.merge(membrane_connections())
         .method_not_allowed_fallback(membrane::wrong_method)
         .layer(middleware::map_response(not_for_keeping))
 }
@@ -145,6 +174,12 @@ fn pictures() -> Router<App> {
         .layer(middleware::map_response(not_for_keeping_unless_said))
 }
 
+fn membrane_connections() -> Router<App> {
+    let not_here = || any(integrations::not_here);
+        ("/integrations", get(integrations::list).post(integrations::not_here)),
+                .patch(integrations::not_here)
+                .put(integrations::not_here)
+                .delete(integrations::not_here),
 fn with_and_without_slash<const N: usize>(routes: [(&str, MethodRouter<App>); N]) -> Router<App> {
     routes.into_iter().fold(Router::new(), |router, (path, methods)| {
         router.route(&format!("{path}/"), methods.clone()).route(path, methods)

@@ -4,6 +4,7 @@
 //! registered every refusal is an error (a page); after it, it goes where the caller wants to be told. An id by which
 //! somebody listens belongs to the first request that uses it, and that request's end is told under it, whatever it is.
 
+mod bring;
 mod wish;
 
 use std::sync::Arc;
@@ -29,6 +30,7 @@ use crate::{
 };
 
 use wish::Wanted;
+pub use bring::{Held, bring};
 pub use wish::Wish;
 
 /// Where a caller wants to be told of the end.
@@ -145,23 +147,6 @@ pub async fn expired(broker: &Broker, workspace: &Workspace, back: Back) -> Resu
         Next::Back(url) => Ok(Some(url)),
         _ => Ok(None),
     }
-}
-
-/// Makes a connection for the token's customer of what the caller brings, without a browser.
-///
-/// # Errors
-/// `Denied` for a token that speaks of no customer; `NotFound` for an integration, an auth option or a connection that is
-/// not there or not the customer's; `Invalid` naming what is missing, wrong or refused; `Conflict` when the integration is
-/// switched off or changed meanwhile, or needs a browser; `Limited`; `Provider`.
-pub async fn at_once(broker: &Arc<Broker>, holder: &Holder, wish: Wish) -> Result<Connection> {
-    let customer = holder.customer()?;
-    let wanted = wish.find(broker, customer).await?;
-    wanted.whole()?;
-    if !wanted.is_ready() {
-        let text = format!("{} is connected in a browser: open /connection-popup", wanted.integration.name);
-        return Err(Error::Conflict { message: text });
-    }
-    wanted.make(broker, customer, None).await
 }
 
 /// What came of a wish that nothing is wrong with.

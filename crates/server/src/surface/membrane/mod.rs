@@ -6,9 +6,13 @@
 
 pub mod asked;
 pub mod caller;
+pub mod connections;
 pub mod cors;
 pub mod error;
 pub mod wire;
+pub mod integrations;
+pub mod proxy;
+pub mod schema;
 
 use axum::{http::StatusCode, response::Response};
 

@@ -1,0 +1,154 @@
+//! The schema of what an auth option asks for, as JSON Schema: what product pages and the vendor's SDKs draw forms from.
+
+use claviger_catalog::{Input, KeyField};
+use claviger_engine::customer::integration::Way;
+use serde_json::{Map, Value, json};
+
+/// What is given as `connectionParameters` or `input`, by key.
+pub fn inputs(way: &Way) -> Value {
+    let mut form = Form::default();
+    for input in &way.inputs {
+        form.add(&input.key, of_input(input), input.is_needed());
+    }
+    for field in &way.fields {
+        form.add(&field.key, of_field(field), !field.label.optional);
+    }
+    form.schema()
+}
+
+/// What a caller may say besides, as `connectorParameters`. `None` when there is nothing.
+pub fn connector_parameters(way: &Way) -> Option<Value> {
+    if way.tunable.is_empty() {
+        return None;
+    }
+    let mut form = Form::default();
+    for key in &way.tunable {
+        let known = way.inputs.iter().find(|input| input.key == *key).map(of_input);
+        let scopes =
+            || json!({ "type": ["array", "string"], "items": { "type": "string" }, "title": "Scopes" });
+        let other = || json!({ "type": "string", "title": key });
+        form.add(key, known.unwrap_or_else(|| if key == "scopes" { scopes() } else { other() }), false);
+    }
+    Some(form.schema())
+}
+
+/// Where people find what they are asked for.
+pub fn help(way: &Way) -> Option<&str> {
+    way.fields.iter().find_map(|field| field.label.help.as_deref())
+}
+
+#[derive(Default)]
+struct Form {
+    properties: Map<String, Value>,
+    required: Vec<String>,
+}
+
+impl Form {
+    fn add(&mut self, key: &str, mut property: Value, required: bool) {
+        if let Value::Object(words) = &mut property {
+            words.retain(|_, word| !word.is_null());
+        }
+        self.properties.insert(key.to_owned(), property);
+        if required {
+            self.required.push(key.to_owned());
+        }
+    }
+
+    fn schema(self) -> Value {
+        let mut schema = json!({ "type": "object", "properties": self.properties });
+        if !self.required.is_empty() {
+            schema["required"] = self.required.into();
+        }
+        schema
+    }
+}
+
+fn of_input(input: &Input) -> Value {
+    json!({
+        "type": "string",
+        "title": input.title,
+        "description": input.description,
+        "pattern": input.pattern,
+        "default": input.default,
+        "examples": input.placeholder.as_ref().map(|one| [one]),
+        "placeholder": input.placeholder,
+    })
+}
+
+fn of_field(field: &KeyField) -> Value {
+    let label = &field.label;
+    json!({
+        "type": "string",
+        "title": label.title.as_ref().unwrap_or(&field.key),
+        "description": label.description,
+        "format": field.secret.then_some("password"),
+        "isSensitive": field.secret.then_some(true),
+        "pattern": label.pattern,
+        "examples": label.placeholder.as_ref().map(|one| [one]),
+        "placeholder": label.placeholder,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use claviger_catalog::{AskedOf, Kind, Label};
+
+    use super::*;
+
+    fn way() -> Way {
+        let subdomain = Input {
+            key: "subdomain".to_owned(),
+            title: "Subdomain".to_owned(),
+            description: None,
+            placeholder: Some("acme".to_owned()),
+            pattern: "^[a-z]+$".to_owned(),
+            required: true,
+            default: None,
+            asked_of: AskedOf::User,
+        };
+        let region = Input { key: "region".to_owned(), default: Some("eu".to_owned()), ..subdomain.clone() };
+        let key = KeyField { key: "api_key".to_owned(), label: Label::default(), secret: true };
+        let note = Label { optional: true, title: Some("Note".to_owned()), ..Label::default() };
+        let note = KeyField { key: "note".to_owned(), label: note, secret: false };
+        Way {
+            key: None,
+            title: "Shop".to_owned(),
+            description: None,
+            kind: Kind::Typed,
+            lent: false,
+            inputs: vec![subdomain, region],
+            fields: vec![key, note],
+            tunable: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_schema_says_what_is_asked_and_what_is_secret() {
+        let schema = inputs(&way());
+        assert_eq!(schema["type"], "object");
+        assert_eq!(schema["required"], json!(["subdomain", "api_key"]));
+        let of = |key: &str| schema["properties"][key].clone();
+        let subdomain = json!({
+            "type": "string", "title": "Subdomain", "pattern": "^[a-z]+$", "examples": ["acme"], "placeholder": "acme"
+        });
+        assert_eq!(of("subdomain"), subdomain);
+        assert_eq!(of("region")["default"], "eu");
+        let key = json!({ "type": "string", "title": "api_key", "format": "password", "isSensitive": true });
+        assert_eq!(of("api_key"), key);
+        assert_eq!(of("note"), json!({ "type": "string", "title": "Note" }));
+        let keys: Vec<_> =
+            schema["properties"].as_object().map(|all| all.keys().collect()).unwrap_or_default();
+        assert_eq!(keys, ["subdomain", "region", "api_key", "note"], "in the order of the file");
+    }
+
+    #[test]
+    fn nothing_is_asked_where_nothing_is_needed() {
+        let none = Way { inputs: Vec::new(), fields: Vec::new(), ..way() };
+        assert_eq!(inputs(&none), json!({ "type": "object", "properties": {} }));
+        assert_eq!(connector_parameters(&none), None);
+        let tunable = Way { tunable: vec!["scopes".to_owned(), "subdomain".to_owned()], ..way() };
+        let schema = connector_parameters(&tunable).unwrap_or_default();
+        assert_eq!(schema["properties"]["scopes"]["items"]["type"], "string");
+        assert_eq!(schema["properties"]["subdomain"]["pattern"], "^[a-z]+$");
+    }
+}
