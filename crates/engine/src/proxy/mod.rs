@@ -18,6 +18,7 @@ mod relay;
 mod replay;
 mod resolve;
 mod send;
+mod sign;
 mod target;
 
 use std::sync::Arc;
@@ -28,13 +29,13 @@ pub(crate) use self::headers::{not_a_place, not_addable};
 pub use self::{credential::Refused, record::Recorder};
 use self::{react::Verdict, record::Entry, replay::Replay};
 use crate::{
-    access::Member,
+    access::{Holder, Member},
     broker::Broker,
     domain::{api_key::ApiKey, user::User},
     error::{Error, Result},
     id::{ConnectionId, RequestId},
     outbound::{Body, Failure},
-    refresh::Subject,
+    refresh::{Subject, Usable},
 };
 
 /// Where calls with a connection go, filled; `None` while that can't be told.
@@ -74,15 +75,28 @@ pub enum Caller {
         /// The integration's id or key; it need not be one that the user sees.
         integration: String,
     },
+    /// The holder of a product's token, who names a connection: a customer its own.
+    Customer {
+        /// Who holds the token, already found to hold.
+        holder: Arc<Holder>,
+        /// The connection's id, or an integration's id or key; neither need be one that the holder sees.
+        selector: String,
+    },
 }
 
 impl Caller {
     /// The user that calls, where one does.
     fn user(&self) -> Option<&User> {
         match self {
-            Self::Key { .. } => None,
+            Self::Key { .. } | Self::Customer { .. } => None,
             Self::Member { member, .. } => Some(&member.user),
         }
+    }
+
+    /// Whether a 401 of the provider's is handed back also when there will be no other token: whoever calls at that door
+    /// reads the provider's own words.
+    fn wants_the_401(&self) -> bool {
+        matches!(self, Self::Customer { .. })
     }
 }
 
@@ -129,18 +143,22 @@ async fn exchange(
     let filled = fill::headers(broker, subject, call.caller.user()).await?;
     let mut usable = credential::usable(broker, subject).await?;
     let (caller, body) = call.request.into_parts();
+    let (signing, body) = sign::begin(broker, subject, &caller, body).await?;
     let body = Replay::new(body, entry.bytes_in());
     let mut renewed = false;
     let mut tries = react::Tries::new(&caller.method, call.max_retries, subject.provider.rate_limit.as_ref());
     loop {
-        let prepared = prepare::head(&caller, &uri, &api, &filled, &usable.tokens, body.size_hint())?;
+        let mut prepared = prepare::head(&caller, &uri, &api, &filled, &usable.tokens, body.size_hint())?;
+        if let Some(signing) = &signing {
+            signing.sign(broker, &usable.tokens, &mut prepared)?;
+        }
         entry.attempts += 1;
         let outcome = send::attempt(broker, prepared.parts, &body).await;
         if refused_the_token(&outcome) {
             if renewed {
                 broker.refused.remember(&subject.connection.id, usable.version, broker.clock.now());
             } else if tries.may_refresh()
-                && let Some(newer) = credential::after_401(broker, subject, &usable).await?
+                && let Some(newer) = newer(broker, subject, &usable, &call.caller).await?
                 && body.replayable()
             {
                 (usable, renewed) = (newer, true);
@@ -154,6 +172,19 @@ async fn exchange(
             }
             Verdict::Done => return Ok(relay::answer(outcome?, prepared.echoes, &call.request_id)),
         }
+    }
+}
+
+/// A newer token after a 401, if there is one: [`credential::after_401`].
+async fn newer(
+    broker: &Arc<Broker>,
+    subject: &Subject,
+    used: &Usable,
+    caller: &Caller,
+) -> Result<Option<Usable>> {
+    match credential::after_401(broker, subject, used).await {
+        Err(Error::NeedsReauth { .. }) if caller.wants_the_401() => Ok(None),
+        told => told,
     }
 }
 

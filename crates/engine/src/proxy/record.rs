@@ -167,6 +167,7 @@ impl Entry {
         let (api_key_id, user_id) = match &call.caller {
             Caller::Key { key, .. } => (Some(key.id.clone()), None),
             Caller::Member { member, .. } => (None, Some(member.user.id.clone())),
+            Caller::Customer { .. } => (None, None),
         };
         let path = match &call.target {
             Target::Path => cut(call.request.uri().path()),
