@@ -3,7 +3,9 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::Result;
-use claviger_engine::{broker::Broker, id::WorkspaceId, jobs::Jobs, process, secret::Secret};
+use claviger_engine::{
+    broker::Broker, connect::Listeners, id::WorkspaceId, jobs::Jobs, process, secret::Secret,
+};
 use ipnet::IpNet;
 use tokio::{
     net::TcpListener,
@@ -31,6 +33,8 @@ pub struct App {
     pub default_workspace: Option<Arc<str>>,
     /// What only `claviger dev` has.
     pub dev: Option<Arc<Dev>>,
+    /// Who waits for connect requests to end.
+    pub listeners: Arc<Listeners>,
     /// One readiness check at a time: it takes a turn at the database's writer.
     pub checking: Arc<Mutex<()>>,
 }
@@ -65,6 +69,7 @@ impl App {
             trusted_proxies: trusted_proxies.into(),
             default_workspace: None,
             dev: dev.map(Arc::new),
+            listeners: Arc::default(),
             checking: Arc::default(),
             broker,
         })
@@ -125,7 +130,12 @@ pub async fn serve(
     };
     let doors = listen::serve(bound.app, tls.clone(), router::app(app.clone()), stopped(stop.clone()), limit);
     let proxy = listen::serve(bound.proxy, tls, router::proxy(app.clone()), stopped(stop.clone()), limit);
-    let (doors, proxy, ()) = tokio::join!(doors, proxy, metrics);
+    // Whoever waits for an end that may never come would be waited for.
+    let leave = async {
+        stopped(stop.clone()).await;
+        app.listeners.close();
+    };
+    let (doors, proxy, (), ()) = tokio::join!(doors, proxy, metrics, leave);
     jobs.stop().await;
     broker.settle(SETTLE).await;
     broker.logs.flush().await;

@@ -40,10 +40,11 @@ pub fn app(app: App) -> Router {
         .merge(informer())
         .merge(pictures())
         .merge(membrane())
+        .merge(popups())
         // Pages of ours, for every door.
         .route("/oauth2/callback", get(callback::shared).post(callback::posted))
         .route("/oauth2/callback/{integration_id}", get(callback::own).post(callback::posted))
-        .route("/oauth-callback", get(callback::oauth_callback).post(callback::posted))
+        .route("/oauth-callback", get(membrane::outside::callback).post(callback::posted))
         .route("/connect/{flow}", get(connect::show).post(connect::submit))
         .route("/connect/{flow}/done", get(done::show));
     for noun in not_yet::UNIFIED {
@@ -161,7 +162,49 @@ fn membrane() -> Router<App> {
     });
     api.merge(membrane_connections())
         .method_not_allowed_fallback(membrane::wrong_method)
+        .layer(middleware::from_fn(membrane::cors::layer))
         .layer(middleware::map_response(not_for_keeping))
+}
+
+/// The Membrane-style door's pages: where a customer's browser is sent, and where it ends.
+fn popups() -> Router<App> {
+    let start = || get(membrane::popup::open).post(membrane::popup::submit);
+    with_and_without_slash([("/connection-popup", start()), ("/connect", start())])
+        .route("/connection-popup/{flow}", get(membrane::popup::flow))
+        .layer(middleware::map_response(not_for_keeping))
+}
+
+/// What that door's tokens read and change of integrations and connections, and the calls that they make.
+fn membrane_connections() -> Router<App> {
+    use membrane::{connections, integrations, proxy};
+    let not_here = || any(integrations::not_here);
+    let routes = [
+        ("/integrations", get(integrations::list).post(integrations::not_here)),
+        ("/integration", get(integrations::find)),
+        (
+            "/integrations/{selector}",
+            get(integrations::show)
+                .patch(integrations::not_here)
+                .put(integrations::not_here)
+                .delete(integrations::not_here),
+        ),
+        ("/integrations/{selector}/connector-spec", get(integrations::spec)),
+        ("/integrations/{selector}/disconnect", post(integrations::disconnect)),
+        ("/integrations/{selector}/restore", not_here()),
+        ("/integrations/{selector}/setup", not_here()),
+        ("/connection-options", post(integrations::options)),
+        ("/connections", get(connections::list).post(connections::create)),
+        (
+            "/connections/{selector}",
+            get(connections::show)
+                .patch(connections::update)
+                .put(connections::update)
+                .delete(connections::archive),
+        ),
+        ("/connections/{selector}/refresh-credentials", post(connections::refresh)),
+        ("/connections/{selector}/proxy", any(proxy::forward)),
+    ];
+    with_and_without_slash(routes).route("/connections/{selector}/proxy/{*path}", any(proxy::forward))
 }
 
 /// Icons, which a browser may keep for a while; everything else about them it may not.
@@ -174,12 +217,6 @@ fn pictures() -> Router<App> {
         .layer(middleware::map_response(not_for_keeping_unless_said))
 }
 
-fn membrane_connections() -> Router<App> {
-    let not_here = || any(integrations::not_here);
-        ("/integrations", get(integrations::list).post(integrations::not_here)),
-                .patch(integrations::not_here)
-                .put(integrations::not_here)
-                .delete(integrations::not_here),
 fn with_and_without_slash<const N: usize>(routes: [(&str, MethodRouter<App>); N]) -> Router<App> {
     routes.into_iter().fold(Router::new(), |router, (path, methods)| {
         router.route(&format!("{path}/"), methods.clone()).route(path, methods)

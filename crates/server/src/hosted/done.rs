@@ -20,7 +20,11 @@ pub fn perform(pages: &Pages, status: StatusCode, outcome: &Outcome) -> Response
     match outcome {
         Outcome::Redirect { url } => redirect(status, url),
         Outcome::Landing(Landing { flow, .. }) => redirect(status, &format!("/connect/{flow}/done")),
-        Outcome::Message(Message { flow, .. }) => redirect(status, &format!("/connection-popup/{flow}")),
+        Outcome::Message(Message { flow: Some(flow), .. }) => {
+            redirect(status, &format!("/connection-popup/{flow}"))
+        }
+        // Whoever tells of an end without a flow shows the page itself.
+        Outcome::Message(Message { flow: None, .. }) => redirect(status, "/"),
         Outcome::Page { message } => {
             pages.error(StatusCode::BAD_REQUEST, "This can't be connected", &sentence(message))
         }

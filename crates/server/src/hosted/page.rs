@@ -1,6 +1,7 @@
 //! How a page is written: strict templates, a nonce for its one style sheet, headers that keep it private.
 //!
-//! Everything a template shows is escaped; there is no script on any page here.
+//! Everything a template shows is escaped. There is no script on any page but the one that tells a window's opener how it
+//! ended, and that one has no values in it.
 
 use std::sync::Arc;
 
@@ -14,13 +15,14 @@ use claviger_engine::{
 };
 use minijinja::{Environment, UndefinedBehavior, Value, context};
 
-const TEMPLATES: [(&str, &str); 6] = [
+const TEMPLATES: [(&str, &str); 7] = [
     ("base.html", include_str!("../../templates/base.html")),
     ("error.html", include_str!("../../templates/error.html")),
     ("connect.html", include_str!("../../templates/connect.html")),
     ("done.html", include_str!("../../templates/done.html")),
     ("landing.html", include_str!("../../templates/landing.html")),
     ("sign_in.html", include_str!("../../templates/sign_in.html")),
+    ("told.html", include_str!("../../templates/told.html")),
 ];
 
 /// The templates, compiled.
@@ -35,6 +37,11 @@ pub enum Kind<'a> {
     /// A form that ends at another site: `same-origin`, no `form-action`, and framed by these origins only.
     Form {
         /// Origins that may frame the page; without any, none may.
+        framed_by: &'a [String],
+    },
+    /// A script that tells whoever opened the page, and nothing to click: `no-referrer`, framed by these origins only.
+    Message {
+        /// Origins that may frame the page; without any, all may.
         framed_by: &'a [String],
     },
 }
@@ -88,6 +95,7 @@ impl Pages {
             Error::Invalid { message, .. } => (StatusCode::BAD_REQUEST, sentence(message)),
             Error::Conflict { message } => (StatusCode::CONFLICT, sentence(message)),
             Error::Denied { message } => (StatusCode::FORBIDDEN, sentence(message)),
+            Error::Unauthenticated { message } => (StatusCode::UNAUTHORIZED, sentence(message)),
             Error::NotFound { what } => (StatusCode::NOT_FOUND, format!("There is no such {what}.")),
             Error::Limited { .. } => {
                 (StatusCode::TOO_MANY_REQUESTS, "Too many attempts; wait a minute and try again.".to_owned())
@@ -110,13 +118,18 @@ impl Pages {
         let values = context! { nonce => nonce.expose(), ..values };
         let template = self.0.get_template(name).map_err(|e| Error::Internal(e.into()))?;
         let text = template.render(values).map_err(|e| Error::Internal(e.into()))?;
-        let (form_action, framed_by, referrer) = match kind {
-            Kind::Plain => ("; form-action 'none'", "'none'".to_owned(), "no-referrer"),
-            Kind::Form { framed_by: [] } => ("", "'none'".to_owned(), "same-origin"),
-            Kind::Form { framed_by } => ("", framed_by.join(" "), "same-origin"),
+        let (more, framed_by, referrer) = match kind {
+            Kind::Plain => ("; form-action 'none'".to_owned(), "'none'".to_owned(), "no-referrer"),
+            Kind::Form { framed_by: [] } => (String::new(), "'none'".to_owned(), "same-origin"),
+            Kind::Form { framed_by } => (String::new(), framed_by.join(" "), "same-origin"),
+            Kind::Message { framed_by } => {
+                let script = format!("; form-action 'none'; script-src 'nonce-{}'", nonce.expose());
+                let by = if framed_by.is_empty() { "*".to_owned() } else { framed_by.join(" ") };
+                (script, by, "no-referrer")
+            }
         };
         let policy = format!(
-            "default-src 'none'; style-src 'nonce-{}'; img-src 'self'; base-uri 'none'; frame-ancestors {framed_by}{form_action}",
+            "default-src 'none'; style-src 'nonce-{}'; img-src 'self'; base-uri 'none'; frame-ancestors {framed_by}{more}",
             nonce.expose()
         );
         let mut response = Html(text).into_response();
@@ -132,7 +145,18 @@ impl Pages {
 
 /// Whether a field is a parameter that the product's engineer gave; other fields say nothing to a customer.
 fn is_parameter(field: &str) -> bool {
-    matches!(field, "client_id" | "integration_id" | "redirect_uri" | "external_id" | "issuer" | "inputs")
+    matches!(
+        field,
+        "client_id"
+            | "integration_id"
+            | "redirect_uri"
+            | "external_id"
+            | "issuer"
+            | "inputs"
+            | "redirectUri"
+            | "token"
+            | "payload"
+    )
 }
 
 /// A message as a sentence of its own.
@@ -191,10 +215,14 @@ mod tests {
             ("landing.html", context! { connection, error => () }),
             ("landing.html", context! { connection => (), error => bad }),
             ("sign_in.html", context! { error => bad }),
+            ("told.html", context! { integration => bad, failure => (), message => bad, target => bad }),
+            ("told.html", context! { integration => (), failure => bad, message => bad, target => () }),
         ] {
             let template = pages.0.get_template(name).expect("a template");
             let text = template.render(context! { nonce => "n", ..values }).expect("it renders");
-            assert!(!text.contains("<script"), "{name} escapes");
+            let own = if name == "told.html" { 1 } else { 0 };
+            assert_eq!(text.matches("<script").count(), own, "{name} escapes");
+            assert!(!text.contains("alert(1)</script"), "{name} escapes");
             assert!(text.contains("&lt;script"), "{name} shows its values");
         }
     }

@@ -235,6 +235,17 @@ impl<'de> Visitor<'de> for Names {
     }
 }
 
+/// A JSON object in which no name comes twice, apart from objects inside it.
+///
+/// # Errors
+/// `Invalid` at `body` when it is anything else.
+pub fn object(text: &[u8]) -> Result<Map<String, Value>> {
+    match serde_json::from_slice(text) {
+        Ok(Once(object)) => Ok(object),
+        Err(_) => Err(Error::invalid("body", "Must be a JSON object, with each field once")),
+    }
+}
+
 /// `external_id` → `externalId`.
 pub fn camel(name: &str) -> String {
     let mut words = name.split('_');

@@ -5,14 +5,21 @@
 //! What a caller reads here is that contract's; every rule is the engine's.
 
 pub mod asked;
+pub mod brought;
 pub mod caller;
 pub mod connections;
 pub mod cors;
+pub mod customers;
 pub mod error;
-pub mod wire;
+pub mod events;
 pub mod integrations;
+pub mod outside;
+mod params;
+pub mod popup;
 pub mod proxy;
+mod result;
 pub mod schema;
+pub mod wire;
 
 use axum::{http::StatusCode, response::Response};
 
