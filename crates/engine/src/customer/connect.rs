@@ -29,8 +29,9 @@ use crate::{
     secret::{Secret, token},
 };
 
-use wish::Wanted;
 pub use bring::{Held, bring};
+use wish::Wanted;
+pub(super) use wish::named;
 pub use wish::Wish;
 
 /// Where a caller wants to be told of the end.

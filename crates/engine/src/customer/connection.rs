@@ -7,6 +7,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use claviger_catalog::{KeyKind, Kind};
 
+use super::connect::{Held, Wish, bring, named};
 use crate::{
     access::{Holder, Who, chosen},
     broker::Broker,
@@ -120,19 +121,47 @@ pub async fn values(broker: &Arc<Broker>, holder: &Holder, selector: &str) -> Re
     show(broker, holder, selector).await
 }
 
-/// Calls a connection something else.
+/// Calls a connection something else; without a name nothing changes.
 ///
 /// # Errors
-/// As [`show`], and `NotFound` for one that was archived.
-pub async fn rename(broker: &Arc<Broker>, holder: &Holder, selector: &str, name: &str) -> Result<Shown> {
+/// As [`show`], `NotFound` for one that was archived, and `Invalid` naming `name`.
+pub async fn rename(
+    broker: &Arc<Broker>,
+    holder: &Holder,
+    selector: &str,
+    name: Option<&str>,
+) -> Result<Shown> {
     let (ws, now) = (&holder.workspace.id, broker.clock.now());
+    let name = name.map(|name| named(Some(name.to_owned()))).transpose()?;
     let mut conn = broker.store.begin(holder.actor(), now).await?;
     let found = live(&mut conn, holder, selector).await?;
-    conn.name_connection(ws, &found.connection.id, Some(name)).await?;
-    let renamed = conn.customer_connection(ws, &found.connection.id).await?;
-    let shown = one(broker, &mut conn, ws, renamed).await?;
+    if let Some(name) = name {
+        conn.name_connection(ws, &found.connection.id, name.as_deref()).await?;
+    }
+    let is = conn.customer_connection(ws, &found.connection.id).await?;
+    let shown = one(broker, &mut conn, ws, is).await?;
     conn.commit().await?;
     Ok(shown)
+}
+
+/// Authorizes a connection anew with what its customer's caller brings: [`bring`]. Its id stays.
+///
+/// # Errors
+/// As [`show`] and [`bring`], and `NotFound` for one that was archived.
+pub async fn authorize(
+    broker: &Arc<Broker>,
+    holder: &Holder,
+    selector: &str,
+    wish: Wish,
+    held: Option<Held>,
+) -> Result<Shown> {
+    let mut conn = broker.store.read().await?;
+    let found = live(&mut conn, holder, selector).await?;
+    drop(conn);
+    let id = found.connection.id;
+    let wish = Wish { connection: Some(id.to_string()), integration: None, ..wish };
+    bring(broker, holder, wish, held).await?;
+    told(broker, &holder.workspace.id, &id).await
 }
 
 /// Ends a connection and keeps in the archive that it was there: [`connect::archive`]. One that is archived stays so.

@@ -220,7 +220,7 @@ fn value<'a>(given: &'a BTreeMap<String, Secret>, key: &str) -> Option<&'a Secre
     given.get(key).or_else(|| given.get(&camel))
 }
 
-fn named(name: Option<String>) -> Result<Option<String>> {
+pub(in crate::customer) fn named(name: Option<String>) -> Result<Option<String>> {
     let Some(name) = name.filter(|name| !name.trim().is_empty()) else { return Ok(None) };
     if name.chars().count() > NAME || name.chars().any(char::is_control) {
         return Err(Error::invalid(

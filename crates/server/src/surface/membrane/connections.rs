@@ -2,12 +2,16 @@
 
 use axum::{Json, extract::State, http::StatusCode, response::IntoResponse as _};
 use claviger_engine::{
-    customer::connection::{self, Wanted},
+    customer::{
+        connect,
+        connection::{self, Wanted},
+    },
     error::Result,
 };
 
 use super::{
-    asked::{Named, Query, cursor},
+    asked::{Body, Named, Query, cursor},
+    brought,
     caller::Caller,
     error::{Answer, Problem},
     wire,
@@ -102,6 +106,68 @@ pub async fn show(
         wire::connection(&connection::show(&app.broker, &holder, &selector).await?)
     };
     Ok(Json(object).into_response())
+}
+
+/// Makes a connection for the token's customer without a browser: of values that are typed in elsewhere, or of an OAuth 2
+/// grant's tokens. The provider is asked first whether it takes them.
+#[utoipa::path(
+    post,
+    path = "/connections",
+    operation_id = "create_connection",
+    tag = "connections",
+    request_body = brought::Wanted,
+    responses(
+        (status = 201, body = wire::Connection),
+        (status = 400, body = Problem, description = "A value is missing, wrong or refused by the provider; or a browser is needed (`configuration`)."),
+        (status = 401, body = Problem, description = "No token that holds."),
+        (status = 403, body = Problem, description = "The token speaks for no customer."),
+        (status = 404, body = Problem, description = "There is no such integration or auth option."),
+        (status = 413, body = Problem, description = "The body is too large."),
+        (status = 429, body = Problem, description = "Too many tries; `Retry-After` says when to go on."),
+        (status = 502, body = Problem, description = "The provider can't be asked."),
+        (status = 504, body = Problem, description = "The provider did not answer in time.")
+    )
+)]
+pub async fn create(State(app): State<App>, Caller(holder): Caller, body: Body) -> Answer {
+    let brought = brought::read(&body)?;
+    let made = connect::bring(&app.broker, &holder, brought.wish, brought.held).await?;
+    let shown = connection::told(&app.broker, &made.workspace_id, &made.id).await?;
+    Ok((StatusCode::CREATED, Json(wire::connection(&shown))).into_response())
+}
+
+/// Changes a connection: what it is called; and with `credentials` or `input` it is authorized anew, its id kept.
+#[utoipa::path(
+    patch,
+    path = "/connections/{selector}",
+    operation_id = "update_connection",
+    tag = "connections",
+    params(("selector" = String, Path, description = "As for showing one.")),
+    request_body = brought::Wanted,
+    responses(
+        (status = 200, body = wire::Connection),
+        (status = 400, body = Problem, description = "A value is missing, wrong or refused by the provider; a browser is needed (`configuration`); or there are several connections."),
+        (status = 401, body = Problem, description = "No token that holds."),
+        (status = 403, body = Problem, description = "Only its customer authorizes it anew."),
+        (status = 404, body = Problem, description = "There is no such connection for the caller."),
+        (status = 413, body = Problem, description = "The body is too large."),
+        (status = 429, body = Problem, description = "Too many tries; `Retry-After` says when to go on."),
+        (status = 502, body = Problem, description = "The provider can't be asked."),
+        (status = 504, body = Problem, description = "The provider did not answer in time.")
+    )
+)]
+pub async fn update(
+    State(app): State<App>,
+    Caller(holder): Caller,
+    Named(selector): Named<String>,
+    body: Body,
+) -> Answer {
+    let brought::Brought { name, wish, held, anew } = brought::read(&body)?;
+    let shown = if anew {
+        connection::authorize(&app.broker, &holder, &selector, wish, held).await?
+    } else {
+        connection::rename(&app.broker, &holder, &selector, name.as_deref()).await?
+    };
+    Ok(Json(wire::connection(&shown)).into_response())
 }
 
 /// Archives a connection: the provider is told to forget the grant where it can be, and the credential is erased.
