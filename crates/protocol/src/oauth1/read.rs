@@ -29,7 +29,8 @@ pub fn temporary(
     now_ms: i64,
 ) -> Result<Tokens, TokenError> {
     let form = accepted(status, headers, body, now_ms)?;
-    if form.get("oauth_callback_confirmed").map(String::as_str) != Some("true") {
+    // Authlib says `True`.
+    if !form.get("oauth_callback_confirmed").is_some_and(|said| said.eq_ignore_ascii_case("true")) {
         return Err(unreadable("the callback was not confirmed: this is not OAuth 1.0a"));
     }
     pair(&form)
