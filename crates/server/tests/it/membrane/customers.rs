@@ -147,6 +147,7 @@ async fn what_is_wrong_with_a_body_is_named() {
     on_each(async |app| {
         let admin = admin(app, &app.acme).await;
         let own = customer(app, &app.acme, "user-1").await;
+        assert_eq!(ask(app, &own, Method::GET, "/self", None).await.status, 200, "it is known");
         let long = "x".repeat(513);
         let wide = "x".repeat(17 * 1024);
         for (body, field) in [
