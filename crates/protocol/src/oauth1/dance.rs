@@ -99,7 +99,7 @@ pub enum Returned {
         /// What shows that it is the same owner (RFC 5849 §2.2).
         verifier: Secret,
     },
-    /// It did not: `denied=…`, or the words of the Problem Reporting extension.
+    /// It did not: `denied=…`, the words of the Problem Reporting extension, or those of OAuth 2.
     Refused {
         /// The temporary credentials' identifier, where it is told.
         token: Option<Secret>,
@@ -115,14 +115,15 @@ pub enum Returned {
 pub fn returned(query: &str) -> Result<Returned, ProtocolError> {
     let mut found: BTreeMap<String, String> = BTreeMap::new();
     for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
-        let ours = name.starts_with("oauth_") || name == "denied";
+        let ours = name.starts_with("oauth_") || matches!(name.as_ref(), "denied" | "error");
         if ours && found.insert(name.into_owned(), value.into_owned()).is_some() {
             return Err(ProtocolError::Unreadable("the callback"));
         }
     }
     let mut take = |name: &str| found.remove(name).filter(|value| !value.is_empty());
     let token = take("oauth_token").map(Secret::new);
-    if let Some(problem) = take("oauth_problem") {
+    // Nothing says what a refusal looks like: Authlib's has OAuth 2's `error`.
+    if let Some(problem) = take("oauth_problem").or_else(|| take("error")) {
         return Ok(Returned::Refused { token, problem: super::read::problem_word(&problem) });
     }
     if let Some(denied) = take("denied") {

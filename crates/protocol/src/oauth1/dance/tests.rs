@@ -111,6 +111,7 @@ fn a_callback_brings_a_verifier_or_a_refusal() {
         ("denied=t", "t no: user_refused"),
         ("oauth_token=t&denied=t", "t no: user_refused"),
         ("oauth_problem=user_refused&oauth_token=t&oauth_verifier=v", "t no: user_refused"),
+        ("error=access_denied&error_description=no", "- no: access_denied"),
         ("oauth_problem=%3Cscript%3E", "- no: script"),
         ("oauth_problem=%3C%3E", "- no: refused"),
         ("oauth_token=t", "the callback could not be read"),
