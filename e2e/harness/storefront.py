@@ -53,7 +53,7 @@ class Storefront(Small):
         self.origin = self.url.replace("127.0.0.1", "localhost")
         self.callback = self.origin + "/callback"
 
-    def form(self, text, path="/form"):
+    def page(self, text, path="/page"):
         """Puts a page with this markup; returns its address."""
         self.pages[path] = HEAD + text
         return self.origin + path

@@ -12,7 +12,7 @@ from authlib.integrations.flask_oauth1 import (AuthorizationServer, ResourceProt
                                                register_nonce_hooks, register_temporary_credential_hooks)
 from authlib.oauth1 import ClientMixin, TemporaryCredential
 from authlib.oauth1.errors import OAuth1Error
-from flask import Flask, jsonify, redirect, request, session
+from flask import Flask, g, jsonify, redirect, request, session
 from werkzeug.serving import run_simple
 
 import seen
@@ -59,12 +59,22 @@ class Cache(dict):
         return key in self
 
 
+class Protector(ResourceProtector):
+    """Looks at the URL as it came: Flask's own `url` is decoded for people."""
+
+    def acquire_credential(self):
+        url = f"http://127.0.0.1:{PORT}{request.environ['REQUEST_URI']}"
+        found = self.validate_request(request.method, url, request.form.to_dict(flat=True), request.headers)
+        g.authlib_server_oauth1_credential = found.credential
+        return found.credential
+
+
 CLIENTS, cache = {"consumer": Client()}, Cache()
 server = AuthorizationServer(app, query_client=CLIENTS.get)
 register_temporary_credential_hooks(server, cache)
 register_nonce_hooks(server, cache)
-protect = ResourceProtector(app, query_client=CLIENTS.get, query_token=lambda client, token: TOKENS.get(token),
-                            exists_nonce=create_exists_nonce_func(cache))
+protect = Protector(app, query_client=CLIENTS.get, query_token=lambda client, token: TOKENS.get(token),
+                    exists_nonce=create_exists_nonce_func(cache))
 PAGE = "<!doctype html><title>{t}</title><form method=post>{b}</form>"
 LOGIN = "<input name=username> <input name=password type=password> <button name=do value=login>Log in</button>"
 ASK = "The shop wants your things <button name=do value=allow>Allow</button> <button name=do value=deny>Deny</button>"

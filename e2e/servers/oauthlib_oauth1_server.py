@@ -98,7 +98,8 @@ PAGE = """<!doctype html><title>Allow?</title><form method=post>The shop wants y
 
 
 def asked():
-    return request.url, request.method, request.get_data(as_text=True), dict(request.headers)
+    """The request as it came: Flask's own `url` is decoded for people."""
+    return f"http://127.0.0.1:{PORT}{request.environ['REQUEST_URI']}", request.method, request.get_data(as_text=True), dict(request.headers)
 
 
 @app.post("/request_token")
@@ -120,7 +121,7 @@ def authorize():
         token = request.args["oauth_token"]
         to = REQUESTED[token]["callback"]
         return Response("", 302, {"Location": f"{to}{'&' if '?' in to else '?'}oauth_token={token}&denied={token}"})
-    headers, body, status = endpoint.create_authorization_response(request.url)
+    headers, body, status = endpoint.create_authorization_response(asked()[0])
     return Response(body, status, headers)
 
 
