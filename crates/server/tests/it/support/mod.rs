@@ -4,6 +4,7 @@ pub mod app;
 pub mod browser;
 pub mod leg;
 pub mod sandbox;
+pub mod signed;
 pub mod stub;
 pub mod upstream;
 pub mod wire;
