@@ -18,7 +18,7 @@ pub struct Holder {
 #[derive(Debug, Clone)]
 pub enum Who {
     /// One of its customers.
-    Customer(Customer),
+    Customer(Box<Customer>),
     /// The product itself, for all of its customers.
     Admin,
     /// The product, for none of them: what is the workspace's own to see.

@@ -81,7 +81,7 @@ pub async fn workspace_token(broker: &Arc<Broker>, shown: &str) -> Result<Shown>
     let who = match claims.who {
         For::Admin => Who::Admin,
         For::Workspace => Who::Workspace,
-        For::Customer(told) => Who::Customer(customer(broker, conn, &workspace, told).await?),
+        For::Customer(told) => Who::Customer(Box::new(customer(broker, conn, &workspace, told).await?)),
     };
     Ok(Shown::Holds(Box::new(Holder { workspace, who })))
 }

@@ -26,17 +26,17 @@ pub struct NewJwtKey {
 ///
 /// # Errors
 /// `Invalid` for a bad name, and unless the text is a public key for that algorithm.
-pub fn check_jwt_key(input: NewJwtKey) -> Result<NewJwtKey> {
+pub fn check_jwt_key(input: &NewJwtKey) -> Result<NewJwtKey> {
     let name = check::name("name", &input.name)?;
     let public_key = signature::public_key(input.algorithm, &input.public_key)?;
-    Ok(NewJwtKey { name, public_key, ..input })
+    Ok(NewJwtKey { name, public_key, algorithm: input.algorithm })
 }
 
 /// Registers a public key.
 ///
 /// # Errors
 /// As [`check_jwt_key`]; `Conflict` when the name is taken, or there are too many.
-pub async fn jwt_key(to: &mut Change<'_>, workspace: &WorkspaceId, input: NewJwtKey) -> Result<JwtKey> {
+pub async fn jwt_key(to: &mut Change<'_>, workspace: &WorkspaceId, input: &NewJwtKey) -> Result<JwtKey> {
     let NewJwtKey { name, algorithm, public_key } = check_jwt_key(input)?;
     to.conn.hold_workspace(workspace).await?;
     let there = to.conn.jwt_keys(workspace).await?;

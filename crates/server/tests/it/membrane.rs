@@ -1,6 +1,22 @@
 //! The Membrane-style door: a product's tokens, what its customers connect with them, and what they read and change.
 
+mod apps;
+mod archive;
+mod connections;
 mod customers;
+mod events;
+mod front;
+mod integrations;
+mod options;
+mod outside;
+mod payload;
+mod planted;
+mod popup;
+mod proxy;
+mod reauth;
+mod refresh;
+mod result;
+mod selectors;
 mod tokens;
 
 use aws_lc_rs::hmac;
@@ -116,5 +132,5 @@ pub async fn register(
     public_key: &str,
 ) {
     let new = setup::NewJwtKey { name: name.to_owned(), algorithm, public_key: public_key.to_owned() };
-    app.change(async |to| setup::jwt_key(to, &tenant.workspace, new).await).await;
+    app.change(async |to| setup::jwt_key(to, &tenant.workspace, &new).await).await;
 }

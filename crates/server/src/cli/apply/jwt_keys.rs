@@ -30,7 +30,7 @@ pub(super) async fn apply(
             algorithm: wish.algorithm,
             public_key: text.expose().to_owned(),
         };
-        let new = setup::check_jwt_key(new).with_context(|| name.clone())?;
+        let new = setup::check_jwt_key(&new).with_context(|| name.clone())?;
         let old = there.iter().find(|key| key.name == wish.name);
         if old.is_some_and(|old| (old.algorithm, &old.public_key) == (new.algorithm, &new.public_key)) {
             continue;
@@ -38,7 +38,7 @@ pub(super) async fn apply(
         if let Some(old) = old {
             to.conn.delete_jwt_key(&workspace.id, &old.id).await?;
         }
-        setup::jwt_key(to, &workspace.id, new).await.with_context(|| name.clone())?;
+        setup::jwt_key(to, &workspace.id, &new).await.with_context(|| name.clone())?;
         if old.is_none() { steps.made(&name) } else { steps.changed(&name, &["replaced"]) }
     }
     Ok(())

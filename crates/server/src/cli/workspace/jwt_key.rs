@@ -57,7 +57,7 @@ pub(super) async fn run(command: Command, settings: &Settings) -> anyhow::Result
             let workspace = open::workspace(&mut conn, at.workspace.as_deref()).await?.id;
             let (vault, catalog) = (open::idle_vault()?, open::catalog()?);
             let mut to = Change { conn: &mut conn, vault: &vault, catalog: &catalog, now };
-            let key = setup::jwt_key(&mut to, &workspace, new).await?;
+            let key = setup::jwt_key(&mut to, &workspace, &new).await?;
             conn.commit().await?;
             out::line(format_args!("{}  {}", key.name, key.algorithm.as_str()))?;
         }
