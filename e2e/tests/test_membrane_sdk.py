@@ -12,6 +12,8 @@ from harness.storefront import SDKS, result
 
 M, IA = SDKS
 pytestmark = pytest.mark.timeout(120)
+# What is between the browser and us, whatever it is kept in.
+on_one = pytest.mark.parametrize("door", ["sqlite"], indirect=True)
 
 
 @pytest.fixture(scope="module", params=database.KINDS)
@@ -149,6 +151,7 @@ def test_connecting_in_a_popup(door, sdk, chromium):
         assert window.throws("client.connection('drive').get()")["data"]["type"] == "bad_request", "one of two was picked"
 
 
+@on_one
 def test_a_denial_and_a_closed_popup(door, sdk, chromium):
     with door.shopper(chromium, sdk, f"denied-{sdk}") as window:
         denied = window.begin(connect("drive"))
@@ -165,7 +168,7 @@ def test_a_denial_and_a_closed_popup(door, sdk, chromium):
         assert window.run("client.connections.find()")["items"] == []
 
 
-@pytest.mark.parametrize("door", ["sqlite"], indirect=True)
+@on_one
 def test_a_blocked_popup(door, sdk):
     # The page connects by itself, as it loads: what a test runs in a page counts as somebody's click.
     options = json.dumps({"apiUri": door.broker.app, "token": door.broker.token("blocked")})
@@ -179,6 +182,7 @@ def test_a_blocked_popup(door, sdk):
         careful.stop()
 
 
+@on_one
 def test_connecting_in_the_same_window(door, sdk, chromium):
     shop = door.shop
     with door.shopper(chromium, sdk, f"same-{sdk}") as window:
@@ -218,12 +222,14 @@ def test_a_typed_key_in_an_unseen_frame(door, sdk, chromium):
             assert result(window.at(door.shop.callback)) == {"connectionId": mine}
 
 
+@on_one
 def test_membranes_own_connect(door, chromium):
     with door.shopper(chromium, M, "own") as window:
         given = {"integrationKey": "keys", "input": {"apiKey": door.api.key}, "name": "Own"}
         sound(window.run(f"client.connect({json.dumps(given)})"), "keys", door, name="Own")
 
 
+@on_one
 def test_each_channel_suffices(door, sdk, chromium):
     with door.shopper(chromium, sdk, f"message-{sdk}") as window:
         window.cut("**/sse/**")

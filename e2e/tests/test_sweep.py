@@ -50,7 +50,8 @@ def test_nothing_of_the_run_lies_about():
     kinds, names = set(values.values()), [str(f) for f in files]
     missing = {"api key", "master key", "client secret", "provider code", "connection code", "verifier", "access token", "refresh token",
                "id token", "provider state", "browser cookie", "dev's own", "webhook secret", "imported token", "password", "user token",
-               "session", "typed key"} - kinds
+               "session", "typed key", "workspace secret", "workspace token", "private key", "popup handle", "machine secret",
+               "request token", "request token's secret", "signed verifier", "signed token", "signed token's secret"} - kinds
     assert not missing, f"the run did not show the sweep: {missing} (the sweep belongs to a whole run)"
     for wanted in ("claviger.db", "copy.db", "serve.err", "rotate.err", "dev.err", "commands.txt", "answers.txt", "landing.html", ".sql",
                    "server.log"):
