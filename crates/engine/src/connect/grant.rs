@@ -30,7 +30,7 @@ pub(super) enum Kept {
     /// A code that is still to be redeemed.
     Code(Grant),
     /// A credential that was typed in, and that the provider takes.
-    Keys(Accepted),
+    Keys(Box<Accepted>),
 }
 
 /// A typed credential as it is sealed; the token set is in its own words.
@@ -48,7 +48,8 @@ impl Kept {
             Self::Code(Grant { code, saved, state }) => {
                 json!({ "code": code.expose(), "saved": saved, "state": state.expose() })
             }
-            Self::Keys(Accepted { tokens, account, inputs }) => {
+            Self::Keys(accepted) => {
+                let Accepted { tokens, account, inputs } = accepted.as_ref();
                 json!({ "tokens": tokens.to_json().expose(), "account": account, "inputs": inputs })
             }
         };
@@ -69,7 +70,7 @@ impl Kept {
         }
         let KeptKeys { tokens, account, inputs } = serde_json::from_value(value).ok()?;
         let tokens = Tokens::from_json(&tokens).ok()?;
-        Some(Self::Keys(Accepted { tokens, account, inputs }))
+        Some(Self::Keys(Box::new(Accepted { tokens, account, inputs })))
     }
 }
 

@@ -8,6 +8,7 @@
 use bytes::Bytes;
 use claviger_catalog::{Auth, OAuth1, Provider, Signature};
 use claviger_protocol::{
+    ProtocolError,
     oauth1::{
         Client, Stamp,
         dance::{self, Returned},
@@ -72,7 +73,7 @@ impl Signer {
     ) -> Result<()> {
         let made = self
             .stamped(broker, |stamp| sign::call(&self.oauth1, &self.client(), tokens, parts, form, stamp))?;
-        made.map_err(unsigned)
+        made.map_err(|error| unsigned(&error))
     }
 
     /// Signs a request of our own.
@@ -84,7 +85,7 @@ impl Signer {
     ) -> Result<Request<Bytes>> {
         let made = self
             .stamped(broker, |stamp| sign::request(&self.oauth1, &self.client(), tokens, request, stamp))?;
-        made.map_err(unsigned)
+        made.map_err(|error| unsigned(&error))
     }
 
     /// The client's secret, which a provider could repeat that is called with `PLAINTEXT`.
@@ -103,7 +104,7 @@ impl Signer {
     }
 }
 
-fn unsigned(error: claviger_protocol::ProtocolError) -> Error {
+fn unsigned(error: &ProtocolError) -> Error {
     Error::Conflict { message: format!("the call can't be signed: {error}") }
 }
 

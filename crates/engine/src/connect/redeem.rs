@@ -101,7 +101,7 @@ async fn complete(broker: &Arc<Broker>, flow: &Flow, sealed: &Sealed) -> Result<
     let provider = broker.provider(&integration)?;
     let (exchanged, untried) = match kept {
         Kept::Code(grant) => (exchange::exchange(broker, flow, &integration, &provider, grant).await?, true),
-        Kept::Keys(accepted) => (accepted, false),
+        Kept::Keys(accepted) => (*accepted, false),
     };
     let draft = Draft::of(flow, exchanged, broker.clock.now());
     if untried {

@@ -149,7 +149,7 @@ async fn conclude(broker: &Arc<Broker>, opened: &Opened, accepted: Accepted) -> 
     let connected =
         |id: Option<&ConnectionId>| handoff::connected(flow, &workspace.settings, id, ours.as_ref());
     let done = if flow.completion == Completion::Server {
-        let kept = Kept::Keys(accepted).seal(broker, flow)?;
+        let kept = Kept::Keys(Box::new(accepted)).seal(broker, flow)?;
         let outcome = connected(None);
         end.defer(kept, &outcome).await.map(|()| ("deferred", outcome))
     } else {
