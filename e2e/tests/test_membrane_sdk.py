@@ -247,8 +247,8 @@ def test_each_channel_suffices(door, sdk, chromium):
         assert popup.closed() and window.run("heard") == []
 
 
-def test_an_origin_that_is_not_allowed_hears_nothing(strict, sdk, chromium):
-    door, shop = strict, strict.shop
+def test_an_origin_that_is_not_allowed_hears_nothing(strict, chromium):
+    door, shop, sdk = strict, strict.shop, M
     with door.shopper(chromium, sdk, f"allowed-{sdk}") as window:
         window.cut("**/sse/**")
         connecting = window.begin(connect("drive"))
