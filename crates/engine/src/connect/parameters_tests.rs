@@ -48,7 +48,10 @@ fn said(listed: &[&str], given: Value) -> Result<BTreeMap<String, String>> {
 fn only_what_is_listed_and_looks_right_is_taken() {
     let all = ["subdomain", "scopes"];
     let taken = said(&all, json!({ "subdomain": " acme ", "scopes": ["read", "write"] })).unwrap();
-    assert_eq!(taken, [("scopes", "read write"), ("subdomain", "acme")].map(|(k, v)| (k.into(), v.into())).into());
+    assert_eq!(
+        taken,
+        [("scopes", "read write"), ("subdomain", "acme")].map(|(k, v)| (k.into(), v.into())).into()
+    );
     let nothing = said(&all, json!({ "subdomain": "", "scopes": null })).unwrap();
     assert!(nothing.is_empty());
     for (listed, given, named) in [

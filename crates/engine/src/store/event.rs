@@ -13,7 +13,8 @@ use crate::{
 impl Conn {
     /// Keeps a new event.
     pub async fn create_event(&mut self, ws: &WorkspaceId, event: &Event) -> Result<()> {
-        let insert = sql("insert into event (id, workspace_id, kind, connection_id, data, created_at, about) \
+        let insert =
+            sql("insert into event (id, workspace_id, kind, connection_id, data, created_at, about) \
                           values ($1, $2, $3, $4, $5, $6, $7)");
         let insert = insert.text(event.id.as_str()).text(ws.as_str()).text(event.kind.as_str());
         let insert = insert.text(event.connection_id.as_str()).json(&event.data)?.at(event.created_at);

@@ -86,7 +86,8 @@ fn is_told(event: &Event, format: Format) -> bool {
     match format {
         Format::Bundleup => true,
         Format::Membrane => {
-            event.kind != EventKind::ConnectionUpdated || event.about.as_ref().is_some_and(|it| it.reconnected)
+            event.kind != EventKind::ConnectionUpdated
+                || event.about.as_ref().is_some_and(|it| it.reconnected)
         }
     }
 }

@@ -12,21 +12,22 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use claviger_engine::{
     broker::Broker,
     domain::{
-        audit::Actor, credential::Credential, event::EventKind, process::Process, workspace::Completion,
+        audit::Actor, credential::Credential, customer::Customer, event::EventKind, process::Process,
+        workspace::Completion,
     },
     error::Error,
-    id::{ConnectionId, ProcessId},
+    id::{ConnectionId, CustomerId, ProcessId},
     process,
     rotate::{self, Progress, by_root, held, rotate},
     secret::Secret,
-    setup::{self, NewWebhook, NewWorkspace},
+    setup::{self, NewAuthOption, NewOauthApp, NewWebhook, NewWorkspace},
     store::{Conn, SealedRow, trial},
     time::Millis,
     vault::{Field, KeyRing, Sealed, Vault},
 };
 use serde_json::{Value, json};
 
-use crate::support::{Browser, CB, Leg, Options, TestApp, app::OWNER, on_each_with, value};
+use crate::support::{Browser, CB, Leg, Options, TestApp, app::OWNER, app::at, on_each_with, value};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -87,6 +88,7 @@ async fn fill(app: &TestApp) -> (String, UnderWay) {
         setup::roll_webhook_secret(to, &hook, HOUR).await
     })
     .await;
+    ways(app).await;
     let id = connected(app).await;
     app.complete(&app.acme, Completion::Server).await;
     let (_, pairs) = Browser::new().connect(app, &app.acme, &[]).await.redirect();
@@ -97,6 +99,50 @@ async fn fill(app: &TestApp) -> (String, UnderWay) {
         assert!(held.by_root.values().sum::<i64>() > 0, "{} is filled", held.column);
     }
     (id, UnderWay { browser, leg, code })
+}
+
+/// What customers have: an option with a client of its own, an app that is lent, and what a product left with us.
+async fn ways(app: &TestApp) {
+    let (ws, now) = (&app.acme.workspace, app.broker.clock.now());
+    let lent = NewOauthApp {
+        key: "lent".into(),
+        provider: "github".into(),
+        client_id: "app".into(),
+        client_secret: Some(Secret::new("the app's")),
+    };
+    let option = NewAuthOption {
+        key: "more".into(),
+        title: None,
+        description: None,
+        provider: None,
+        client_id: Some("more".into()),
+        client_secret: Some(Secret::new("the option's")),
+        scopes: Vec::new(),
+        callback: None,
+        config: at("https://more.test"),
+        nth: 0,
+    };
+    let of = app.integration(&app.acme, &app.acme.integration).await;
+    let id = CustomerId::new();
+    let left =
+        app.broker.vault.seal(&Field::CustomerCredentials.of(ws, id.as_str()), &Secret::new("{}")).unwrap();
+    let customer = Customer {
+        id,
+        workspace_id: ws.clone(),
+        key: "customer".into(),
+        name: None,
+        fields: Default::default(),
+        credentials: Some(left),
+        seen_at: now,
+        created_at: now,
+        updated_at: now,
+    };
+    app.change(async |to| {
+        setup::oauth_app(to, ws, lent).await?;
+        setup::auth_option(to, &of, option).await?;
+        to.conn.create_customer(ws, &customer).await
+    })
+    .await;
 }
 
 /// How many stored secrets there are, all told.

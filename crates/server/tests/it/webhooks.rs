@@ -5,6 +5,7 @@
 
 mod crash;
 mod fails;
+mod format;
 mod hook;
 mod kinds;
 mod order;

@@ -19,6 +19,8 @@ mod jwt_keys;
 #[cfg(test)]
 mod jwt_keys_tests;
 mod keys;
+#[cfg(test)]
+mod options_tests;
 mod people;
 #[cfg(test)]
 mod people_tests;

@@ -56,6 +56,7 @@ async fn a_webhook_is_this_object_and_its_secret_is_shown_once() {
                 "connection.expired": false,
                 "connection.updated": false,
             },
+            "format": "bundleup",
             "status": "active",
             "disabled_reason": null,
             "has_secret": true,
@@ -412,6 +413,27 @@ async fn a_workspace_has_at_most_a_hundred_webhooks() {
         send(app, Method::POST, "/v1/webhooks", &body).await.assert_problem(409, "conflict");
         assert_eq!(ids(&get(app, "/v1/webhooks?limit=100").await).len(), 100);
         assert_eq!(ids(&get(app, "/v1/webhooks").await).len(), 10);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_webhook_says_in_which_format_it_is_told() {
+    on_each(async |app| {
+        let body = |format: &str| {
+            json!({ "name": "a", "url": "https://a.test/", "events": ["connection.created"], "format": format })
+        };
+        let made = send(app, Method::POST, "/v1/webhooks", &body("membrane")).await;
+        assert_eq!((made.status.as_u16(), &made.json()["format"]), (201, &json!("membrane")), "{}", made.text());
+        let path = format!("/v1/webhooks/{}", made.json()["id"].as_str().unwrap());
+        let renamed = send(app, Method::PATCH, &path, &json!({ "name": "b" })).await;
+        assert_eq!(renamed.json()["format"], "membrane", "what is left out stays");
+        let back = send(app, Method::PUT, &path, &json!({ "format": "bundleup" })).await;
+        assert_eq!(back.json()["format"], "bundleup");
+        for wrong in ["", "Membrane", "json"] {
+            let refused = send(app, Method::POST, "/v1/webhooks", &body(wrong)).await;
+            refused.assert_field("format");
+        }
     })
     .await;
 }

@@ -1,6 +1,7 @@
 //! Below the doors: no method of the store that takes a workspace finds or changes what belongs to another.
 
 mod customers;
+mod options;
 mod people;
 
 use std::{collections::BTreeSet, path::Path, time::Duration};
@@ -25,7 +26,7 @@ use claviger_engine::{
     vault::hash,
 };
 
-use self::{customers::Customers, people::People};
+use self::{customers::Customers, options::Ways, people::People};
 use super::every_event;
 use crate::support::{Browser, Tenant, TestApp, app::ALL, on_each, value};
 
@@ -52,6 +53,7 @@ struct Theirs {
     user: User,
     people: People,
     customers: Customers,
+    ways: Ways,
     operator: OperatorId,
 }
 
@@ -137,6 +139,7 @@ async fn theirs(app: &TestApp, tenant: &Tenant) -> Theirs {
         delivery,
         people: people::settle(app, tenant, &user).await,
         customers: customers::settle(app, tenant).await,
+        ways: options::settle(app, tenant).await,
         user,
         operator: operator.id,
     }
@@ -204,6 +207,7 @@ async fn look(conn: &mut Conn, ws: &WorkspaceId, of: &Theirs) -> Result<Vec<(&'s
     ];
     found.extend(people::look(conn, ws, of).await?);
     found.extend(customers::look(conn, ws, of).await?);
+    found.extend(options::look(conn, ws, of).await?);
     Ok(found)
 }
 
@@ -224,6 +228,10 @@ async fn change(
     if n < PEOPLE + customers::CHANGES {
         return Some(customers::change(n - PEOPLE, conn, ws, of).await);
     }
+    let n = n - PEOPLE - customers::CHANGES;
+    if n < options::CHANGES {
+        return Some(options::change(n, conn, ws, of).await);
+    }
     let later = delivery.created_at.plus(Duration::from_secs(7));
     let sealed = &credential.sealed;
     let end = FlowEnd {
@@ -234,7 +242,7 @@ async fn change(
         connection_id: None,
     };
     let code = ended.code_hash.as_deref().unwrap_or_default();
-    Some(match n - PEOPLE - customers::CHANGES {
+    Some(match n - options::CHANGES {
         0 => ("set_api_key_scopes", conn.set_api_key_scopes(ws, key, &[]).await.map(drop)),
         // Kept by the minute.
         1 => {
@@ -409,6 +417,7 @@ fn every_method_of_the_store_that_takes_a_workspace_is_tried_here() {
     let ours = concat!(
         include_str!("store.rs"),
         include_str!("store/customers.rs"),
+        include_str!("store/options.rs"),
         include_str!("store/people.rs")
     );
     let untried: Vec<_> = methods
