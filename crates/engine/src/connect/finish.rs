@@ -5,6 +5,8 @@
 
 use std::{sync::Arc, time::Duration};
 
+use claviger_catalog::Provider;
+
 use super::{
     CODE_LIFE, REPEAT_LIFE,
     begin::may_end_at,
@@ -194,7 +196,7 @@ async fn conclude(broker: &Arc<Broker>, callback: &Callback, flow: &Flow) -> Res
             return Ok(Concluded::Refused(handoff::refused(flow, refusal), End::without(refusal)));
         }
     };
-    redeem(broker, flow, &integration, actor, grant).await
+    redeem(broker, flow, (&integration, &provider), actor, grant).await
 }
 
 /// Has the provider give tokens for what a callback brought, and makes the connection; or keeps it, for the product's
@@ -202,11 +204,10 @@ async fn conclude(broker: &Arc<Broker>, callback: &Callback, flow: &Flow) -> Res
 pub(super) async fn redeem(
     broker: &Arc<Broker>,
     flow: &Flow,
-    integration: &Integration,
+    (integration, provider): (&Integration, &Provider),
     actor: Actor,
     grant: Grant,
 ) -> Result<Concluded> {
-    let provider = broker.provider(integration)?;
     let mut conn = broker.store.read().await?;
     let workspace = conn.workspace(&flow.workspace_id).await?.ok_or(Error::NotFound { what: "workspace" })?;
     drop(conn);
@@ -218,9 +219,9 @@ pub(super) async fn redeem(
         let outcome = handoff::connected(flow, &workspace.settings, None, ours.as_ref());
         return Ok(Concluded::Deferred(outcome, End { provider_code, code_hash, ..End::default() }));
     }
-    let exchanged = exchange::exchange(broker, flow, integration, &provider, grant).await?;
+    let exchanged = exchange::exchange(broker, flow, integration, provider, grant).await?;
     let draft = Draft::of(flow, exchanged, broker.clock.now());
-    prove::works(broker, integration, &provider, &draft.connection, &draft.tokens).await?;
+    prove::works(broker, integration, provider, &draft.connection, &draft.tokens).await?;
     let outcome = |id: &ConnectionId| handoff::connected(flow, &workspace.settings, Some(id), ours.as_ref());
     let connection = record::keep(broker, integration, &draft, || async {
         let mut conn = broker.store.begin(actor.clone(), broker.clock.now()).await?;

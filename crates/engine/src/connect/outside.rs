@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use claviger_catalog::Kind;
+use claviger_catalog::{Auth, Kind, Pkce, Provider};
 use claviger_protocol::oauth2::callback::{self, Answer};
 
 use super::{
@@ -68,6 +68,16 @@ pub(crate) async fn take_up(
     }
 }
 
+/// The provider as it is for a code that was not asked for: neither a challenge nor a state of ours went before it.
+fn unbound(provider: &Provider) -> Provider {
+    let mut provider = provider.clone();
+    if let Auth::OAuth2(oauth2) = &mut provider.auth {
+        oauth2.pkce = Pkce::Unsupported;
+        oauth2.token.resend_state = false;
+    }
+    provider
+}
+
 /// Redeems the code of a flow whose page was confirmed: the flow is taken first, so that it happens once.
 pub(super) async fn finish(broker: Arc<Broker>, mut opened: Opened, code: Sealed) -> Result<Outcome> {
     let broker = &broker;
@@ -82,6 +92,6 @@ pub(super) async fn finish(broker: Arc<Broker>, mut opened: Opened, code: Sealed
         return Err(used());
     }
     conn.commit().await?;
-    let redeemed = redeem(broker, flow, integration, Actor::System, grant).await;
+    let redeemed = redeem(broker, flow, (integration, &unbound(provider)), Actor::System, grant).await;
     settle(broker, flow, redeemed).await
 }

@@ -2,6 +2,7 @@
 
 mod apps;
 mod archive;
+mod bad_input;
 mod connections;
 mod customers;
 mod events;
@@ -10,7 +11,7 @@ mod integrations;
 mod options;
 mod outside;
 mod payload;
-mod planted;
+pub mod planted;
 mod popup;
 mod proxy;
 mod reauth;

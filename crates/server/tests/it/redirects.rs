@@ -13,7 +13,7 @@ use crate::support::{
 };
 
 /// What looks like `https://app.test/cb` and is not.
-const LOOK_ALIKES: &[&str] = &[
+pub const LOOK_ALIKES: &[&str] = &[
     // scheme
     "http://app.test/cb",
     "HTTPS://app.test/cb",

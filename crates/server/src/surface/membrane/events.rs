@@ -33,6 +33,7 @@ use crate::{
 
 /// How often a comment is sent, so that nothing between takes the stream for dead.
 const PING: Duration = Duration::from_secs(15);
+const COMMENT: &[u8] = b": ping\n\n";
 
 /// Waits for the end of a connect request, as server-sent events (WHATWG HTML §9.2).
 #[utoipa::path(
@@ -64,13 +65,17 @@ pub async fn stream(
 /// Says one thing, then ends; ends as well when the time is over or nobody is at the other end any more.
 async fn tell(app: App, request: String, mut listener: Listener, lines: mpsc::Sender<Bytes>) {
     let mut over = pin!(time::sleep(app.listeners.bounds.life));
-    let mut pings = time::interval(PING);
+    let mut pings = time::interval_at(time::Instant::now() + PING, PING);
+    // At once, so that whoever is between lets the stream through.
+    if lines.send(Bytes::from_static(COMMENT)).await.is_err() {
+        return;
+    }
     loop {
         tokio::select! {
             () = lines.closed() => return,
             () = &mut over => return,
             _ = pings.tick() => {
-                if lines.send(Bytes::from_static(b": ping\n\n")).await.is_err() { return }
+                if lines.send(Bytes::from_static(COMMENT)).await.is_err() { return }
             }
             heard = listener.heard() => {
                 let Some(heard) = heard else { return };
