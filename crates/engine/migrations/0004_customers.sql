@@ -109,6 +109,7 @@ alter table flow add column name text;
 alter table flow add column auth_option text;
 alter table flow add column request text;
 alter table flow add column custom_state text;
+create index flow_of_customer on flow (workspace_id, owner_key) where owner_kind = 'customer';
 
 alter table webhook_endpoint add column format text not null default 'bundleup';
 -- JSON: what else is told of the connection where the endpoint's format is `membrane`.

@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use claviger_catalog::Provider;
+use claviger_catalog::{Kind, Provider};
 use url::Url;
 
 use super::{
@@ -89,6 +89,12 @@ pub async fn begin(broker: &Arc<Broker>, wish: Begin<'_>) -> Result<Next> {
     let completion = workspace.settings.completion;
     if completion == Completion::Server && wish.owner.key.is_none() {
         let text = "external_id is required: it is compared when the code is exchanged";
+        return refused("invalid_request", text);
+    }
+    // Such a connection speaks for its owner with the workspace's own signature; whom a link names is only a claim.
+    let vouches = broker.provider(&integration)?.kind() == Kind::WorkspaceToken;
+    if vouches && completion != Completion::Server {
+        let text = "this integration speaks for whoever connects it: the workspace's completion has to be `server`";
         return refused("invalid_request", text);
     }
     let fresh = Fresh {

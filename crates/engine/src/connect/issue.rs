@@ -22,8 +22,8 @@ pub(super) fn none() -> Tokens {
     Tokens::of(Secret::new(String::new()), "Bearer")
 }
 
-/// A token that says for whom it is: `sub` is the owner's key as the product knows it, `fields` what the product told of
-/// its customer.
+/// A token that says for whom it is: `sub` is the product's own word for its customer, `fields` what it told of that one.
+/// A user of ours is `user:` and its name, and everybody together `shared`: neither is a word of the product's.
 ///
 /// # Errors
 /// `Conflict` when the workspace has no secret to sign with.
@@ -46,9 +46,36 @@ pub(super) async fn token(
     })?;
     let secret = broker.vault.open(&Field::JwtSecret.of(id, id.as_str()), sealed)?;
     let fields = customer.map(|customer| customer.fields).unwrap_or_default();
-    let sub = owner.key.as_deref().unwrap_or_default();
+    let sub = subject(owner);
     let now = broker.clock.now().0 / 1000;
     let until = now + i64::from(table.lifetime);
-    let made = jwt::mint_hs256(&secret, &workspace.client_id, sub, &fields, now, until);
+    let made = jwt::mint_hs256(&secret, &workspace.client_id, &sub, &fields, now, until);
     Ok(Tokens { expires_at: Some(until * 1000), ..Tokens::of(made, "Bearer") })
+}
+
+/// For whom a connection speaks.
+fn subject(owner: &Owner) -> String {
+    let key = owner.key.as_deref().unwrap_or_default();
+    match owner.kind {
+        OwnerKind::Customer | OwnerKind::External => key.to_owned(),
+        OwnerKind::User => format!("user:{key}"),
+        OwnerKind::Shared => "shared".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_speaks_as_a_customer_of_the_same_name() {
+        for (kind, want) in [
+            (OwnerKind::Customer, "alice"),
+            (OwnerKind::External, "alice"),
+            (OwnerKind::User, "user:alice"),
+            (OwnerKind::Shared, "shared"),
+        ] {
+            assert_eq!(subject(&Owner { kind, key: Some("alice".to_owned()) }), want);
+        }
+    }
 }

@@ -313,6 +313,15 @@ pub(super) async fn load(broker: &Arc<Broker>, id: &FlowId, visitor: Visitor<'_>
 }
 
 impl Opened {
+    /// For whom the connection will be: a customer by the product's own word too, for a name is what anybody chose.
+    fn owner(&self) -> Option<String> {
+        let key = self.flow.owner.key.clone()?;
+        Some(match &self.owner_name {
+            Some(name) if *name != key => format!("{name} ({key})"),
+            _ => key,
+        })
+    }
+
     pub(super) fn ask(&self) -> Ask {
         let settings = &self.workspace.settings;
         let member = self.member.is_some();
@@ -323,7 +332,7 @@ impl Opened {
         Ask {
             product: self.workspace.name.clone(),
             integration: self.integration.name.clone(),
-            owner: self.owner_name.clone().or_else(|| self.flow.owner.key.clone()).filter(|_| confirm),
+            owner: self.owner().filter(|_| confirm),
             confirm,
             member,
             shared: self.flow.owner.kind == OwnerKind::Shared,

@@ -49,7 +49,7 @@ pub(super) async fn at_endpoint(
     let url = at.refresh_url.as_deref().unwrap_or(&at.token_url);
     let request = match oauth2.grant {
         Grant::AuthorizationCode => token::refresh(oauth2, url, &client, held),
-        Grant::ClientCredentials => token::client_credentials(oauth2, url, &client, &integration.scopes),
+        Grant::ClientCredentials => token::client_credentials(oauth2, url, &client, &at.scopes),
     };
     let request =
         request.map_err(|e| Error::internal(format!("refresh request of {}: {e}", integration.id)))?;

@@ -11,6 +11,7 @@ use claviger_engine::{
         integration::Config,
         share::{Level, Principal},
         user::Permission,
+        workspace::Completion,
     },
     id::IntegrationId,
     setup::NewIntegration,
@@ -209,7 +210,14 @@ async fn calls_carry_a_token_that_says_for_whom_they_are() {
         let id = app.integrate_as(&app.acme, wish("it")).await;
         let url =
             app.authorize_url(&app.acme, &[("integration_id", "it"), ("external_id", "u"), ("state", "s")]);
-        let connection = connected(&Browser::new().get(&url).await);
+        // For whom, a link only claims; the product's server has to say it.
+        let refused = Browser::new().get(&url).await;
+        assert_eq!(value(&refused.redirect().1, "error"), "invalid_request", "{}", refused.location());
+        app.complete(&app.acme, Completion::Server).await;
+        let (_, pairs) = Browser::new().get(&url).await.redirect();
+        let shown = json!({ "code": value(&pairs, "code"), "redirect_uri": CB, "external_id": "u" });
+        let connection = app.exchange(&app.acme.key, &shown).await.json()["connection_id"].clone();
+        let connection = connection.as_str().expect("a connection").to_owned();
         let made = app.connection(&app.acme, &connection).await;
         assert_eq!((made.expires_at, at.seen().len()), (None, 0), "nobody is asked");
         let got = app.call(&app.acme.key, &connection, "/x").await;
@@ -237,7 +245,7 @@ async fn calls_carry_a_token_that_says_for_whom_they_are() {
         let made = ask(app, &alice.token, Method::POST, &format!("{path}/connect"), Some(&json!({}))).await;
         assert_eq!(made.status, 201, "{}", made.text());
         assert_eq!(ask(app, &alice.token, Method::GET, &format!("{path}/request/x"), None).await.status, 200);
-        assert_eq!(sent(3).await["sub"], "alice");
+        assert_eq!(sent(3).await["sub"], "user:alice");
         // Where such tokens go is for operators to say.
         let maker = someone(app, &app.acme, "maker", &[Permission::Write]).await;
         let mine = json!({ "name": "Mine", "type": "membrane-token", "apiBaseUri": "https://mine.test" });
