@@ -11,7 +11,7 @@ help:
 	@echo "make check    formatting, lints, documentation, licences: all as errors"
 	@echo "make fmt      format the code"
 	@echo "make bench    the load benchmark"
-	@echo "make openapi  print the OpenAPI document; DOOR=informer for that door's"
+	@echo "make openapi  print the OpenAPI document; DOOR=informer or membrane for that door's"
 	@echo "make mutants  break the code on purpose, one line at a time; a test must notice each"
 
 dev:

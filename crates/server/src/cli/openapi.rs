@@ -6,7 +6,7 @@ use clap::ValueEnum;
 
 use crate::{
     out,
-    surface::{bundleup, informer},
+    surface::{bundleup, informer, membrane},
 };
 
 /// Which door's.
@@ -21,12 +21,14 @@ pub(super) struct Args {
 enum Door {
     Bundleup,
     Informer,
+    Membrane,
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let document = match args.door {
         Door::Bundleup => bundleup::openapi::document()?,
         Door::Informer => informer::openapi::document()?,
+        Door::Membrane => membrane::openapi::document()?,
     };
     out::line(document.trim_end())?;
     Ok(ExitCode::SUCCESS)

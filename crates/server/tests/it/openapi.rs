@@ -41,6 +41,11 @@ pub fn informer() -> Vec<Operation> {
     of(&claviger::surface::informer::openapi::document().expect("a document"))
 }
 
+/// Every operation of the Membrane-style door's document.
+pub fn membrane() -> Vec<Operation> {
+    of(&claviger::surface::membrane::openapi::document().expect("a document"))
+}
+
 fn of(document: &str) -> Vec<Operation> {
     let document: Value = serde_json::from_str(document).expect("JSON");
     let mut all = Vec::new();
@@ -82,5 +87,11 @@ fn the_documents_in_docs_are_current() {
     assert!(
         kept == made,
         "docs/api/openapi.informer.json is old: run `make openapi DOOR=informer > docs/api/openapi.informer.json`"
+    );
+    let made = claviger::surface::membrane::openapi::document().expect("a document");
+    let kept = include_str!("../../../../docs/api/openapi.membrane.json");
+    assert!(
+        kept == made,
+        "docs/api/openapi.membrane.json is old: run `make openapi DOOR=membrane > docs/api/openapi.membrane.json`"
     );
 }

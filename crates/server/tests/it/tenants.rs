@@ -1,6 +1,7 @@
 //! Two workspaces on one server: what belongs to one answers the other exactly as if it did not exist.
 
 mod informer;
+mod membrane;
 mod store;
 
 use std::collections::BTreeMap;

@@ -13,6 +13,7 @@ pub mod customers;
 pub mod error;
 pub mod events;
 pub mod integrations;
+pub mod openapi;
 pub mod outside;
 mod params;
 pub mod popup;

@@ -32,7 +32,34 @@ use crate::{
     },
 };
 
-/// `GET /connection-popup`, `GET /connect`.
+/// Connects an account: the page that a customer's browser is sent to.
+#[utoipa::path(
+    get,
+    path = "/connection-popup",
+    operation_id = "open_popup",
+    tag = "connecting",
+    params(
+        ("token" = Option<String>, Query, description = "The product's token for this customer."),
+        ("integrationId" = Option<String>, Query, description = "What to connect, by id or key."),
+        ("integrationKey" = Option<String>, Query, description = "The same."),
+        ("connectionId" = Option<String>, Query, description = "The connection to authorize anew, in place of an integration."),
+        ("connectionParameters" = Option<String>, Query, description = "Values by the auth option's schema, as JSON."),
+        ("connectorParameters" = Option<String>, Query, description = "What the integration lets a page say, as JSON."),
+        ("authOptionKey" = Option<String>, Query, description = "By which auth option."),
+        ("name" = Option<String>, Query, description = "What the connection is called."),
+        ("allowMultipleConnections" = Option<bool>, Query, description = "Whether to make another one where the customer has one."),
+        ("customState" = Option<String>, Query, description = "What stands in the provider's `state` behind ours."),
+        ("redirectUri" = Option<String>, Query, description = "Where the browser goes at the end: a registered redirect URI."),
+        ("requestId" = Option<String>, Query, description = "The id by which the caller listens for the end."),
+        ("payload" = Option<String>, Query, description = "All of these as a JSON object.")
+    ),
+    responses(
+        (status = 200, description = "A page: the result, which tells the page that opened this one, or a question."),
+        (status = 302, description = "To the provider, to a page of ours, or with the result to `redirectUri`."),
+        (status = 400, description = "A page: a parameter can't be read, or `redirectUri` is not registered."),
+        (status = 401, description = "A page: no token that holds.")
+    )
+)]
 pub async fn open(
     State(app): State<App>,
     ClientAddr(address): ClientAddr,
@@ -45,7 +72,35 @@ pub async fn open(
     begun.await.unwrap_or_else(|error| app.pages.engine_error(&error))
 }
 
-/// `POST /connection-popup`, `POST /connect`.
+/// The same by a form, of the product's own page or of an SDK; parameters also in its fields or in `payload`.
+#[utoipa::path(
+    post,
+    path = "/connection-popup",
+    operation_id = "submit_popup",
+    tag = "connecting",
+    params(
+        ("token" = Option<String>, Query, description = "The product's token for this customer."),
+        ("integrationId" = Option<String>, Query, description = "What to connect, by id or key."),
+        ("integrationKey" = Option<String>, Query, description = "The same."),
+        ("connectionId" = Option<String>, Query, description = "The connection to authorize anew, in place of an integration."),
+        ("connectionParameters" = Option<String>, Query, description = "Values by the auth option's schema, as JSON."),
+        ("connectorParameters" = Option<String>, Query, description = "What the integration lets a page say, as JSON."),
+        ("authOptionKey" = Option<String>, Query, description = "By which auth option."),
+        ("name" = Option<String>, Query, description = "What the connection is called."),
+        ("allowMultipleConnections" = Option<bool>, Query, description = "Whether to make another one where the customer has one."),
+        ("customState" = Option<String>, Query, description = "What stands in the provider's `state` behind ours."),
+        ("redirectUri" = Option<String>, Query, description = "Where the browser goes at the end: a registered redirect URI."),
+        ("requestId" = Option<String>, Query, description = "The id by which the caller listens for the end."),
+        ("payload" = Option<String>, Query, description = "All of these as a JSON object.")
+    ),
+    request_body(content = String, content_type = "application/x-www-form-urlencoded", description = "The same names as fields, or `payload`; or JSON."),
+    responses(
+        (status = 200, description = "A page: the result, which tells the page that opened this one, or a question."),
+        (status = 303, description = "To the provider, to a page of ours, or with the result to `redirectUri`."),
+        (status = 400, description = "A page: a parameter can't be read, or `redirectUri` is not registered."),
+        (status = 401, description = "A page: no token that holds.")
+    )
+)]
 pub async fn submit(
     State(app): State<App>,
     ClientAddr(address): ClientAddr,
