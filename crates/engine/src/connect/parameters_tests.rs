@@ -38,7 +38,7 @@ fn integration(provider: &str, listed: &[&str]) -> Integration {
     }
 }
 
-fn said(listed: &[&str], given: Value) -> Result<BTreeMap<String, String>> {
+fn said(listed: &[&str], given: &Value) -> Result<BTreeMap<String, String>> {
     let provider = Catalog::builtin().unwrap().get("zendesk").unwrap();
     let given = given.as_object().unwrap().clone();
     connector_parameters(&integration("zendesk", listed), &provider, &given)
@@ -47,12 +47,12 @@ fn said(listed: &[&str], given: Value) -> Result<BTreeMap<String, String>> {
 #[test]
 fn only_what_is_listed_and_looks_right_is_taken() {
     let all = ["subdomain", "scopes"];
-    let taken = said(&all, json!({ "subdomain": " acme ", "scopes": ["read", "write"] })).unwrap();
+    let taken = said(&all, &json!({ "subdomain": " acme ", "scopes": ["read", "write"] })).unwrap();
     assert_eq!(
         taken,
         [("scopes", "read write"), ("subdomain", "acme")].map(|(k, v)| (k.into(), v.into())).into()
     );
-    let nothing = said(&all, json!({ "subdomain": "", "scopes": null })).unwrap();
+    let nothing = said(&all, &json!({ "subdomain": "", "scopes": null })).unwrap();
     assert!(nothing.is_empty());
     for (listed, given, named) in [
         (&all[1..], json!({ "subdomain": "acme" }), "subdomain"),
@@ -66,7 +66,7 @@ fn only_what_is_listed_and_looks_right_is_taken() {
         (&all[..], json!({ "scopes": "a\nb" }), "scopes"),
         (&all[..], json!({ "scopes": "a".repeat(SCOPES_MAX + 1) }), "scopes"),
     ] {
-        match said(listed, given.clone()) {
+        match said(listed, &given) {
             Err(Error::Invalid { field: "connector_parameters", message }) => {
                 assert!(message.starts_with(&format!("{named}: ")), "{message}");
             }
