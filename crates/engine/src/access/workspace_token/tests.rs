@@ -41,11 +41,13 @@ fn both_generations_of_claims_are_read() {
     assert_eq!(who(json!({ "tenantKey": "a" })), "a");
     assert_eq!(who(json!({ "id": "a", "tenantKey": "a" })), "a");
     assert_eq!(who(json!({ "id": null, "tenantKey": "a" })), "a");
+    assert_eq!(who(json!({ "id": "a", "sub": "b" })), "a");
     assert_eq!(who(json!({ "id": 4711 })), "4711");
     assert_eq!(who(json!({ "id": "ü".repeat(512) })), "ü".repeat(512));
     for wrong in [
         json!({ "id": "a", "tenantKey": "b" }),
         json!({ "id": "" }),
+        json!({ "sub": "a" }),
         json!({ "id": "", "isAdmin": true }),
         json!({ "id": "a\u{0}" }),
         json!({ "id": "a\nb" }),
