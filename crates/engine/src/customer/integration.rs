@@ -12,7 +12,7 @@ use super::connection::{self, shown};
 use crate::{
     access::{Holder, Who, chosen},
     broker::Broker,
-    connect,
+    connect::{self, endpoints},
     domain::{auth_option::AuthOption, integration::Integration},
     error::{Error, Result},
     store::{Conn, CustomerConnectionFilter, Page},
@@ -49,6 +49,8 @@ pub struct Way {
     pub inputs: Vec<Input>,
     /// The credential's fields, where it is typed in.
     pub fields: Vec<KeyField>,
+    /// Where its provider sends browsers back to, where one goes there.
+    pub redirect_uri: Option<String>,
     /// What a caller may say about one connection besides.
     pub tunable: Vec<String>,
 }
@@ -186,6 +188,7 @@ fn way(broker: &Broker, of: &Integration, option: Option<AuthOption>) -> Option<
         description,
         kind,
         lent: of.config.proxy_key.is_some(),
+        redirect_uri: kind.has_callback().then(|| endpoints::redirect_uri(&broker.urls.app, of)),
         inputs: provider.page_inputs(&of.config.inputs).into_iter().cloned().collect(),
         fields: provider.keys().map(|keys| keys.fields.clone()).unwrap_or_default(),
         tunable: of.config.connector_parameters.clone(),

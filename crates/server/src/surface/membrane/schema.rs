@@ -118,6 +118,7 @@ mod tests {
             lent: false,
             inputs: vec![subdomain, region],
             fields: vec![key, note],
+            redirect_uri: None,
             tunable: Vec::new(),
         }
     }

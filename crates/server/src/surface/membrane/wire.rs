@@ -134,6 +134,10 @@ pub struct Integration {
     is_read_only: bool,
     /// Always false: there are no others.
     is_test: bool,
+    /// What has to be registered at the provider, where browsers come back from it.
+    #[serde(rename = "oAuthCallbackUri", skip_serializing_if = "Option::is_none")]
+    #[schema(example = "https://connect.example.com/oauth-callback")]
+    callback_uri: Option<String>,
     /// How its own way authenticates.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "oauth2")]
@@ -170,6 +174,9 @@ pub struct AuthOption {
     /// The same, as older clients read it.
     #[schema(value_type = Object)]
     ui: Value,
+    /// What has to be registered at the provider, where browsers come back from it.
+    #[serde(rename = "oAuthCallbackUri", skip_serializing_if = "Option::is_none")]
+    callback_uri: Option<String>,
     /// The JSON Schema of `connectorParameters`, where callers may give any.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
@@ -291,6 +298,7 @@ fn unusable(shown: &Shown) -> Option<(&'static str, String)> {
 pub fn integration(offered: &Offered, origin: &str) -> Integration {
     let Offered { integration, ways, connection: mine } = offered;
     let configured = !ways.is_empty();
+    let own = ways.iter().find(|way| way.key.is_none());
     Integration {
         id: integration.id.to_string(),
         key: integration.key.clone(),
@@ -305,7 +313,8 @@ pub fn integration(offered: &Offered, origin: &str) -> Integration {
         is_deactivated: integration.disabled_at.is_some(),
         is_read_only: true,
         is_test: false,
-        auth_type: ways.iter().find(|way| way.key.is_none()).map(kind),
+        callback_uri: own.and_then(|way| way.redirect_uri.clone()),
+        auth_type: own.map(kind),
         auth_options: ways.iter().map(auth_option).collect(),
         connection: mine.as_ref().map(connection),
         created_at: integration.created_at.rfc3339(),
@@ -322,6 +331,7 @@ pub fn auth_option(way: &Way) -> AuthOption {
         description: way.description.clone(),
         input_schema: schema::inputs(way),
         ui: ui(way),
+        callback_uri: way.redirect_uri.clone(),
         connector_parameters_schema: schema::connector_parameters(way),
     }
 }

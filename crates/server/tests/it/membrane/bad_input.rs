@@ -30,9 +30,8 @@ fn body(operation: &Operation) -> Option<Value> {
     match (operation.method.as_str(), operation.path.as_str()) {
         ("POST", "/connections") => Some(json!({ "integrationKey": "sandbox", "name": "New" })),
         ("POST", "/connection-options") => Some(json!({ "integrationKey": "sandbox" })),
-        ("PATCH" | "PUT", "/connections/{selector}") => Some(json!({ "name": "New" })),
+        ("PATCH" | "PUT", "/connections/{selector}" | "/customers/{id}") => Some(json!({ "name": "New" })),
         ("POST", "/customers") => Some(json!({ "internalId": "new", "name": "New" })),
-        ("PATCH" | "PUT", "/customers/{id}") => Some(json!({ "name": "New" })),
         ("PATCH", "/self") => Some(json!({ "credentials": {} })),
         _ => None,
     }

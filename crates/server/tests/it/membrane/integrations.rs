@@ -80,6 +80,8 @@ async fn a_customer_reads_what_it_can_connect_and_how() {
         }
         assert_eq!((&shown["authType"], &shown["state"]), (&json!("oauth2"), &json!("READY")));
         assert!(shown.get("connection").is_none() && shown.get("parameters").is_none());
+        let callback = format!("{}/oauth2/callback/{}", app.origin, shown["id"].as_str().expect("an id"));
+        assert_eq!(shown["oAuthCallbackUri"], json!(callback));
         let ways = shown["authOptions"].as_array().expect("ways");
         assert_eq!((ways.len(), ways[0].get("key"), &ways[0]["type"]), (2, None, &json!("oauth2")));
         assert_eq!(ways[1]["key"], "by-key");
