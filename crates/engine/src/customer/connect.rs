@@ -31,8 +31,8 @@ use crate::{
 
 pub use bring::{Held, bring};
 use wish::Wanted;
-pub(super) use wish::named;
 pub use wish::Wish;
+pub(super) use wish::named;
 
 /// Where a caller wants to be told of the end.
 #[derive(Debug, Clone, Default)]
@@ -83,6 +83,24 @@ pub async fn begin(
     wish: Result<Wish>,
 ) -> Result<Next> {
     let way = Way::find(broker, &holder.workspace, back).await?;
+    let Start { browser, address, framed } = start;
+    let (browser, address, holder) = (browser.cloned(), address.to_owned(), holder.clone());
+    let work = broker.clone();
+    // Whoever listens is told, though the browser goes away in the middle.
+    let begun = async move {
+        let start = Start { browser: browser.as_ref(), address: &address, framed };
+        claim_and_set_out(&work, &holder, &way, start, wish).await
+    };
+    broker.to_its_end(begun).await
+}
+
+async fn claim_and_set_out(
+    broker: &Arc<Broker>,
+    holder: &Holder,
+    way: &Way,
+    start: Start<'_>,
+    wish: Result<Wish>,
+) -> Result<Next> {
     let claimed = async {
         let mut conn = broker.store.read().await?;
         admit(broker, &mut conn, &holder.workspace.id, start.address).await?;
@@ -90,7 +108,7 @@ pub async fn begin(
         way.claim(broker).await
     };
     let ended = match claimed.await {
-        Ok(true) => match set_out(broker, holder, &way, start, wish).await {
+        Ok(true) => match set_out(broker, holder, way, start, wish).await {
             Ok(Set::Out(next)) => return Ok(next),
             Ok(Set::Connected(connection)) => Ended::Connected(connection.id.to_string()),
             Err(error) => Ended::Failed(way.fail(broker, &error).await?),
@@ -114,6 +132,12 @@ pub async fn outside(
     selector: Option<&str>,
     query: &str,
 ) -> Result<Next> {
+    if back.redirect_uri.is_none() {
+        let text = "is needed where connecting begins at the provider, and must be registered";
+        return Err(Error::invalid("redirectUri", text));
+    }
+    // Nobody listens: what began elsewhere has no id of the caller's.
+    let back = Back { request: None, ..back };
     let way = Way::find(broker, &holder.workspace, back).await?;
     let taken_up = async {
         let browser = start.browser.ok_or_else(|| Error::internal("nobody carries this flow on"))?;

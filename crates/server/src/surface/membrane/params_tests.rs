@@ -11,7 +11,7 @@ fn encoded(payload: &str) -> String {
     form_urlencoded::Serializer::new(String::new()).append_pair("payload", payload).finish()
 }
 
-fn at<T>(result: Result<T>) -> &'static str {
+fn at<T>(result: &Result<T>) -> &'static str {
     match result {
         Err(Error::Invalid { field, .. }) => field,
         _ => panic!("it is not refused"),
@@ -89,11 +89,11 @@ fn what_can_not_be_read_is_refused_by_name_and_never_repeated() {
         ("", None, Some(r#"{"payload":7}"#), "payload"),
         ("", None, Some(r#"{"payload":"{"}"#), "payload"),
     ] {
-        assert_eq!(at(read(query, form, json)), field, "{query} {form:?} {json:?}");
+        assert_eq!(at(&read(query, form, json)), field, "{query} {form:?} {json:?}");
     }
     let said = |text: &str| read("", None, Some(text)).unwrap();
-    assert_eq!(at(said(r#"{"token":7}"#).token()), "token");
-    assert_eq!(at(said(r#"{"redirectUri":["x"]}"#).back(None)), "redirectUri");
+    assert_eq!(at(&said(r#"{"token":7}"#).token()), "token");
+    assert_eq!(at(&said(r#"{"redirectUri":["x"]}"#).back(None)), "redirectUri");
     let long = format!(r#"{{"name":"{}"}}"#, "a".repeat(LONGEST + 1));
     for (text, field) in [
         (r#"{"integrationId":7}"#, "integrationId"),
@@ -108,7 +108,7 @@ fn what_can_not_be_read_is_refused_by_name_and_never_repeated() {
         let refused = said(text).wish();
         let words = refused.as_ref().err().map(ToString::to_string).unwrap_or_default();
         assert!(!words.contains("canary_value"), "{words}");
-        assert_eq!(at(refused), field, "{text}");
+        assert_eq!(at(&refused), field, "{text}");
     }
     assert!(
         said(r#"{"name":null,"connectionParameters":null,"allowMultipleConnections":null}"#).wish().is_ok()

@@ -103,8 +103,9 @@ impl<'a> Front<'a> {
     /// The payload that a form sends.
     pub fn payload(&self, extra: Value) -> Value {
         let mut all = json!({ "token": self.token, "integrationKey": "sandbox", "redirectUri": CB });
-        for (name, value) in extra.as_object().expect("an object") {
-            all[name] = value.clone();
+        let Value::Object(extra) = extra else { panic!("parameters are an object") };
+        for (name, value) in extra {
+            all[name] = value;
         }
         all.as_object_mut().expect("an object").retain(|_, value| !value.is_null());
         all
