@@ -201,7 +201,7 @@ mod tests {
                      owner: Option<&str>,
                      confirm: bool,
                      member: bool| {
-            context! { integration => bad, product => bad, owner, confirm, member, shared => true, inputs, keys }
+            context! { integration => bad, product => bad, owner, confirm, member, shared => true, leaves => confirm, inputs, keys }
         };
         let connection = context! { id => bad, integration => bad, account => bad, owner => bad, scopes => bad, curl => bad };
         for (name, values) in [
