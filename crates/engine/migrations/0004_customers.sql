@@ -99,7 +99,9 @@ create index archived_connection_listed on archived_connection (workspace_id, ow
 create index archived_connection_of_integration on archived_connection (workspace_id, integration_id);
 
 -- auth_option is the key of one of the integration's, null its own way.
+-- name_search is the name as a search looks through it, folded.
 alter table connection add column name text;
+alter table connection add column name_search text;
 alter table connection add column auth_option text;
 
 -- onto: which connection what comes of the flow goes over – `new`, `only` (the owner's, where there is one), or an id.

@@ -94,7 +94,8 @@ pub async fn begin(broker: &Arc<Broker>, wish: Begin<'_>) -> Result<Next> {
     // Such a connection speaks for its owner with the workspace's own signature; whom a link names is only a claim.
     let vouches = broker.provider(&integration)?.kind() == Kind::WorkspaceToken;
     if vouches && completion != Completion::Server {
-        let text = "this integration speaks for whoever connects it: the workspace's completion has to be `server`";
+        let text =
+            "this integration speaks for whoever connects it: the workspace's completion has to be `server`";
         return refused("invalid_request", text);
     }
     let fresh = Fresh {
@@ -283,7 +284,10 @@ pub(crate) async fn may_end_at(
         Handoff::Redirect { uri, .. } => uri,
         Handoff::Popup { uri: Some(uri), .. } => {
             let registered = conn.redirect_uris(workspace).await?;
-            return Ok(target::is_one_of(uri, &registered) || broker.dev && is_loopback(target::place(uri)));
+            return Ok(target::is_one_of(uri, &registered)
+                || broker.dev
+                    && uri.bytes().all(|b| b.is_ascii_graphic())
+                    && is_loopback(target::place(uri)));
         }
         Handoff::Popup { uri: None, .. } | Handoff::Landing { .. } => return Ok(true),
     };

@@ -22,7 +22,11 @@ use crate::{
     access::Member,
     broker::Broker,
     domain::{
-        audit::Actor, flow::Flow, integration::CallbackKind, integration::Integration, workspace::Completion,
+        audit::Actor,
+        flow::{Flow, Handoff},
+        integration::CallbackKind,
+        integration::Integration,
+        workspace::Completion,
     },
     error::{Error, Result},
     id::{ConnectionId, WorkspaceId},
@@ -255,7 +259,7 @@ async fn check(
     let own = flow.callback == CallbackKind::Own;
     let named = callback.integration.as_deref();
     if callback.kind != flow.callback || own && (named.is_none() || named != own_name(flow)) {
-        return Err(Error::invalid("callback", "this answer came back on another integration's path"));
+        return Err(Error::invalid("path", "this answer came back on another integration's path"));
     }
     let mut conn = broker.store.read().await?;
     if !may_end_at(broker, &mut conn, &flow.workspace_id, &flow.handoff).await? {
@@ -281,6 +285,13 @@ pub(super) async fn current(broker: &Broker, flow: &Flow) -> Result<Integration>
         .ok_or_else(|| Error::Conflict { message: CHANGED.into() })
 }
 
+/// What is wrong where a browser can't be trusted with a redirect.
+const UNTRUSTED: [&str; 5] = ["browser", "path", "redirect_uri", "session", "state"];
+
+fn is_popup(flow: &Flow) -> bool {
+    matches!(flow.handoff, Handoff::Popup { .. })
+}
+
 /// What the browser gets for an error: a page where it can't be trusted with a redirect, else the product's
 /// redirect with an error of OAuth's names.
 fn explain(flow: &Flow, error: &Error) -> (Outcome, End) {
@@ -289,6 +300,10 @@ fn explain(flow: &Flow, error: &Error) -> (Outcome, End) {
         (handoff::refused(flow, refusal), End::without(refusal))
     };
     match error {
+        // The right browser is back on the right path: whoever waits for it is told.
+        Error::Invalid { field, message } if is_popup(flow) && !UNTRUSTED.contains(field) => {
+            back("invalid_request", message)
+        }
         Error::Invalid { message, .. } => {
             let end = End::without(Refusal::of("invalid_request", message));
             (Outcome::Page { message: message.clone() }, end)

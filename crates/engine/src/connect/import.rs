@@ -18,6 +18,7 @@ use http::StatusCode;
 use super::{
     endpoints,
     exchange::{self, Exchanged},
+    parameters,
     record::{self, Draft},
     renew, verify,
     who::{self, Told},
@@ -26,12 +27,13 @@ use crate::{
     broker::Broker,
     domain::{
         audit::Actor,
-        connection::{Account, Connection, Onto, Owner, Status},
+        connection::{Account, Connection, Onto, Owner, OwnerKind, Status},
         integration::Integration,
     },
     error::{Error, Result},
     id::{ConnectionId, IntegrationId, WorkspaceId},
     secret::Secret,
+    store::Conn,
     time::Millis,
 };
 
@@ -71,11 +73,13 @@ pub struct Place {
     pub option: Option<String>,
     /// What it is to be called.
     pub name: Option<String>,
+    /// Values that are checked already, over all others.
+    pub known: BTreeMap<String, String>,
 }
 
 impl Default for Place {
     fn default() -> Self {
-        Self { onto: Onto::New, option: None, name: None }
+        Self { onto: Onto::New, option: None, name: None, known: BTreeMap::new() }
     }
 }
 
@@ -154,7 +158,8 @@ pub async fn import_as(
     drop(conn);
     require_on(&integration)?;
     let provider = broker.provider(&integration)?;
-    let inputs = check::inputs(&provider, &integration, &given.inputs)?;
+    let mut inputs = check::inputs(&provider, &integration, &given.inputs)?;
+    inputs.extend(place.known);
     let tokens = tokens(&provider, &given, broker.clock.now())?;
     let refresh = given.verify && refresh_tells(&provider, &tokens)?;
     check::complete(&provider, &integration, &inputs, &told_later(&provider, given.verify, refresh))?;
@@ -303,7 +308,9 @@ impl Candidate {
 
     /// The connection that is to come of it.
     pub(super) fn connection(&self, now: Millis) -> Connection {
-        let asked = self.provider.oauth2().map(|oauth2| authorize::scopes(oauth2, &self.integration.scopes));
+        let asked = self.provider.oauth2().map(|oauth2| {
+            authorize::scopes(oauth2, &parameters::scopes(&self.integration, &self.provider, &self.inputs))
+        });
         Connection {
             id: ConnectionId::new(),
             workspace_id: self.integration.workspace_id.clone(),
@@ -340,6 +347,7 @@ pub(super) async fn keep(broker: &Arc<Broker>, candidate: Candidate, actor: Acto
     let (integration, draft, spent) = candidate.draft(broker.clock.now());
     let transaction = || async {
         let mut conn = broker.store.begin(actor.clone(), broker.clock.now()).await?;
+        hold_owner(&mut conn, &draft.connection).await?;
         let written = record::write(broker, &mut conn, &draft).await?;
         conn.commit().await.map(|()| written.connection)
     };
@@ -349,4 +357,12 @@ pub(super) async fn keep(broker: &Arc<Broker>, candidate: Candidate, actor: Acto
         record::put(broker, &integration, &draft, transaction).await?
     };
     Ok(Imported { connection, integration: integration.key })
+}
+
+/// A customer is still there, and stays until this unit of work ends. Other owners are nobody's row.
+async fn hold_owner(conn: &mut Conn, made: &Connection) -> Result<()> {
+    let (OwnerKind::Customer, Some(key)) = (made.owner.kind, &made.owner.key) else { return Ok(()) };
+    let gone = || Error::NotFound { what: "customer" };
+    let customer = conn.customer_by_key(&made.workspace_id, key).await?.ok_or_else(gone)?;
+    conn.hold_customer(&made.workspace_id, &customer.id).await?.ok_or_else(gone).map(drop)
 }

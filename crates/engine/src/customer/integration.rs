@@ -4,7 +4,7 @@
 //! Whoever holds a token of the workspace may read them; how they are configured is not shown. What users make is not
 //! offered here.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use claviger_catalog::{Input, KeyField, Kind};
 
@@ -13,7 +13,7 @@ use crate::{
     access::{Holder, Who, chosen},
     broker::Broker,
     connect::{self, endpoints},
-    domain::{auth_option::AuthOption, integration::Integration},
+    domain::{auth_option::AuthOption, integration::Integration, oauth_app::OauthApp},
     error::{Error, Result},
     store::{Conn, CustomerConnectionFilter, Page},
 };
@@ -69,14 +69,18 @@ pub async fn list(
     let mut conn = broker.store.read().await?;
     let found = conn.offered_integrations(ws, search, page).await?;
     let mine = connected(broker, &mut conn, holder, None).await?;
-    let mut all = Vec::with_capacity(found.len());
-    for integration in found {
+    let mut options: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for option in conn.all_auth_options(ws).await? {
+        options.entry(option.integration_id.clone()).or_default().push(option);
+    }
+    let apps = conn.oauth_apps(ws).await?;
+    let one = |integration: Integration| {
         // The newest comes first.
         let connection = mine.iter().find(|mine| mine.connection.integration_id == integration.id).cloned();
-        let ways = ways(broker, &mut conn, &integration).await?;
-        all.push(Offered { integration, ways, connection });
-    }
-    Ok(all)
+        let ways = ways(broker, &integration, options.remove(&integration.id).unwrap_or_default(), &apps);
+        Offered { integration, ways, connection }
+    };
+    Ok(found.into_iter().map(one).collect())
 }
 
 /// One integration on offer, by id or key.
@@ -135,7 +139,9 @@ async fn offered(
     integration: Integration,
 ) -> Result<Offered> {
     let mine = connected(broker, conn, holder, Some(&integration)).await?;
-    let ways = ways(broker, conn, &integration).await?;
+    let ws = &integration.workspace_id;
+    let (options, apps) = (conn.auth_options(ws, &integration.id).await?, conn.oauth_apps(ws).await?);
+    let ways = ways(broker, &integration, options, &apps);
     Ok(Offered { integration, ways, connection: mine.into_iter().next() })
 }
 
@@ -158,16 +164,18 @@ async fn connected(
 }
 
 /// The ways to authenticate that are configured.
-async fn ways(broker: &Broker, conn: &mut Conn, integration: &Integration) -> Result<Vec<Way>> {
-    let ws = &integration.workspace_id;
-    let mut all = Vec::new();
-    let own = conn.as_option(ws, integration.clone(), None).await?;
-    all.extend(own.and_then(|own| way(broker, &own, None)));
-    for option in conn.auth_options(ws, &integration.id).await? {
-        let of = conn.as_option(ws, integration.clone(), Some(&option.key)).await?;
-        all.extend(of.and_then(|of| way(broker, &of, Some(option))));
-    }
-    Ok(all)
+fn ways(broker: &Broker, integration: &Integration, options: Vec<AuthOption>, apps: &[OauthApp]) -> Vec<Way> {
+    let lent = |of: Integration| {
+        let key = of.config.proxy_key.as_ref();
+        let app = apps.iter().find(|app| Some(&app.key) == key).cloned();
+        OauthApp::lend(app, of)
+    };
+    let own = way(broker, &lent(integration.clone()), None);
+    let further = options.into_iter().filter_map(|option| {
+        let of = lent(option.clone().over(integration.clone()));
+        way(broker, &of, Some(option))
+    });
+    own.into_iter().chain(further).collect()
 }
 
 /// An integration as of an option, or of its own way, as people are offered it; `None` while it lacks what it needs.

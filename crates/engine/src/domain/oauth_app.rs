@@ -3,6 +3,7 @@
 //! Integrations and auth options name it (`proxy_key`); its client id and secret are in no answer of any door.
 
 use crate::{
+    domain::integration::{AsOf, Integration},
     id::{OauthAppId, WorkspaceId},
     time::Millis,
     vault::Sealed,
@@ -27,4 +28,20 @@ pub struct OauthApp {
     pub created_at: Millis,
     /// When it last changed.
     pub updated_at: Millis,
+}
+
+impl OauthApp {
+    /// The integration as it is with the app that it names: `app` is that one, where there is one. Its own client is none,
+    /// and neither is an app of another provider. An integration that names none stays as it is.
+    pub fn lend(app: Option<Self>, integration: Integration) -> Integration {
+        if integration.config.proxy_key.is_none() {
+            return integration;
+        }
+        let (id, client_id, client_secret) = match app.filter(|app| app.provider == integration.provider) {
+            Some(app) => (Some(app.id), Some(app.client_id), app.client_secret),
+            None => (None, None, None),
+        };
+        let as_of = AsOf { app: id, ..integration.as_of };
+        Integration { client_id, client_secret, as_of, ..integration }
+    }
 }

@@ -10,7 +10,8 @@ use super::{
 use crate::{
     domain::{
         auth_option::AuthOption,
-        integration::{AsOf, CallbackKind, Integration},
+        integration::{CallbackKind, Integration},
+        oauth_app::OauthApp,
     },
     error::{Error, Result},
     id::{AuthOptionId, IntegrationId, WorkspaceId},
@@ -122,23 +123,24 @@ impl Conn {
         integration: Integration,
         option: Option<&str>,
     ) -> Result<Option<Integration>> {
-        let mut integration = match option.filter(|key| !key.is_empty()) {
+        let integration = match option.filter(|key| !key.is_empty()) {
             None => integration,
             Some(key) => match self.auth_option(ws, &integration.id, key).await? {
                 Some(option) => option.over(integration),
                 None => return Ok(None),
             },
         };
-        let Some(key) = integration.config.proxy_key.as_deref() else { return Ok(Some(integration)) };
-        // Its own client is none, and neither is an app of another provider.
-        let app = self.oauth_app(ws, key).await?.filter(|app| app.provider == integration.provider);
-        let (id, client_id, secret) = match app {
-            Some(app) => (Some(app.id), Some(app.client_id), app.client_secret),
-            None => (None, None, None),
+        let app = match integration.config.proxy_key.as_deref() {
+            Some(key) => self.oauth_app(ws, key).await?,
+            None => None,
         };
-        integration.as_of = AsOf { app: id, ..integration.as_of };
-        (integration.client_id, integration.client_secret) = (client_id, secret);
-        Ok(Some(integration))
+        Ok(Some(OauthApp::lend(app, integration)))
+    }
+
+    /// The auth options of all of a workspace's integrations, each integration's in their order.
+    pub async fn all_auth_options(&mut self, ws: &WorkspaceId) -> Result<Vec<AuthOption>> {
+        let query = sql("select * from auth_option where workspace_id = $1 order by integration_id, nth, id");
+        self.rows(query.text(ws.as_str())).await?.iter().map(read).collect()
     }
 
     /// Ends the flows of an integration that were begun before now.

@@ -131,9 +131,9 @@ impl Conn {
             "insert into connection (id, workspace_id, integration_id, owner_kind, owner_key, status, \
                           status_reason, scopes_asked, scopes_granted, account_id, account_name, account_email, \
                           inputs, frozen_at, refreshed_at, expires_at, created_at, updated_at, authorized_at, \
-                          name, auth_option) \
+                          name, auth_option, name_search) \
                           values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, \
-                          $20, $21)",
+                          $20, $21, $22)",
         );
         let insert = insert.text(connection.id.as_str()).text(ws.as_str());
         let insert = insert.text(connection.integration_id.as_str()).text(connection.owner.kind.as_str());
@@ -147,7 +147,8 @@ impl Conn {
         let insert =
             insert.maybe_at(connection.expires_at).at(connection.created_at).at(connection.updated_at);
         let insert = insert.at(connection.authorized_at).maybe_text(connection.name.as_deref());
-        self.execute(insert.maybe_text(connection.auth_option.as_deref())).await?;
+        let insert = insert.maybe_text(connection.auth_option.as_deref());
+        self.execute(insert.maybe_text(folded(connection))).await?;
         self.sign(Some(ws), Topic::Connection, "connection.create", connection.id.as_str()).await
     }
 
@@ -236,7 +237,7 @@ impl Conn {
         let update = sql("update connection set status = $3, status_reason = $4, scopes_asked = $5, \
                           scopes_granted = $6, account_id = $7, account_name = $8, account_email = $9, \
                           inputs = $10, refreshed_at = $11, expires_at = $12, authorized_at = $13, \
-                          updated_at = $14, name = $15, auth_option = $16 \
+                          updated_at = $14, name = $15, auth_option = $16, name_search = $17 \
                           where workspace_id = $1 and id = $2");
         let update = update.text(ws.as_str()).text(is.id.as_str()).text(is.status.as_str());
         let update = update.maybe_text(is.status_reason.as_deref()).json(&is.scopes_asked)?;
@@ -244,7 +245,8 @@ impl Conn {
         let update = update.maybe_text(is.account.name.as_deref()).maybe_text(is.account.email.as_deref());
         let update = update.json(&is.inputs)?.maybe_at(is.refreshed_at).maybe_at(is.expires_at);
         let update = update.at(is.authorized_at).at(is.updated_at).maybe_text(is.name.as_deref());
-        found(self.execute(update.maybe_text(is.auth_option.as_deref())).await?, "connection")?;
+        let update = update.maybe_text(is.auth_option.as_deref()).maybe_text(folded(is));
+        found(self.execute(update).await?, "connection")?;
         self.sign(Some(ws), Topic::Connection, "connection.authorize", is.id.as_str()).await
     }
 
@@ -297,6 +299,11 @@ impl Conn {
         };
         self.rows(query).await?.iter().map(|row| row.text("provider")).collect()
     }
+}
+
+/// Its name as a search looks through it.
+fn folded(connection: &Connection) -> Option<String> {
+    connection.name.as_deref().map(str::to_lowercase)
 }
 
 pub(super) fn read(row: &Row) -> Result<Connection> {

@@ -58,7 +58,7 @@ macro_rules! listing {
             $of,
             " and ($2 is null or c.owner_key = $2) and ($3 is null or c.integration_id = $3) \
              and ($4 is null or i.provider = $4) \
-             and ($5 is null or i.search like $5 escape '\\' or lower(c.name) like $5 escape '\\') \
+             and ($5 is null or i.search like $5 escape '\\' or c.name_search like $5 escape '\\') \
              and ($6 is null or case when c.status = 'active' and c.frozen_at is null then 'yes' else 'no' end = $6) \
              union all \
              select a.id as id, a.created_at as created_at from archived_connection a \
@@ -126,9 +126,11 @@ impl Conn {
         id: &ConnectionId,
         name: Option<&str>,
     ) -> Result<bool> {
-        let update =
-            sql("update connection set name = $3, updated_at = $4 where workspace_id = $1 and id = $2");
+        let update = sql(
+            "update connection set name = $3, name_search = $5, updated_at = $4 where workspace_id = $1 and id = $2",
+        );
         let update = update.text(ws.as_str()).text(id.as_str()).maybe_text(name).at(self.now);
+        let update = update.maybe_text(name.map(str::to_lowercase));
         if self.execute(update).await? == 0 {
             return Ok(false);
         }

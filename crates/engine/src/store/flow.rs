@@ -60,7 +60,8 @@ impl Conn {
         let insert = insert.maybe_text(flow.session_hash.as_deref()).maybe_text(flow.origin.as_deref());
         let insert = insert.text(flow.onto.to_text()).maybe_text(flow.name.as_deref());
         let insert = insert.maybe_text(flow.auth_option.as_deref()).maybe_text(flow.request.as_deref());
-        let insert = insert.maybe_text(flow.custom_state.as_deref()).maybe_sealed(flow.provider_code.as_ref());
+        let insert =
+            insert.maybe_text(flow.custom_state.as_deref()).maybe_sealed(flow.provider_code.as_ref());
         self.execute(insert).await.map(drop)
     }
 

@@ -21,8 +21,8 @@ use crate::{
     vault::Sealed,
 };
 
-mod auth_options;
 mod archive;
+mod auth_options;
 mod backups;
 mod bystanders;
 mod connect_requests;

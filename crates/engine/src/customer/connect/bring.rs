@@ -1,7 +1,7 @@
 //! Bring: a connection of what a customer's caller has already, without a browser: values that are typed in elsewhere, or
 //! an OAuth 2 grant's tokens. Its provider takes them first.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use claviger_catalog::Kind;
 
@@ -42,7 +42,11 @@ pub async fn bring(
     let customer = holder.customer()?;
     let wanted = wish.find(broker, customer).await?;
     match held.filter(|_| wanted.provider.kind() == Kind::OAuth2Code) {
-        Some(held) => import(broker, holder, Owner::customer(customer), wanted, held).await,
+        Some(held) => {
+            let tries = format!("{} {}", customer.id, wanted.integration.id);
+            broker.tries.take(&tries, broker.clock.now())?;
+            import(broker, holder, Owner::customer(customer), wanted, held).await
+        }
         None => {
             wanted.whole()?;
             if !wanted.is_ready() {
@@ -71,10 +75,10 @@ async fn import(
         refresh_token: held.refresh_token,
         expires_in: held.expires_in,
         scopes: held.scopes,
-        inputs,
+        inputs: BTreeMap::new(),
         verify: true,
     };
-    let place = Place { onto, option, name };
+    let place = Place { onto, option, name, known: inputs };
     let made = import_as(broker, &holder.workspace.id, given, place, holder.actor()).await;
     made.map(|made| made.connection).map_err(|error| match error {
         Error::Invalid { field: "verify", .. } => {

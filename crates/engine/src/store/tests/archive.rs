@@ -149,14 +149,16 @@ async fn customers_connections_are_filtered_and_paged_archived_ones_among_them()
 async fn a_customers_own_are_found_by_index() {
     use crate::store::customer_connection::OF_OWNER;
     on_each(async |store| {
+        // PostgreSQL has no reason to choose among the indexes of empty tables.
+        if store.kind() == Kind::Postgres {
+            return;
+        }
         let texts = [Some("w"), Some("alice"), None, None, None, None];
         let plan = super::connections::explain(&store, OF_OWNER, &texts, &[0, 10, 0]).await;
         for index in ["connection_of_owner", "archived_connection_listed"] {
-            assert!(plan.contains(index), "{index}: {plan}");
+            assert!(plan.contains(&format!("USING INDEX {index} ")), "{index}: {plan}");
         }
-        if store.kind() == Kind::Sqlite {
-            assert!(!plan.contains("SCAN connection") && !plan.contains("SCAN archived"), "{plan}");
-        }
+        assert!(!plan.contains("SCAN connection") && !plan.contains("SCAN archived"), "{plan}");
     })
     .await;
 }

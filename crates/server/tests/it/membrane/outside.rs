@@ -8,7 +8,7 @@ use claviger_engine::{
 use serde_json::json;
 
 use super::{
-    front::{Front, REQUEST, connected, failed, posted},
+    front::{Front, REQUEST, connected, failed},
     seconds, token,
 };
 use crate::support::{Browser, CB, Options, Stub, TestApp, app::new_integration, encode, on_each_with};
@@ -72,17 +72,13 @@ async fn a_code_from_outside_is_redeemed_on_a_click_and_once() {
         assert_eq!(stub.token_requests(), before + 1, "a second click is the same click");
         assert_eq!(app.connection(&app.acme, &id).await.owner.key.as_deref(), Some("user-1"));
 
-        // Who says no leaves nothing, and neither does who never says anything.
-        let began = browser.get(&url(&front, &[("redirectUri", "")])).await;
+        // Who says no leaves nothing, and who says nothing of where to go begins nothing.
+        let began = browser.get(&url(&front, &[])).await;
         let at = format!("{}{}", app.origin, began.location());
         let done = browser.submit(&at, &[("decision", "cancel")]).await;
-        let (message, _) = posted(&front.follow(&browser, &done).await);
-        assert_eq!(message["errorData"]["data"]["error"], "access_denied");
+        assert_eq!(failed(&done).1["data"]["error"], "access_denied");
         browser.submit(&at, &[("decision", "continue")]).await.assert_page(400, "used already");
-        let began = browser.get(&url(&front, &[("redirectUri", "")])).await;
-        let at = format!("{}{}", app.origin, began.location());
-        let done = browser.submit(&at, &[("decision", "continue")]).await;
-        assert_eq!(posted(&front.follow(&browser, &done).await).0["type"], "newConnectionCreated");
+        browser.get(&url(&front, &[("redirectUri", "")])).await.assert_page(400, "must be registered");
         assert_eq!(front.connections().await.len(), 1);
     })
     .await;
