@@ -13,6 +13,7 @@ use claviger_engine::{
     secret::Secret,
     time::Millis,
 };
+use http::Method;
 use http_body_util::BodyExt as _;
 use serde_json::json;
 
@@ -23,6 +24,9 @@ use crate::support::{
 
 /// A connection of a customer, with these tokens.
 pub async fn plant(app: &TestApp, tenant: &Tenant, integration: &str, customer: &str, token: &str) -> String {
+    // A token that speaks of it makes a customer known.
+    let known = super::customer(app, tenant, customer).await;
+    assert_eq!(super::ask(app, &known, Method::GET, "/self", None).await.status, 200);
     let input = Import {
         integration,
         only: None,
