@@ -75,7 +75,10 @@ async fn what_is_no_public_key_is_refused_by_name() {
     let room = Room::new().await;
     for (rest, want) in [
         (keys("{ name: main, algorithm: ES256 }"), "JWT key main: public_key is missing"),
-        (keys("{ name: main, algorithm: ES256, public_key: canary }"), "public_key: must be a public key in PEM"),
+        (
+            keys("{ name: main, algorithm: ES256, public_key: canary }"),
+            "public_key: must be a public key in PEM",
+        ),
         (
             keys(r#"{ name: main, algorithm: ES256, public_key: "${file:edwards.pub}" }"#),
             "public_key: is not a key for ES256",
@@ -87,10 +90,15 @@ async fn what_is_no_public_key_is_refused_by_name() {
         (keys("{ name: main, algorithm: HS256, public_key: x }"), "jwt_keys[0].algorithm: must be one of"),
         (keys("{ name: main, algorithm: none, public_key: x }"), "jwt_keys[0].algorithm: must be one of"),
         (
-            keys("{ name: a, algorithm: ES256, public_key: x }, { name: a, algorithm: ES256, public_key: x }"),
+            keys(
+                "{ name: a, algorithm: ES256, public_key: x }, { name: a, algorithm: ES256, public_key: x }",
+            ),
             r#"jwt_keys: "a" is named twice"#,
         ),
-        ("    settings: { jwt: { algorithm: ES256 } }\n".to_owned(), "settings.jwt.algorithm: must be one of"),
+        (
+            "    settings: { jwt: { algorithm: ES256 } }\n".to_owned(),
+            "settings.jwt.algorithm: must be one of",
+        ),
         ("    settings: { jwt: { algorithms: HS256 } }\n".to_owned(), "unknown field `algorithms`"),
     ] {
         let said = format!("{:#}", apply(&room, &rest, false).await.unwrap_err());

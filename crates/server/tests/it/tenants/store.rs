@@ -133,12 +133,12 @@ async fn theirs(app: &TestApp, tenant: &Tenant) -> Theirs {
         key: conn.api_keys(ws).await.unwrap().remove(0).id,
         begun: flow(&mut conn, &begun).await,
         ended: ended.expect("the flow of the code"),
+        customers: customers::settle(app, tenant, &own).await,
         connection,
         own,
         endpoint,
         delivery,
         people: people::settle(app, tenant, &user).await,
-        customers: customers::settle(app, tenant).await,
         ways: options::settle(app, tenant).await,
         user,
         operator: operator.id,
@@ -386,6 +386,7 @@ fn names_nothing(method: &str) -> bool {
     method.starts_with("create_")
         || [
             "add_redirect_uri",
+            "claim_connect_request",
             "delete_workspace",
             "hold_workspace",
             "meet_customer",

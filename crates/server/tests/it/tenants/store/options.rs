@@ -68,6 +68,7 @@ pub async fn look(conn: &mut Conn, ws: &WorkspaceId, of: &Theirs) -> Result<Vec<
     let Ways { integration, option, app } = &of.ways;
     let (id, key) = (&integration.id, option.key.as_str());
     Ok(vec![
+        ("all_auth_options", !conn.all_auth_options(ws).await?.is_empty()),
         ("as_option", conn.as_option(ws, integration.clone(), Some(key)).await?.is_some()),
         ("auth_option", conn.auth_option(ws, id, key).await?.is_some()),
         ("auth_options", !conn.auth_options(ws, id).await?.is_empty()),
