@@ -145,7 +145,7 @@ async fn an_app_is_lent_only_where_the_catalog_says_whose_the_endpoints_are() {
         (NewOauthApp { provider: "oauth2".into(), ..app() }, "provider"),
         (NewOauthApp { provider: "oidc".into(), ..app() }, "provider"),
         (NewOauthApp { provider: "apikey".into(), ..app() }, "provider"),
-        (NewOauthApp { provider: "shopify".into(), ..app() }, "provider"),
+        (NewOauthApp { provider: "gitlab".into(), ..app() }, "provider"),
         (NewOauthApp { client_id: String::new(), ..app() }, "client_id"),
     ] {
         assert_eq!(oauth_app(&mut to, &ws.id, asked).await.map(drop).map_err(field), Err(at));
