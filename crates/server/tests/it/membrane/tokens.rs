@@ -226,10 +226,13 @@ async fn another_secret_ends_the_tokens_of_the_one_before() {
     .await;
 }
 
+/// Signs what it is given.
+type Sign = Box<dyn Fn(&[u8]) -> Vec<u8> + Send + Sync>;
+
 /// A pair of keys: its public half in PEM, and what it makes of a text by an algorithm.
 struct Pair {
     public: String,
-    sign: Box<dyn Fn(&[u8]) -> Vec<u8> + Send + Sync>,
+    sign: Sign,
 }
 
 fn pem(der: &[u8]) -> String {
