@@ -80,7 +80,7 @@ pub enum Ended {
 /// Why there is no connection.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
-    /// An error name of OAuth's (RFC 6749 §4.1.2.1), or one of [`Failure::of`]'s.
+    /// An error name of OAuth's (RFC 6749 §4.1.2.1), or one of ours.
     pub error: String,
     /// What happened, for a person: the provider's words where it gave any, else ours.
     pub text: String,

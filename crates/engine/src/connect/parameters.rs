@@ -18,7 +18,7 @@ use crate::{
 const SCOPES_MAX: usize = 4096;
 
 /// The values that a connection through this integration is to begin with, of what a page said. What is empty or null is
-/// as if it were not there. Scopes are kept among the values, with a space between them: [`scopes`].
+/// as if it were not there. Scopes are kept among the values, with a space between them.
 ///
 /// # Errors
 /// `Invalid` naming `connector_parameters`, and in its words the key that is not taken.

@@ -1,7 +1,7 @@
 //! The three steps to a token (RFC 5849 §2): temporary credentials, the resource owner's authorization, the token.
 //!
 //! Their answers are read by [`super::read`]. Must never send a verifier with other credentials than those it came for,
-//! nor take a callback that is not this flow's: the caller compares [`Returned::token`] with what it kept.
+//! nor take a callback that is not this flow's: the caller compares the token in [`Returned`] with what it kept.
 
 use std::collections::BTreeMap;
 
