@@ -126,7 +126,12 @@ fn answer(state: &Mutex<State>, head: &Head, path: &str, body: &[u8]) -> Respons
         _ => {
             let authorization = head.all("authorization").first().map_or("", |value| value).to_owned();
             let body = json!({ "path": path, "params": found.params, "id": "acc-1", "name": "Ada" });
-            say(200, &[("content-type", "application/json"), ("x-echo", &authorization)], body.to_string())
+            // All that was shown, and the signature alone.
+            let signature =
+                authorization.split_once("oauth_signature=\"").and_then(|(_, rest)| rest.split_once('"'));
+            let signature = percent_decode_str(signature.expect("a signature").0).decode_utf8_lossy();
+            let echoes = [("x-echo", authorization.as_str()), ("x-signature", signature.as_ref())];
+            say(200, &[&[("content-type", "application/json")][..], &echoes].concat(), body.to_string())
         }
     }
 }
