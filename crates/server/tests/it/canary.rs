@@ -4,6 +4,7 @@
 //! then all that was kept, logged and answered is searched for every secret that anybody knew.
 
 mod blabber;
+mod customers;
 mod managed;
 mod sweep;
 
@@ -270,7 +271,7 @@ async fn no_secret_is_found_where_it_must_not_be() {
     let log = Log::default();
     let listening = log.listen();
     let keys = KeyRing::generate().unwrap();
-    let options = || Options { keys: Some(keys.expose().to_owned()), ..Options::default() };
+    let options = || Options { keys: Some(keys.expose().to_owned()), ..customers::providers() };
     on_each_with(options, async |app| {
         let secrets = Arc::new(Secrets::default());
         secrets.add("a root key", keys.expose().split_once(':').unwrap().1);
@@ -281,6 +282,7 @@ async fn no_secret_is_found_where_it_must_not_be() {
             live(&life, &blabber, completion).await;
         }
         managed::manage(&life, &blabber).await;
+        customers::connect(&life, &blabber).await;
         managed::deliver(&life).await;
         app.broker.logs.flush().await;
         // First under the key that it was stored with, then under the new one.
@@ -297,6 +299,12 @@ async fn no_secret_is_found_where_it_must_not_be() {
             "a browser's id",
             "an imported token",
             "a webhook's secret",
+            "a workspace token",
+            "a popup's handle",
+            "a typed key",
+            "an option's secret",
+            "a lent app's secret",
+            "what a product left",
         ] {
             assert!(kinds.get(what).is_some_and(|known| *known >= 1), "the story knows no {what}: {kinds:?}");
         }
@@ -306,7 +314,14 @@ async fn no_secret_is_found_where_it_must_not_be() {
             "something is logged at all: {logged}"
         );
         let rows = trial::contents(&app.broker.store).await;
-        for place in ["delivery_attempt.answer", "process.key_ids", "webhook_endpoint.previous_secret"] {
+        for place in [
+            "delivery_attempt.answer",
+            "process.key_ids",
+            "webhook_endpoint.previous_secret",
+            "customer.credentials",
+            "auth_option.client_secret",
+            "oauth_app.client_secret",
+        ] {
             assert!(rows.iter().any(|(there, _)| there == place), "nothing is in {place}");
         }
         let found = life.sweep(&log).await;

@@ -6,7 +6,7 @@ mod bad_input;
 mod connections;
 mod customers;
 mod events;
-mod front;
+pub mod front;
 mod integrations;
 mod options;
 mod outside;
