@@ -309,7 +309,7 @@ async fn what_is_not_there_says_so_in_one_shape() {
             "/authorize/",
             "/oauth2/callback/a/b",
             "/.env",
-            "/connect/",
+            "/connect/a/b",
         ] {
             let answer = browser.get(&format!("{}{path}", app.origin)).await;
             answer.assert_problem(404, "not_found");
