@@ -123,3 +123,25 @@ async fn what_is_not_wanted_from_outside_begins_nothing() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_callback_of_the_products_own_leads_back_here() {
+    let stub = Stub::start().await;
+    let options = || Options { providers: vec![("shop.toml", shop(&stub.origin))], ..Options::default() };
+    on_each_with(options, async |app| {
+        let own = "https://app.acme.test/oauth/back";
+        let config = Config { callback_uri: Some(own.to_owned()), ..Config::default() };
+        let callback = Some(CallbackKind::OauthCallback);
+        let wish = NewIntegration { callback, ..new_integration("shop", "shop", config) };
+        app.integrate_as(&app.acme, wish).await;
+        let (front, browser) = (Front::new(app, "user-1").await, Browser::new());
+        let leg = front.set_out(&browser, json!({ "integrationKey": "shop" })).await;
+        assert_eq!(leg.redirect_uri(), own);
+        // Whoever serves it sends the browser on, with what the provider said.
+        let said = encode(&[("code", "canary_code"), ("state", leg.state())]);
+        connected(&browser.get(&format!("{}/oauth-callback?{said}", app.origin)).await);
+        let sent = stub.seen().into_iter().rfind(|seen| seen.path == "/token").expect("a request").form();
+        assert!(sent.contains(&("redirect_uri".to_owned(), own.to_owned())), "the token request repeats it");
+    })
+    .await;
+}
