@@ -5,6 +5,7 @@ pub mod browser;
 pub mod client;
 pub mod count;
 pub mod csrf;
+pub mod named;
 pub mod paging;
 pub mod params;
 pub mod request_id;

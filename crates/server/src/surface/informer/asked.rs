@@ -2,14 +2,14 @@
 
 use axum::{
     body::Bytes,
-    extract::{FromRequest, FromRequestParts, Path, Request},
+    extract::{FromRequest, FromRequestParts, Request},
     http::{StatusCode, header::CONTENT_TYPE, request::Parts},
     response::Response,
 };
 use claviger_engine::error::{Error, Result};
-use serde::de::DeserializeOwned;
 
 use super::error::{self, Refused};
+pub use crate::http::named::Named;
 use crate::{
     app::App,
     http::{
@@ -17,18 +17,6 @@ use crate::{
         params::Params,
     },
 };
-
-/// The ids in the path, decoded. A path that can't be read names nothing.
-pub struct Named<T>(pub T);
-
-impl<T: DeserializeOwned + Default + Send> FromRequestParts<App> for Named<T> {
-    type Rejection = Refused;
-
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> std::result::Result<Self, Refused> {
-        let path = Path::<T>::from_request_parts(parts, app).await;
-        Ok(Self(path.map(|Path(ids)| ids).unwrap_or_default()))
-    }
-}
 
 /// The query.
 pub struct Query(pub Params);

@@ -5,7 +5,7 @@
 
 use axum::{
     body::Bytes,
-    extract::{FromRequest, FromRequestParts, Path, Request},
+    extract::{FromRequest, FromRequestParts, Request},
     http::request::Parts,
     response::Response,
 };
@@ -13,9 +13,9 @@ use claviger_engine::{
     error::{Error, Result},
     store::Page,
 };
-use serde::de::DeserializeOwned;
 
 use super::error::{self, Refused};
+pub use crate::http::named::Named;
 use crate::{
     app::App,
     http::{
@@ -26,18 +26,6 @@ use crate::{
 
 /// How many items a list gives unless it is told otherwise, and the most.
 const LIMIT: (i64, i64) = (25, 1000);
-
-/// The ids in the path, decoded. A path that can't be read names nothing.
-pub struct Named<T>(pub T);
-
-impl<T: DeserializeOwned + Default + Send> FromRequestParts<App> for Named<T> {
-    type Rejection = Refused;
-
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> std::result::Result<Self, Refused> {
-        let path = Path::<T>::from_request_parts(parts, app).await;
-        Ok(Self(path.map(|Path(ids)| ids).unwrap_or_default()))
-    }
-}
 
 /// The query.
 pub struct Query(pub Params);
