@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer};
 
 use crate::{
     EndpointSource, Provider,
-    keys::{ApiKeyTable, BasicTable, BearerTable, FieldsTable, Keys},
+    keys::{ApiKeyTable, BasicTable, BearerTable, FieldsTable, KeyKind, Keys},
     oauth1::OAuth1,
     oauth2::{ClientSource, Grant, OAuth2},
     template,
@@ -36,10 +36,13 @@ pub enum Kind {
     OAuth1,
     /// Somebody types values in: keys, a user name with a password, a token, fields, a client's id and secret.
     Typed,
-    /// The integration's own client gets the token (RFC 6749 §4.4); nobody is asked for anything.
+    /// The integration's own client or key gets the token (RFC 6749 §4.4, RFC 7523 §2.1); nobody is asked for
+    /// anything.
     ClientCredentials,
     /// Claviger makes the token; nobody is asked for anything.
     WorkspaceToken,
+    /// A person enters a code at the provider, on whatever device (RFC 8628).
+    DeviceCode,
 }
 
 impl Kind {
@@ -76,7 +79,11 @@ impl<'de> Deserialize<'de> for Auth {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         Ok(match AuthTable::deserialize(from)? {
             AuthTable::OAuth2(mut oauth2) => {
-                oauth2.typed = (oauth2.client == ClientSource::Connection).then(|| (&oauth2.labels).into());
+                oauth2.typed = match &oauth2.fields {
+                    Some(fields) => Some(Keys { kind: KeyKind::Grant, ..fields.clone().into() }),
+                    None if oauth2.client == ClientSource::Connection => Some((&oauth2.labels).into()),
+                    None => None,
+                };
                 Self::OAuth2(oauth2)
             }
             AuthTable::OAuth1(oauth1) => Self::OAuth1(oauth1),
@@ -119,8 +126,11 @@ impl Provider {
     pub fn kind(&self) -> Kind {
         match &self.auth {
             Auth::OAuth2(oauth2) if oauth2.typed.is_some() => Kind::Typed,
-            Auth::OAuth2(oauth2) if oauth2.grant == Grant::ClientCredentials => Kind::ClientCredentials,
-            Auth::OAuth2(_) => Kind::OAuth2Code,
+            Auth::OAuth2(oauth2) => match oauth2.grant {
+                Grant::AuthorizationCode => Kind::OAuth2Code,
+                Grant::DeviceCode => Kind::DeviceCode,
+                Grant::ClientCredentials | Grant::JwtBearer | Grant::TokenExchange => Kind::ClientCredentials,
+            },
             Auth::OAuth1(_) => Kind::OAuth1,
             Auth::Keys(_) => Kind::Typed,
             Auth::WorkspaceToken(_) => Kind::WorkspaceToken,

@@ -67,7 +67,7 @@ impl Provider {
 
     /// The fields of `[fields]`. Those that are secret are filled when a request is built, and in texts only.
     pub(crate) fn typed_fields(&self) -> impl Iterator<Item = &crate::KeyField> {
-        let own = self.keys().filter(|keys| keys.kind == KeyKind::Fields);
+        let own = self.keys().filter(|keys| matches!(keys.kind, KeyKind::Fields | KeyKind::Grant));
         own.into_iter().flat_map(|keys| &keys.fields)
     }
 
@@ -161,6 +161,8 @@ fn fill_oauth2(oauth2: &mut OAuth2, values: &Values) -> Result<(), TemplateError
         &mut ends.refresh_url,
         &mut ends.revoke_url,
         &mut ends.userinfo_url,
+        &mut ends.device_url,
+        &mut ends.par_url,
     ] {
         fill_url(url.as_mut(), values)?;
     }

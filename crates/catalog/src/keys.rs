@@ -1,10 +1,10 @@
 //! The tables `[api_key]`, `[basic]`, `[bearer]` and `[fields]`: providers whose credential a person types in, instead
-//! of being asked for consent.
+//! of being asked for consent; and the shape of every value that is asked for.
 //!
 //! How a call carries it is `[api.place]`'s, which each kind has a usual one for (`merge`). Must never hold a
 //! credential. What may be typed is checked by `claviger_protocol::keys`, these tables by [`crate::lint`].
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Deserializer, de};
 
@@ -23,11 +23,14 @@ pub enum KeyKind {
     Fields,
     /// The id and secret of a client. They are no credential yet: a token is fetched with them (RFC 6749 §4.4).
     Client,
+    /// Values of the file's own naming that are no credential yet either: a token is fetched with them.
+    Grant,
 }
 
 impl KeyKind {
     /// All there are.
-    pub const ALL: [Self; 5] = [Self::ApiKey, Self::Basic, Self::Bearer, Self::Fields, Self::Client];
+    pub const ALL: [Self; 6] =
+        [Self::ApiKey, Self::Basic, Self::Bearer, Self::Fields, Self::Client, Self::Grant];
 
     /// The name of its table.
     pub fn table(self) -> &'static str {
@@ -36,17 +39,17 @@ impl KeyKind {
             Self::Basic => "basic",
             Self::Bearer => "bearer",
             Self::Fields => "fields",
-            Self::Client => "oauth2",
+            Self::Client | Self::Grant => "oauth2",
         }
     }
 
-    /// What has to be typed in, in order: the fields' keys; empty for [`KeyKind::Fields`], where the file names them.
+    /// What has to be typed in, in order: the fields' keys; empty where the file names them.
     pub fn fields(self) -> &'static [&'static str] {
         match self {
             Self::ApiKey => &["api_key"],
             Self::Basic => &["username", "password"],
             Self::Bearer => &["token"],
-            Self::Fields => &[],
+            Self::Fields | Self::Grant => &[],
             Self::Client => &["client_id", "client_secret"],
         }
     }
@@ -73,6 +76,47 @@ pub struct KeyField {
     /// Whether it is never shown again, not even to whoever typed it in. All but a user name, a
     /// client's id, and fields of which the file says so.
     pub secret: bool,
+    /// What is taken out of a JSON document, by name; the document itself is not kept. Only with [`Form::Json`].
+    pub parts: BTreeMap<String, Part>,
+}
+
+/// A value that is taken out of a document that was typed in.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Part {
+    /// Where it is in the document: `client_email`, `keys.0.id`.
+    pub path: String,
+    /// Whether it is a secret. Default true.
+    #[serde(default = "yes")]
+    pub secret: bool,
+    /// What it looks like: an anchored pattern.
+    pub pattern: Option<String>,
+    /// Whether a document without it is refused. Default true.
+    #[serde(default = "yes")]
+    pub required: bool,
+}
+
+/// In what form a value is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Form {
+    /// One line.
+    #[default]
+    Text,
+    /// Several lines: a key in PEM.
+    Multiline,
+    /// A JSON document, pasted or uploaded.
+    Json,
+}
+
+/// One of the values that there are to choose from.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Choice {
+    /// The value.
+    pub value: String,
+    /// What people read; the value where there is none.
+    pub title: Option<String>,
 }
 
 /// How a value is asked for.
@@ -92,6 +136,12 @@ pub struct Label {
     pub help: Option<String>,
     /// Whether it may be left empty: a password, where the user name is all, or a field.
     pub optional: bool,
+    /// In what form it is asked for. Default `text`.
+    pub form: Form,
+    /// What there is to choose from; anything where there is nothing.
+    pub options: Vec<Choice>,
+    /// Its place among all that is asked for: by number, then in the order of the file. Default 0.
+    pub order: i64,
 }
 
 /// The table `[api_key]`.
@@ -124,11 +174,11 @@ pub(crate) struct BearerTable {
 }
 
 /// The table `[fields]`: a table for each value, in the order of the file.
-#[derive(Debug)]
-pub(crate) struct FieldsTable(Vec<(String, FieldTable)>);
+#[derive(Debug, Clone, PartialEq)]
+pub struct FieldsTable(Vec<(String, FieldTable)>);
 
 /// One of them.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct FieldTable {
     title: Option<String>,
@@ -140,6 +190,14 @@ struct FieldTable {
     optional: bool,
     #[serde(default = "yes")]
     secret: bool,
+    #[serde(default)]
+    form: Form,
+    #[serde(default)]
+    options: Vec<Choice>,
+    #[serde(default)]
+    order: i64,
+    #[serde(default)]
+    parts: BTreeMap<String, Part>,
 }
 
 impl<'de> Deserialize<'de> for FieldsTable {
@@ -165,10 +223,12 @@ impl<'de> Deserialize<'de> for FieldsTable {
 impl From<FieldsTable> for Keys {
     fn from(table: FieldsTable) -> Self {
         let one = |(key, field): (String, FieldTable)| {
-            let FieldTable { title, description, placeholder, pattern, help, optional, secret } = field;
+            let FieldTable { title, description, placeholder, pattern, help, optional, secret, .. } = field;
+            let FieldTable { form, options, order, parts, .. } = field;
             let title = title.or_else(|| Some(key.clone()));
-            let label = Label { title, description, placeholder, pattern, help, optional };
-            KeyField { key, label, secret }
+            let label =
+                Label { title, description, placeholder, pattern, help, optional, form, options, order };
+            KeyField { key, label, secret, parts }
         };
         let fields = table.0.into_iter().map(one).collect();
         Self { kind: KeyKind::Fields, fields, place_chosen: false }
@@ -207,7 +267,7 @@ impl From<BearerTable> for Keys {
 
 fn field(key: &str, title: &str, label: Label) -> KeyField {
     let title = label.title.or_else(|| Some(title.to_owned()));
-    KeyField { key: key.to_owned(), label: Label { title, ..label }, secret: true }
+    KeyField { key: key.to_owned(), label: Label { title, ..label }, secret: true, parts: BTreeMap::new() }
 }
 
 #[cfg(test)]

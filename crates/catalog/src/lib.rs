@@ -28,7 +28,7 @@ pub use self::{
     auth::{Auth, Kind},
     error::CatalogError,
     identity::{Call, Identity, IdentitySource, Verify},
-    keys::{KeyField, KeyKind, Keys, Label},
+    keys::{Choice, FieldsTable, Form, KeyField, KeyKind, Keys, Label, Part},
     oauth1::{OAuth1, OAuth1Endpoints, Signature, SignaturePlace},
     oauth2::{
         Authorize, Callback, ClientAuth, ClientLabels, ClientSource, EndpointSource, Endpoints, Grant,

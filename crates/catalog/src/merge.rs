@@ -117,15 +117,20 @@ pub(crate) fn refresh_answer(table: &mut Table) {
     }
 }
 
-/// What goes without saying where the client's own credentials are all there is: nobody is sent a challenge, and a
-/// token is fetched again instead of refreshed.
+/// What goes without saying where no code comes back by a browser: nobody is sent a challenge; and where a token is
+/// fetched again instead of refreshed.
 pub(crate) fn grant(table: &mut Table) {
     let Some(Value::Table(oauth2)) = table.get_mut("oauth2") else { return };
-    if oauth2.get("grant").and_then(Value::as_str) != Some("client_credentials") {
-        return;
-    }
+    let fetched = match oauth2.get("grant").and_then(Value::as_str) {
+        Some("client_credentials" | "jwt_bearer" | "token_exchange") => true,
+        Some("device_code") => false,
+        _ => return,
+    };
     let text = |text: &str| Value::String(text.to_owned());
     oauth2.entry("pkce").or_insert_with(|| text("unsupported"));
+    if !fetched {
+        return;
+    }
     if let Value::Table(refresh) = oauth2.entry("refresh").or_insert_with(|| Value::Table(Table::new())) {
         refresh.entry("with").or_insert_with(|| text("client"));
     }

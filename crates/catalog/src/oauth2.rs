@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Deserializer, de};
 
 use crate::{
-    keys::{Keys, Label},
+    keys::{FieldsTable, Keys, Label},
     provider::yes,
     token::{BodyFormat, Lifetime, Method, Refresh, TokenAnswer, TokenRequest},
 };
@@ -23,7 +23,9 @@ pub struct OAuth2 {
     pub client: ClientSource,
     /// How the client's id and secret are asked for, with `client = "connection"`.
     pub labels: ClientLabels,
-    /// What is typed in, with `client = "connection"`: `client_id` and `client_secret`.
+    /// What whoever connects types in for a grant that needs it, by key: `[oauth2.fields.service_account]`.
+    pub fields: Option<FieldsTable>,
+    /// What is typed in: `client_id` and `client_secret` with `client = "connection"`, else the `fields`.
     #[serde(skip)]
     pub typed: Option<Keys>,
     /// Where the endpoints are.
@@ -64,6 +66,7 @@ impl Default for OAuth2 {
             grant: Grant::default(),
             client: ClientSource::default(),
             labels: ClientLabels::default(),
+            fields: None,
             typed: None,
             endpoints: Endpoints::default(),
             pkce: Pkce::default(),
@@ -93,6 +96,12 @@ pub enum Grant {
     AuthorizationCode,
     /// Nothing but the client's own credentials (RFC 6749 §4.4). A token is fetched again instead of refreshed.
     ClientCredentials,
+    /// A code that a person enters elsewhere, on whatever device (RFC 8628).
+    DeviceCode,
+    /// An assertion that is signed here (RFC 7523 §2.1). A token is fetched again instead of refreshed.
+    JwtBearer,
+    /// Another token (RFC 8693). It is exchanged again instead of refreshed.
+    TokenExchange,
 }
 
 /// Whose the client is.
@@ -135,6 +144,10 @@ pub struct Endpoints {
     pub revoke_url: Option<String>,
     /// The userinfo endpoint.
     pub userinfo_url: Option<String>,
+    /// The device authorization endpoint (RFC 8628 §3.1).
+    pub device_url: Option<String>,
+    /// The pushed authorization request endpoint (RFC 9126 §2).
+    pub par_url: Option<String>,
 }
 
 /// Where endpoints come from.
@@ -163,7 +176,7 @@ pub enum Pkce {
 
 /// How the client authenticates at the token endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "snake_case")]
 pub enum ClientAuth {
     /// In the `Authorization: Basic` header.
     Basic,
@@ -172,15 +185,25 @@ pub enum ClientAuth {
     Body,
     /// A public client: `client_id` only.
     None,
+    /// With an assertion that a private key of ours signs (RFC 7523 §2.2, OpenID Connect Core §9).
+    PrivateKeyJwt,
+    /// With an assertion that the client's secret signs (likewise).
+    ClientSecretJwt,
+    /// With a client certificate (RFC 8705 §2): `client_id`, and TLS says the rest.
+    #[serde(rename = "tls_client_auth")]
+    Tls,
 }
 
 impl ClientAuth {
-    /// Reads `basic`, `body` or `none`, as an integration's configuration says it.
+    /// Reads what a file says, as an integration's configuration says it too.
     pub fn parse(text: &str) -> Option<Self> {
         match text {
             "basic" => Some(Self::Basic),
             "body" => Some(Self::Body),
             "none" => Some(Self::None),
+            "private_key_jwt" => Some(Self::PrivateKeyJwt),
+            "client_secret_jwt" => Some(Self::ClientSecretJwt),
+            "tls_client_auth" => Some(Self::Tls),
             _ => None,
         }
     }

@@ -14,6 +14,7 @@ use crate::{
     api::{Api, RateLimit},
     auth::{Auth, RESERVED},
     identity::{Identity, Verify},
+    keys::Choice,
     lint,
     merge::{self, Tables},
 };
@@ -72,6 +73,14 @@ pub struct Input {
     /// Who gives it. Default `user`.
     #[serde(default)]
     pub asked_of: AskedOf,
+    /// The provider's page where a person finds it.
+    pub help: Option<String>,
+    /// What there is to choose from; whatever the pattern admits where there is nothing.
+    #[serde(default)]
+    pub options: Vec<Choice>,
+    /// Its place among all that is asked for: by number, then in the order of the file. Default 0.
+    #[serde(default)]
+    pub order: i64,
 }
 
 impl Input {

@@ -4,6 +4,8 @@
 //! Nothing that is read is verified: such a token came from the token endpoint over TLS, and what is read here never
 //! decides who somebody is to us. Must never be used to let anybody in.
 
+use std::convert::Infallible;
+
 use aws_lc_rs::hmac;
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde_json::{Map, Value, json};
@@ -24,14 +26,29 @@ pub fn mint_hs256(
     exp: i64,
 ) -> Secret {
     let claims = json!({"iss": iss, "sub": sub, "fields": fields, "iat": iat, "exp": exp});
-    signed(secret, r#"{"alg":"HS256","typ":"JWT"}"#, &claims.to_string())
+    hs256(secret.expose().as_bytes(), r#"{"alg":"HS256","typ":"JWT"}"#, &claims.to_string())
 }
 
-fn signed(secret: &Secret, head: &str, claims: &str) -> Secret {
+/// A JWT signed with HMAC and SHA-256.
+pub(crate) fn hs256(key: &[u8], head: &str, claims: &str) -> Secret {
+    let key = hmac::Key::new(hmac::HMAC_SHA256, key);
+    let made: Result<Secret, Infallible> =
+        compact(head, claims, |input| Ok(hmac::sign(&key, input).as_ref().to_vec()));
+    match made {
+        Ok(token) => token,
+        Err(never) => match never {},
+    }
+}
+
+/// A JWT in its compact form (RFC 7515 §3.1), signed by `sign`.
+pub(crate) fn compact<E>(
+    head: &str,
+    claims: &str,
+    sign: impl FnOnce(&[u8]) -> Result<Vec<u8>, E>,
+) -> Result<Secret, E> {
     let input = format!("{}.{}", BASE64_URL_SAFE_NO_PAD.encode(head), BASE64_URL_SAFE_NO_PAD.encode(claims));
-    let key = hmac::Key::new(hmac::HMAC_SHA256, secret.expose().as_bytes());
-    let tag = hmac::sign(&key, input.as_bytes());
-    Secret::new(format!("{input}.{}", BASE64_URL_SAFE_NO_PAD.encode(tag)))
+    let signature = sign(input.as_bytes())?;
+    Ok(Secret::new(format!("{input}.{}", BASE64_URL_SAFE_NO_PAD.encode(signature))))
 }
 
 /// When a JWT expires by its `exp` claim (RFC 7519 §4.1.4), in milliseconds since 1970; `None` when it is no
@@ -83,11 +100,10 @@ mod tests {
         assert_eq!(expiry_unverified(&jwt(&format!(r#"{{"exp":17,"x":"{}"}}"#, "y".repeat(MAX)))), None);
     }
 
-    /// RFC 7515 §A.1 has a key with bytes that are no text, so the vector is that of RFC 7519's best-known example.
     #[test]
     fn a_signature_is_the_known_one() {
-        let made = signed(
-            &Secret::new("your-256-bit-secret"),
+        let made = hs256(
+            b"your-256-bit-secret",
             r#"{"alg":"HS256","typ":"JWT"}"#,
             r#"{"sub":"1234567890","name":"John Doe","iat":1516239022}"#,
         );
@@ -95,6 +111,21 @@ mod tests {
                      eyJzdWIiOiIxMjM0NTY3ODkwIiwibmFtZSI6IkpvaG4gRG9lIiwiaWF0IjoxNTE2MjM5MDIyfQ.\
                      SflKxwRJSMeKKF2QT4fwpMeJf36POk6yJV_adQssw5c";
         assert_eq!(made.expose(), known);
+    }
+
+    /// RFC 7515 §A.1: its header and its claims have the line breaks that the example has.
+    #[test]
+    fn the_first_example_of_the_standard_is_made() {
+        let key = "AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow";
+        let key = BASE64_URL_SAFE_NO_PAD.decode(key).expect("a key");
+        let head = "{\"typ\":\"JWT\",\r\n \"alg\":\"HS256\"}";
+        let claims =
+            "{\"iss\":\"joe\",\r\n \"exp\":1300819380,\r\n \"http://example.com/is_root\":true}";
+        let known = "eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9.\
+                     eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFt\
+                     cGxlLmNvbS9pc19yb290Ijp0cnVlfQ.\
+                     dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+        assert_eq!(hs256(&key, head, claims).expose(), known);
     }
 
     #[test]

@@ -70,17 +70,23 @@ pub fn tokens(keys: &Keys, given: &BTreeMap<String, Secret>) -> Result<Tokens, K
             let kept = secret.filter_map(|key| Some((key.clone(), typed.get(key)?.clone())));
             Tokens { typed: kept.collect(), ..Tokens::of(Secret::new(first), FIELDS) }
         }
-        KeyKind::Client => {
+        KeyKind::Client | KeyKind::Grant => {
             let message = "Is not a credential yet: a token is fetched with it".to_owned();
-            return Err(KeyError { field: "client_id".to_owned(), message });
+            let field = keys.fields.first().map(|field| field.key.clone()).unwrap_or_default();
+            return Err(KeyError { field, message });
         }
     })
 }
 
 /// What of the typed values is no secret: it belongs to the connection's inputs, for URLs may name it.
 pub fn plain(keys: &Keys, typed: &BTreeMap<String, Secret>) -> BTreeMap<String, String> {
-    let open = keys.fields.iter().filter(|field| keys.kind == KeyKind::Fields && !field.secret);
+    let open = keys.fields.iter().filter(|field| is_named(keys.kind) && !field.secret);
     open.filter_map(|field| Some((field.key.clone(), typed.get(&field.key)?.expose().to_owned()))).collect()
+}
+
+/// Whether the file names the fields itself.
+fn is_named(kind: KeyKind) -> bool {
+    matches!(kind, KeyKind::Fields | KeyKind::Grant)
 }
 
 /// The client that somebody typed in, of a connection's tokens or of what [`checked`] gave: its id and its secret.

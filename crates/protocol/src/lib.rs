@@ -6,8 +6,10 @@
 //! credential is in [`apply`].
 
 pub mod apply;
+pub mod assertion;
 mod build;
 mod call;
+mod der;
 mod error;
 mod form;
 pub mod identity;

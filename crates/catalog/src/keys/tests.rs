@@ -52,6 +52,7 @@ fn labels_are_read() {
         pattern: some("^AC$"),
         help: some("https://acme.example/"),
         optional: false,
+        ..Label::default()
     };
     assert_eq!(fields[0].label, username);
     assert_eq!(fields[1].label, Label { title: some("Password"), optional: true, ..Label::default() });

@@ -8,10 +8,10 @@ use crate::{ClientAuth, ClientSource, EndpointSource, Grant, IdentitySource, OAu
 
 /// What only one of the two grants has.
 pub(super) fn check(oauth2: &OAuth2, list: &mut List) {
-    if oauth2.grant == Grant::AuthorizationCode {
-        if oauth2.client == ClientSource::Connection {
-            list.error("oauth2.client", "needs grant = \"client_credentials\"");
-        }
+    if oauth2.client == ClientSource::Connection && oauth2.grant != Grant::ClientCredentials {
+        list.error("oauth2.client", "needs grant = \"client_credentials\"");
+    }
+    if oauth2.grant != Grant::ClientCredentials {
         return;
     }
     let ends = &oauth2.endpoints;
@@ -40,7 +40,7 @@ pub(super) fn check(oauth2: &OAuth2, list: &mut List) {
 
 /// Whether an identity can be told where there is no user: a userinfo endpoint has nobody to speak of.
 pub(super) fn tells(oauth2: &OAuth2, source: IdentitySource) -> bool {
-    oauth2.grant == Grant::AuthorizationCode || source != IdentitySource::Userinfo
+    matches!(oauth2.grant, Grant::AuthorizationCode | Grant::DeviceCode) || source != IdentitySource::Userinfo
 }
 
 #[cfg(test)]

@@ -108,6 +108,7 @@ fn label(kind: KeyKind, field: &KeyField, list: &mut List) {
     let at = |name: &str| match (kind, field.key.as_str()) {
         (KeyKind::ApiKey, _) => format!("{}.key.{name}", kind.table()),
         (KeyKind::Client, key) => format!("oauth2.labels.{key}.{name}"),
+        (KeyKind::Grant, key) => format!("oauth2.fields.{key}.{name}"),
         (_, key) => format!("{}.{key}.{name}", kind.table()),
     };
     let label = &field.label;
@@ -128,7 +129,8 @@ fn label(kind: KeyKind, field: &KeyField, list: &mut List) {
     if label.help.as_deref().is_some_and(|help| !is_https(help)) {
         list.error(at("help"), "must be an https URL");
     }
-    if label.optional && field.key != "password" && kind != KeyKind::Fields {
+    if label.optional && field.key != "password" && !matches!(kind, KeyKind::Fields | KeyKind::Grant)
+    {
         list.error(at("optional"), "only a password or a field can be left empty");
     }
 }

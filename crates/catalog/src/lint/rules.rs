@@ -230,6 +230,8 @@ fn endpoints(provider: &Provider, oauth2: &OAuth2, list: &mut List) {
         ("refresh_url", &ends.refresh_url, false),
         ("revoke_url", &ends.revoke_url, false),
         ("userinfo_url", &ends.userinfo_url, false),
+        ("device_url", &ends.device_url, oauth2.grant == Grant::DeviceCode),
+        ("par_url", &ends.par_url, false),
         ("issuer", &ends.issuer, false),
     ] {
         let full = format!("oauth2.endpoints.{key}");

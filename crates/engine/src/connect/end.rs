@@ -11,7 +11,7 @@ use std::sync::{
 use claviger_catalog::Auth;
 use claviger_protocol::oauth2::{Tokens, revoke};
 
-use super::{ANSWER_CAP, endpoints, persist::persist, tokens};
+use super::{endpoints, party, persist::persist, post, tokens};
 use crate::{
     broker::Broker,
     domain::{
@@ -237,9 +237,8 @@ async fn try_revoke(
         Auth::WorkspaceToken(_) => return Ok(unsupported("a token that was made here ends by itself")),
     };
     let at = endpoints::resolve(broker, integration, &provider, &connection.inputs).await?;
-    let secret = tokens::client_secret(broker, integration)?;
-    let client = endpoints::client(&provider, integration, secret.as_ref(), &held.typed)?;
-    let requests = revoke::requests(oauth2, at.revoke_url.as_deref(), &client, held)
+    let party = party::of(broker, integration, &provider, &at, &held.typed).await?;
+    let requests = revoke::requests(oauth2, at.revoke_url.as_deref(), &party.client(), held)
         .map_err(|e| Error::internal(e.to_string()))?;
     if requests.is_empty() {
         return Ok(Revocation { outcome: "unsupported", detail: "the provider offers no revocation".into() });
@@ -247,7 +246,7 @@ async fn try_revoke(
     // Each token is revoked, whatever became of the one before; the worst outcome is kept.
     let mut worst = Revocation { outcome: "revoked", detail: String::new() };
     for request in requests {
-        let answer = broker.outbound.fetch(request, ANSWER_CAP).await?;
+        let answer = post::fetch(broker, &party, request).await?;
         match revoke::outcome(oauth2, answer.status(), answer.body()) {
             revoke::Outcome::Revoked => {}
             revoke::Outcome::Unsupported if worst.outcome == "failed" => {}

@@ -3,12 +3,9 @@
 use std::collections::BTreeMap;
 
 use claviger_catalog::{
-    Auth, ClientAuth, ClientSource, EndpointSource, Grant, OAuth1, OAuth2, Provider, RefreshWith,
+    Auth, EndpointSource, Grant, OAuth1, OAuth2, Provider, RefreshWith,
 };
-use claviger_protocol::{
-    keys,
-    oauth2::{Client, Tokens, authorize},
-};
+use claviger_protocol::oauth2::{Tokens, authorize};
 
 use super::{discovery, parameters};
 use crate::{
@@ -18,7 +15,6 @@ use crate::{
         integration::{CallbackKind, Integration},
     },
     error::{Error, Result},
-    secret::Secret,
 };
 
 /// The OAuth 2 part of a provider's file.
@@ -34,29 +30,6 @@ pub(crate) fn oauth2(provider: &Provider) -> Result<&OAuth2> {
         }
     };
     provider.oauth2().ok_or_else(|| Error::Conflict { message: message() })
-}
-
-/// Who we are at the provider's token endpoint: the integration's client with its `secret`, or the client that somebody
-/// typed in, where the provider's file says so.
-pub(crate) fn client<'a>(
-    provider: &Provider,
-    integration: &'a Integration,
-    secret: Option<&'a Secret>,
-    typed: &'a BTreeMap<String, Secret>,
-) -> Result<Client<'a>> {
-    let (id, secret) = if oauth2(provider)?.client == ClientSource::Connection {
-        let (id, secret) = keys::client(typed).ok_or_else(|| Error::internal("no client was typed in"))?;
-        (id, Some(secret))
-    } else {
-        (integration.client_id.as_deref().ok_or_else(|| no_client(integration))?, secret)
-    };
-    let auth = match integration.config.client_auth.as_deref() {
-        Some(text) => {
-            ClientAuth::parse(text).ok_or_else(|| Error::internal("an unknown client_auth was stored"))?
-        }
-        None => oauth2(provider)?.client_auth,
-    };
-    Ok(Client { id, secret, auth })
 }
 
 pub(super) fn no_client(integration: &Integration) -> Error {
@@ -123,7 +96,9 @@ pub(crate) async fn resolve(
     // Without a code no browser goes anywhere.
     let authorize_url = |url: &Option<String>| match oauth2.grant {
         Grant::AuthorizationCode => url.clone().ok_or_else(|| missing("authorize_url")),
-        Grant::ClientCredentials => Ok(String::new()),
+        Grant::ClientCredentials | Grant::DeviceCode | Grant::JwtBearer | Grant::TokenExchange => {
+            Ok(String::new())
+        }
     };
     match file.source {
         EndpointSource::File => Ok(Endpoints {
@@ -133,6 +108,8 @@ pub(crate) async fn resolve(
             refresh_url: file.refresh_url.clone(),
             revoke_url: file.revoke_url.clone(),
             userinfo_url: file.userinfo_url.clone(),
+            device_url: file.device_url.clone(),
+            par_url: file.par_url.clone(),
             ..base
         }),
         EndpointSource::Integration => Ok(Endpoints {
@@ -141,6 +118,8 @@ pub(crate) async fn resolve(
             token_url: config.token_url.clone().ok_or_else(|| missing("token_url"))?,
             revoke_url: config.revoke_url.clone(),
             userinfo_url: config.userinfo_url.clone(),
+            device_url: config.device_url.clone(),
+            par_url: config.par_url.clone(),
             ..base
         }),
         EndpointSource::Issuer => {

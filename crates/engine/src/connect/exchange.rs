@@ -5,9 +5,15 @@
 use std::collections::BTreeMap;
 
 use claviger_catalog::{Auth, Provider};
-use claviger_protocol::oauth2::{Client, TokenError, TokenErrorKind, Tokens, read, token};
+use claviger_protocol::oauth2::{TokenError, TokenErrorKind, Tokens, read, token};
 
-use super::{ANSWER_CAP, endpoints, grant::Grant, oauth1, start, tokens, who};
+use super::{
+    endpoints,
+    grant::Grant,
+    oauth1,
+    party::{self, Party},
+    post, start, who,
+};
 use crate::{
     broker::Broker,
     domain::{
@@ -18,6 +24,9 @@ use crate::{
     error::{Error, ProviderFault, Result},
     secret::Secret,
 };
+
+/// Where a browser goes to the provider nobody types anything.
+static NOTHING_TYPED: BTreeMap<String, Secret> = BTreeMap::new();
 
 /// What came of a code.
 pub(super) struct Exchanged {
@@ -90,11 +99,9 @@ pub(super) async fn redeem(
     code: Code<'_>,
 ) -> std::result::Result<Exchanged, Failed> {
     let filled = endpoints::filled(provider, &inputs)?;
-    let secret = tokens::client_secret(broker, integration)?;
-    let typed = BTreeMap::new();
-    let client = endpoints::client(&filled, integration, secret.as_ref(), &typed)?;
-    let got = ask(broker, integration, &filled, &client, &code).await?;
-    let got = upgrade(broker, &filled, &client, got).await?;
+    let party = || party::of(broker, integration, &filled, code.at, &NOTHING_TYPED);
+    let got = ask(broker, integration, &filled, &party().await?, &code).await?;
+    let got = upgrade(broker, &filled, party, got).await?;
     let userinfo = code.at.userinfo_url.as_deref();
     Ok(known(broker, integration, provider, inputs, userinfo, got).await?)
 }
@@ -138,7 +145,7 @@ async fn ask(
     broker: &Broker,
     integration: &Integration,
     provider: &Provider,
-    client: &Client<'_>,
+    party: &Party,
     with: &Code<'_>,
 ) -> std::result::Result<Tokens, Failed> {
     let oauth2 = endpoints::oauth2(provider)?;
@@ -149,30 +156,34 @@ async fn ask(
     // A file's token URL may name what only the callback told.
     let url = oauth2.endpoints.token_url.as_deref().unwrap_or(&with.at.token_url);
     let request =
-        token::exchange(oauth2, url, client, with.code, &with.at.redirect_uri, with.verifier, &extra)
+        token::exchange(oauth2, url, &party.client(), with.code, &with.at.redirect_uri, with.verifier, &extra)
             .map_err(|e| Error::internal(format!("token request of {}: {e}", integration.id)))?;
-    let answer = broker.outbound.fetch(request, ANSWER_CAP).await?;
+    let answer = post::fetch(broker, party, request).await?;
     let now = broker.clock.now().0;
-    let sent = [Some(with.code), with.state, with.verifier, client.secret];
+    let sent = [Some(with.code), with.state, with.verifier, party.secret()];
     read::tokens(oauth2, answer.status(), answer.headers(), answer.body(), now).map_err(|e| told(e, &sent))
 }
 
 /// Trades a token for a long-lived one, where the provider's file says so.
-async fn upgrade(
+async fn upgrade<F: Future<Output = Result<Party>>>(
     broker: &Broker,
     provider: &Provider,
-    client: &Client<'_>,
+    party: impl Fn() -> F,
     got: Tokens,
 ) -> std::result::Result<Tokens, Failed> {
     let oauth2 = endpoints::oauth2(provider)?;
-    let request = token::upgrade(oauth2, client, &got)
+    if oauth2.upgrade.is_none() {
+        return Ok(got);
+    }
+    let party = party().await?;
+    let request = token::upgrade(oauth2, &party.client(), &got)
         .map_err(|e| Error::internal(format!("upgrade request of {}: {e}", provider.key)))?;
     let Some(request) = request else { return Ok(got) };
-    let answer = broker.outbound.fetch(request, ANSWER_CAP).await?;
+    let answer = post::fetch(broker, &party, request).await?;
     let now = broker.clock.now().0;
     match read::tokens(oauth2, answer.status(), answer.headers(), answer.body(), now) {
         Ok(newer) => Ok(got.renewed(newer)),
-        Err(error) => Err(told(error, &[Some(&got.access_token), got.refresh_token.as_ref(), client.secret])),
+        Err(error) => Err(told(error, &[Some(&got.access_token), got.refresh_token.as_ref(), party.secret()])),
     }
 }
 

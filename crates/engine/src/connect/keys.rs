@@ -71,7 +71,7 @@ pub(super) fn named(field: &str) -> &'static str {
 pub(super) fn at_once(provider: &Provider) -> bool {
     match provider.kind() {
         Kind::ClientCredentials | Kind::WorkspaceToken => true,
-        Kind::OAuth2Code | Kind::OAuth1 | Kind::Typed => false,
+        Kind::OAuth2Code | Kind::OAuth1 | Kind::DeviceCode | Kind::Typed => false,
     }
 }
 
@@ -96,7 +96,7 @@ pub(super) async fn accept(
         Kind::ClientCredentials => fetched(broker, integration, provider, inputs, BTreeMap::new()).await,
         // Whose the token will be is known when there is a connection.
         Kind::WorkspaceToken => Ok(Accepted { tokens: issue::none(), account: Account::default(), inputs }),
-        Kind::OAuth2Code | Kind::OAuth1 => Err(no_key(provider)),
+        Kind::OAuth2Code | Kind::OAuth1 | Kind::DeviceCode => Err(no_key(provider)),
     }
 }
 
@@ -113,9 +113,10 @@ async fn typed(
         "connection_parameters" => Error::invalid("connection_parameters", error.to_string()),
         field => Error::invalid(field, error.message),
     };
-    if of.kind == KeyKind::Client {
-        let client = keys::checked(of, given).map_err(wrong)?;
-        return fetched(broker, integration, provider, inputs, client).await;
+    if matches!(of.kind, KeyKind::Client | KeyKind::Grant) {
+        let given = keys::checked(of, given).map_err(wrong)?;
+        inputs.extend(keys::plain(of, &given));
+        return fetched(broker, integration, provider, inputs, given).await;
     }
     let tokens = keys::tokens(of, given).map_err(wrong)?;
     inputs.extend(keys::plain(of, given));

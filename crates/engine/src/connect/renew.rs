@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use claviger_catalog::{Auth, Grant, Provider};
 use claviger_protocol::oauth2::{TokenError, Tokens, read, token};
 
-use super::{ANSWER_CAP, endpoints, issue, tokens};
+use super::{endpoints, issue, party, post};
 use crate::{
     broker::Broker,
     domain::{connection::Owner, integration::Integration},
@@ -44,19 +44,19 @@ pub(super) async fn at_endpoint(
     let provider = &endpoints::filled(provider, inputs)?;
     let oauth2 = endpoints::oauth2(provider)?;
     let at = endpoints::resolve(broker, integration, provider, inputs).await?;
-    let secret = tokens::client_secret(broker, integration)?;
-    let client = endpoints::client(provider, integration, secret.as_ref(), &held.typed)?;
+    let party = party::of(broker, integration, provider, &at, &held.typed).await?;
     let url = at.refresh_url.as_deref().unwrap_or(&at.token_url);
     let request = match oauth2.grant {
-        Grant::AuthorizationCode => token::refresh(oauth2, url, &client, held),
-        Grant::ClientCredentials => token::client_credentials(oauth2, url, &client, &at.scopes),
+        Grant::AuthorizationCode | Grant::DeviceCode => token::refresh(oauth2, url, &party.client(), held),
+        Grant::ClientCredentials => token::client_credentials(oauth2, url, &party.client(), &at.scopes),
+        Grant::JwtBearer | Grant::TokenExchange => return Err(Error::internal("this grant is not here yet")),
     };
     let request =
         request.map_err(|e| Error::internal(format!("refresh request of {}: {e}", integration.id)))?;
-    let answer = broker.outbound.fetch(request, ANSWER_CAP).await?;
+    let answer = post::fetch(broker, &party, request).await?;
     let (status, now) = (answer.status(), broker.clock.now().0);
     Ok(read::refreshed(oauth2, held.clone(), status, answer.headers(), answer.body(), now).map_err(|error| {
-        let sent = [Some(&held.access_token), held.refresh_token.as_ref(), client.secret];
+        let sent = [Some(&held.access_token), held.refresh_token.as_ref(), party.secret()];
         error.hiding(&sent.into_iter().flatten().collect::<Vec<_>>())
     }))
 }

@@ -271,8 +271,10 @@ async fn as_of(
 /// Whether tokens of this provider can be got anew without anybody's consent.
 fn refreshes(provider: &claviger_catalog::Provider) -> bool {
     match provider.kind() {
-        Kind::OAuth2Code | Kind::ClientCredentials | Kind::WorkspaceToken => true,
-        Kind::Typed => provider.keys().is_some_and(|keys| keys.kind == KeyKind::Client),
+        Kind::OAuth2Code | Kind::DeviceCode | Kind::ClientCredentials | Kind::WorkspaceToken => true,
+        Kind::Typed => {
+            provider.keys().is_some_and(|keys| matches!(keys.kind, KeyKind::Client | KeyKind::Grant))
+        }
         Kind::OAuth1 => false,
     }
 }

@@ -6,7 +6,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use claviger_catalog::{Input, KeyField, Kind};
+use claviger_catalog::{Grant, Input, KeyField, Kind};
 
 use super::connection::{self, shown};
 use crate::{
@@ -182,7 +182,9 @@ fn ways(broker: &Broker, integration: &Integration, options: Vec<AuthOption>, ap
 fn way(broker: &Broker, of: &Integration, option: Option<AuthOption>) -> Option<Way> {
     let provider = broker.catalog.get(&of.provider)?;
     let kind = provider.kind();
-    let needs_client = kind.has_callback() || kind == Kind::ClientCredentials;
+    let needs_client = kind.has_callback()
+        || matches!(kind, Kind::ClientCredentials | Kind::DeviceCode)
+            && provider.oauth2().is_none_or(|oauth2| oauth2.grant != Grant::JwtBearer);
     if needs_client && of.client_id.is_none() || !provider.missing_settings(&of.config.inputs).is_empty() {
         return None;
     }

@@ -102,6 +102,12 @@ pub struct Endpoints {
     pub revoke_url: Option<String>,
     /// Where the account's identity is asked.
     pub userinfo_url: Option<String>,
+    /// Where a code for another device is asked for (RFC 8628 §3.1).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub device_url: Option<String>,
+    /// Where the authorization request is pushed to (RFC 9126 §2).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub par_url: Option<String>,
     /// The redirect URI that was sent to the provider.
     pub redirect_uri: String,
     /// The scopes that were asked for.

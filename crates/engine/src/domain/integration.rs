@@ -96,6 +96,18 @@ pub struct Config {
     pub revoke_url: Option<String>,
     /// The userinfo endpoint, likewise.
     pub userinfo_url: Option<String>,
+    /// The device authorization endpoint (RFC 8628 §3.1), likewise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub device_url: Option<String>,
+    /// The pushed authorization request endpoint (RFC 9126 §2), likewise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub par_url: Option<String>,
+    /// Whether authorization requests are pushed (RFC 9126), in place of what the provider file says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub par: Option<bool>,
+    /// Whether tokens are bound to a key of ours (RFC 9449), in place of what the provider file says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dpop: Option<bool>,
     /// Where proxied calls go, in place of the provider file's base URL.
     pub base_url: Option<String>,
     /// Further hosts that the credential may be sent to.
@@ -106,7 +118,8 @@ pub struct Config {
     pub authorize_params: BTreeMap<String, String>,
     /// Fixed values for the provider's inputs (subdomain, region); what is missing is asked on the connect page.
     pub inputs: BTreeMap<String, String>,
-    /// How the client authenticates at the token endpoint, in place of the provider file's: `basic`, `body`, `none`.
+    /// How the client authenticates at the token endpoint, in place of the provider file's: `basic`, `body`, `none`,
+    /// `private_key_jwt`, `client_secret_jwt`, `tls_client_auth`.
     pub client_auth: Option<String>,
     /// Where calls carry the API key, for providers that leave it to the integration (`apikey`).
     pub api_key: Option<KeyPlace>,

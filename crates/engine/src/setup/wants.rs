@@ -31,7 +31,7 @@ const OURS: [&str; 9] = [
 pub(super) fn settings(provider: &Provider, way: &Way<'_>) -> Result<()> {
     let (kind, config, oauth2) = (provider.kind(), way.config, provider.oauth2());
     let consent = kind.has_callback();
-    let client = consent || kind == Kind::ClientCredentials;
+    let client = consent || matches!(kind, Kind::ClientCredentials | Kind::DeviceCode);
     let chosen = provider.keys().is_some_and(|keys| keys.place_chosen);
     let signs = provider.oauth1().is_some_and(|it| it.endpoints.source == EndpointSource::Integration);
     for (field, given, taken) in [
@@ -66,6 +66,9 @@ fn places(provider: &Provider, chosen: bool, config: &Config) -> Result<()> {
     }
 }
 
+const CLIENT_AUTH: &str =
+    "must be basic, body, none, private_key_jwt, client_secret_jwt or tls_client_auth";
+
 /// What is one of a few words, or any but a few.
 fn words(oauth2: Option<&OAuth2>, config: &Config) -> Result<()> {
     let own = |name: &String| match oauth2 {
@@ -79,7 +82,7 @@ fn words(oauth2: Option<&OAuth2>, config: &Config) -> Result<()> {
         ));
     }
     match config.client_auth.as_deref().map(ClientAuth::parse) {
-        Some(None) => return Err(Error::invalid("config.client_auth", "must be basic, body or none")),
+        Some(None) => return Err(Error::invalid("config.client_auth", CLIENT_AUTH)),
         Some(Some(ClientAuth::None)) if oauth2.is_some_and(|it| it.grant == Grant::ClientCredentials) => {
             let message = "must be basic or body: a client without a secret has nothing to show";
             return Err(Error::invalid("config.client_auth", message));
@@ -104,6 +107,8 @@ pub(super) fn endpoints(provider: &Provider, config: &Config) -> Result<()> {
     const TOKEN: &str = "config.token_url";
     const REVOKE: &str = "config.revoke_url";
     const USERINFO: &str = "config.userinfo_url";
+    const DEVICE: &str = "config.device_url";
+    const PAR: &str = "config.par_url";
     let (needs, takes): (&[&str], &[&str]) = match (provider.endpoint_source(), &provider.auth) {
         (EndpointSource::File, _) | (_, Auth::Keys(_) | Auth::WorkspaceToken(_)) => (&[], &[]),
         (EndpointSource::Issuer, _) => (&[ISSUER], &[ISSUER]),
@@ -111,8 +116,13 @@ pub(super) fn endpoints(provider: &Provider, config: &Config) -> Result<()> {
             (&[REQUEST, AUTHORIZE, TOKEN], &[REQUEST, AUTHORIZE, TOKEN])
         }
         (EndpointSource::Integration, Auth::OAuth2(oauth2)) => match oauth2.grant {
-            Grant::AuthorizationCode => (&[AUTHORIZE, TOKEN], &[ISSUER, AUTHORIZE, TOKEN, REVOKE, USERINFO]),
-            Grant::ClientCredentials => (&[TOKEN], &[TOKEN, REVOKE]),
+            Grant::AuthorizationCode => {
+                (&[AUTHORIZE, TOKEN], &[ISSUER, AUTHORIZE, TOKEN, REVOKE, USERINFO, PAR])
+            },
+            Grant::DeviceCode => (&[DEVICE, TOKEN], &[ISSUER, DEVICE, TOKEN, REVOKE, USERINFO]),
+            Grant::ClientCredentials | Grant::JwtBearer | Grant::TokenExchange => {
+                (&[TOKEN], &[ISSUER, TOKEN, REVOKE])
+            }
         },
     };
     for (field, value) in [
@@ -122,6 +132,8 @@ pub(super) fn endpoints(provider: &Provider, config: &Config) -> Result<()> {
         (TOKEN, &config.token_url),
         (REVOKE, &config.revoke_url),
         (USERINFO, &config.userinfo_url),
+        (DEVICE, &config.device_url),
+        (PAR, &config.par_url),
     ] {
         match value {
             Some(_) if !takes.contains(&field) => return Err(refused(field, provider)),

@@ -88,6 +88,8 @@ fn column(field: Field) -> Column {
         Field::Verifier => column!("flow", "id", "workspace_id", "verifier"),
         Field::Outcome => column!("flow", "id", "workspace_id", "outcome"),
         Field::ProviderCode => column!("flow", "id", "workspace_id", "provider_code"),
+        Field::Device => column!("flow", "id", "workspace_id", "device"),
+        Field::ClientKey => column!("client_key", "id", "workspace_id", "secret"),
         Field::WebhookSecret => column!("webhook_endpoint", "id", "workspace_id", "secret"),
         Field::PreviousWebhookSecret => column!("webhook_endpoint", "id", "workspace_id", "previous_secret"),
     }

@@ -182,6 +182,8 @@ fn endpoints() -> Endpoints {
         userinfo_url: None,
         redirect_uri: "https://broker.example/oauth2/callback".to_owned(),
         scopes: vec!["read".to_owned()],
+        device_url: None,
+        par_url: Some("https://provider.example/par".to_owned()),
     }
 }
 

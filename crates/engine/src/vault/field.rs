@@ -27,6 +27,10 @@ pub enum Field {
     Outcome,
     /// The provider's code, until the product's server vouches for it; the record is the flow.
     ProviderCode,
+    /// What a provider gave to enter elsewhere, and the code to ask with; the record is the flow.
+    Device,
+    /// A private key of ours towards a provider; the record is the key.
+    ClientKey,
     /// What deliveries to a webhook endpoint are signed with; the record is the endpoint.
     WebhookSecret,
     /// The same before it was rolled, while both sign; the record is the endpoint.
@@ -35,7 +39,7 @@ pub enum Field {
 
 impl Field {
     /// Every field.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::JwtSecret,
         Self::ClientSecret,
         Self::OptionSecret,
@@ -45,6 +49,8 @@ impl Field {
         Self::Verifier,
         Self::Outcome,
         Self::ProviderCode,
+        Self::Device,
+        Self::ClientKey,
         Self::WebhookSecret,
         Self::PreviousWebhookSecret,
     ];
@@ -61,6 +67,8 @@ impl Field {
             Self::Verifier => "flow.verifier",
             Self::Outcome => "flow.outcome",
             Self::ProviderCode => "flow.provider_code",
+            Self::Device => "flow.device",
+            Self::ClientKey => "client_key.secret",
             Self::WebhookSecret => "webhook.secret",
             Self::PreviousWebhookSecret => "webhook.previous_secret",
         }

@@ -15,7 +15,11 @@ use crypto_bigint::{
 };
 use zeroize::Zeroizing;
 
-use crate::{ProtocolError, secret::Secret};
+use crate::{
+    ProtocolError,
+    der::{INTEGER, OCTETS, OID, RSA_ENCRYPTION, SEQUENCE, tlv},
+    secret::Secret,
+};
 
 /// How long a modulus may be, in bytes: 1024 to 4096 bits.
 const MODULUS: std::ops::RangeInclusive<usize> = 128..=512;
@@ -95,29 +99,6 @@ fn padded(message: &[u8], length: usize) -> Vec<u8> {
     }
     out.extend(tail);
     out
-}
-
-const SEQUENCE: u8 = 0x30;
-const INTEGER: u8 = 0x02;
-const OCTETS: u8 = 0x04;
-const OID: u8 = 0x06;
-/// 1.2.840.113549.1.1.1
-const RSA_ENCRYPTION: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01];
-
-/// The value of the element with this tag at the beginning, and what follows it (X.690 §8.1).
-fn tlv(der: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
-    let (&found, rest) = der.split_first()?;
-    let (&first, mut rest) = rest.split_first()?;
-    let mut length = usize::from(first);
-    if first & 0x80 != 0 {
-        let (bytes, after) = rest.split_at_checked(usize::from(first & 0x7f))?;
-        if bytes.is_empty() || bytes.len() > 4 {
-            return None;
-        }
-        length = bytes.iter().fold(0, |length, byte| (length << 8) | usize::from(*byte));
-        rest = after;
-    }
-    (found == tag).then(|| rest.split_at_checked(length)).flatten()
 }
 
 /// What stands between the lines of a PEM (RFC 7468). A key that is itself encrypted is not read.

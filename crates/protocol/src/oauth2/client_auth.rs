@@ -10,6 +10,9 @@ use crate::{
     oauth2::{Client, ClientAuth},
 };
 
+/// What kind of assertion a client authenticates with (RFC 7523 §2.2).
+const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+
 /// Adds the client's id and secret to a request, under the standard names. A file's other names are given
 /// later.
 pub(super) fn add(oauth2: &OAuth2, client: &Client<'_>, draft: &mut Draft<'_>) -> Result<(), ProtocolError> {
@@ -32,7 +35,14 @@ pub(super) fn add(oauth2: &OAuth2, client: &Client<'_>, draft: &mut Draft<'_>) -
             draft.set("client_id", client.id);
             draft.set("client_secret", secret.expose());
         }
-        (ClientAuth::None, _) | (_, None) => draft.set("client_id", client.id),
+        (ClientAuth::PrivateKeyJwt | ClientAuth::ClientSecretJwt, _) => {
+            let assertion = client.assertion.filter(|assertion| !assertion.is_empty());
+            let missing = || ProtocolError::Missing("the client assertion".to_owned());
+            draft.set("client_id", client.id);
+            draft.set("client_assertion_type", ASSERTION_TYPE);
+            draft.set("client_assertion", assertion.ok_or_else(missing)?.expose());
+        }
+        (ClientAuth::None | ClientAuth::Tls, _) | (_, None) => draft.set("client_id", client.id),
     }
     Ok(())
 }

@@ -37,4 +37,6 @@ pub struct Client<'a> {
     pub secret: Option<&'a Secret>,
     /// How it authenticates at the token endpoint.
     pub auth: ClientAuth,
+    /// A client assertion (RFC 7523 §2.2), made for this request, where `auth` is by one.
+    pub assertion: Option<&'a Secret>,
 }

@@ -28,7 +28,7 @@ pub(crate) fn tokens(access: &str, refresh: Option<&str>) -> Tokens {
 }
 
 pub(crate) fn client(secret: &Secret, auth: ClientAuth) -> Client<'_> {
-    Client { id: "cid", secret: Some(secret), auth }
+    Client { id: "cid", secret: Some(secret), auth, assertion: None }
 }
 
 /// A request in one line per part: `POST url`, interesting headers, the body.

@@ -95,7 +95,7 @@ pub fn refresh(
     client: &Client<'_>,
     tokens: &Tokens,
 ) -> Result<Request<Bytes>, ProtocolError> {
-    if oauth2.grant == Grant::ClientCredentials {
+    if !matches!(oauth2.grant, Grant::AuthorizationCode | Grant::DeviceCode) {
         return Err(ProtocolError::Missing("a grant that is refreshed".to_owned()));
     }
     renewing(oauth2, &oauth2.refresh, token_url, client, tokens)

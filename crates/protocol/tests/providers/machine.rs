@@ -48,7 +48,7 @@ impl Walk<'_> {
         let typed = held.and_then(|held| keys::client(&held.typed));
         let request = {
             let client = match typed {
-                Some((id, secret)) => Client { id, secret: Some(secret), auth: oauth2.client_auth },
+                Some((id, secret)) => Client { id, secret: Some(secret), auth: oauth2.client_auth, assertion: None },
                 None => self.client(oauth2),
             };
             let url = oauth2.endpoints.token_url.as_deref().unwrap_or_default();

@@ -158,7 +158,7 @@ impl Walk<'_> {
     }
 
     fn client<'c>(&'c self, oauth2: &OAuth2) -> Client<'c> {
-        Client { id: CLIENT_ID, secret: Some(&self.secret), auth: oauth2.client_auth }
+        Client { id: CLIENT_ID, secret: Some(&self.secret), auth: oauth2.client_auth, assertion: None }
     }
 
     fn authorize(&mut self) -> Result<(), String> {

@@ -78,8 +78,8 @@ impl AuthKind {
             (_, Some(KeyKind::ApiKey)) => Self::ApiKey,
             (_, Some(KeyKind::Basic)) => Self::Basic,
             (_, Some(KeyKind::Bearer)) => Self::Bearer,
-            (_, Some(KeyKind::Fields)) => Self::Fields,
-            (Kind::OAuth2Code | Kind::Typed, None) => Self::OAuth2,
+            (_, Some(KeyKind::Fields | KeyKind::Grant)) => Self::Fields,
+            (Kind::OAuth2Code | Kind::DeviceCode | Kind::Typed, None) => Self::OAuth2,
         }
     }
 }

@@ -38,7 +38,7 @@ fn the_plain_exchange() {
 fn basic_as_the_rfc_shows_it() {
     let header = |lines: &str, id: &str, secret: &str| {
         let secret = Secret::new(secret);
-        let client = Client { id, secret: Some(&secret), auth: ClientAuth::Basic };
+        let client = Client { id, secret: Some(&secret), auth: ClientAuth::Basic, assertion: None };
         let made = refresh(&provider(lines), URL, &client, &tokens("AT", Some("RT"))).expect("a request");
         assert!(made.headers()["authorization"].is_sensitive());
         made.headers()["authorization"].to_str().expect("text").to_owned()
@@ -264,7 +264,7 @@ fn numbers_in_a_json_body() {
 /// A client without a secret is public, whatever is configured.
 #[test]
 fn no_secret_no_basic() {
-    let client = Client { id: "cid", secret: None, auth: ClientAuth::Basic };
+    let client = Client { id: "cid", secret: None, auth: ClientAuth::Basic, assertion: None };
     let made = refresh(&provider(""), URL, &client, &tokens("AT", Some("RT"))).expect("a request");
     assert_eq!(
         shown(&made),
@@ -325,7 +325,7 @@ fn a_clients_own_token_is_not_refreshed() {
     let url = "https://a.example/token";
     assert!(refresh(&oauth2, url, &client(&secret, ClientAuth::Body), &tokens("t", Some("r"))).is_err());
     for secret in [None, Some(&Secret::new(""))] {
-        let client = Client { id: "cid", secret, auth: ClientAuth::Body };
+        let client = Client { id: "cid", secret, auth: ClientAuth::Body, assertion: None };
         assert!(client_credentials(&oauth2, url, &client, &[]).is_err());
     }
 }

@@ -91,6 +91,8 @@ fn of_field(field: &KeyField) -> Value {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use claviger_catalog::{AskedOf, Kind, Label};
 
     use super::*;
@@ -105,11 +107,14 @@ mod tests {
             required: true,
             default: None,
             asked_of: AskedOf::User,
+            help: None,
+            options: Vec::new(),
+            order: 0,
         };
         let region = Input { key: "region".to_owned(), default: Some("eu".to_owned()), ..subdomain.clone() };
-        let key = KeyField { key: "api_key".to_owned(), label: Label::default(), secret: true };
+        let key = KeyField { key: "api_key".to_owned(), label: Label::default(), secret: true, parts: BTreeMap::new() };
         let note = Label { optional: true, title: Some("Note".to_owned()), ..Label::default() };
-        let note = KeyField { key: "note".to_owned(), label: note, secret: false };
+        let note = KeyField { key: "note".to_owned(), label: note, secret: false, parts: BTreeMap::new() };
         Way {
             key: None,
             title: "Shop".to_owned(),

@@ -373,7 +373,7 @@ fn ui(way: &Way) -> Value {
 fn kind(way: &Way) -> &'static str {
     match way.kind {
         Kind::OAuth2Code | Kind::OAuth1 if way.lent => "proxy",
-        Kind::OAuth2Code => "oauth2",
+        Kind::OAuth2Code | Kind::DeviceCode => "oauth2",
         Kind::OAuth1 => "oauth1",
         Kind::Typed | Kind::ClientCredentials => "client-credentials",
         Kind::WorkspaceToken => "membrane-token",
