@@ -10,26 +10,24 @@ use axum::{
     http::{HeaderMap, StatusCode, request::Parts},
     response::Response,
 };
-use claviger_catalog::{Input, KeyField};
 use claviger_engine::{
     connect::{self, Ask, Form, Given, Visitor, Wrong},
     error::Error,
     id::FlowId,
     secret::Secret,
 };
-use minijinja::{Value, context};
+use minijinja::context;
 
 use super::{
     done,
-    page::{Kind, redirect, sentence},
+    form::{self, TYPED},
+    page::{Kind, redirect},
+    text::Language,
 };
 use crate::{
     app::App,
     http::{browser, csrf, params::Params, session, site},
 };
-
-/// What the names of a credential's fields begin with in the form: an input's key has no `-`.
-const TYPED: &str = "credential-";
 
 /// `GET /connect/{flow}`.
 pub async fn show(
@@ -124,44 +122,13 @@ fn unknown() -> Error {
 }
 
 fn page(app: &App, status: StatusCode, ask: &Ask, given: &Given, wrong: &Wrong) -> Response {
-    let inputs: Vec<Value> = ask.inputs.iter().map(|input| field(input, given, wrong)).collect();
-    let keys: Vec<Value> = ask.keys.iter().map(|key| key_field(key, given, wrong)).collect();
+    let form = form::context(Language::default(), ask, given, wrong);
     let Ask { product, integration, owner, confirm, member, shared, leaves, framed_by, .. } = ask;
+    let keys = !ask.keys.is_empty();
     app.pages.render(
         status,
         Kind::Form { framed_by },
         "connect.html",
-        context! { product, integration, owner, confirm, member, shared, leaves, inputs, keys },
+        context! { product, integration, owner, confirm, member, shared, leaves, keys, form },
     )
-}
-
-fn field(input: &Input, given: &Given, wrong: &Wrong) -> Value {
-    let value = given.inputs.get(&input.key).or(input.default.as_ref());
-    context! {
-        name => &input.key,
-        title => &input.title,
-        description => &input.description,
-        help => (),
-        placeholder => input.placeholder.as_deref().unwrap_or_default(),
-        required => input.is_needed(),
-        secret => false,
-        value => value.map(String::as_str).unwrap_or_default(),
-        error => wrong.inputs.get(&input.key),
-    }
-}
-
-/// A field of a credential. A secret's value never goes back into a page.
-fn key_field(key: &KeyField, given: &Given, wrong: &Wrong) -> Value {
-    let value = given.typed.get(&key.key).filter(|_| !key.secret);
-    context! {
-        name => format!("{TYPED}{}", key.key),
-        title => &key.label.title,
-        description => &key.label.description,
-        help => &key.label.help,
-        placeholder => key.label.placeholder.as_deref().unwrap_or_default(),
-        required => !key.label.optional,
-        secret => key.secret,
-        value => value.map(Secret::expose).unwrap_or_default(),
-        error => wrong.keys.get(&key.key).map(|text| sentence(text)),
-    }
 }

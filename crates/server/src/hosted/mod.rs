@@ -5,5 +5,7 @@ pub mod callback;
 pub mod connect;
 pub mod dev_sign_in;
 pub mod done;
+pub mod form;
 pub mod landing;
 pub mod page;
+pub mod text;

@@ -15,7 +15,8 @@ use claviger_engine::{
 };
 use minijinja::{Environment, UndefinedBehavior, Value, context};
 
-const TEMPLATES: [(&str, &str); 7] = [
+const TEMPLATES: [(&str, &str); 8] = [
+    ("_form.html", include_str!("../../templates/_form.html")),
     ("base.html", include_str!("../../templates/base.html")),
     ("error.html", include_str!("../../templates/error.html")),
     ("connect.html", include_str!("../../templates/connect.html")),
@@ -201,7 +202,10 @@ mod tests {
                      owner: Option<&str>,
                      confirm: bool,
                      member: bool| {
-            context! { integration => bad, product => bad, owner, confirm, member, shared => true, leaves => confirm, inputs, keys }
+            let fields: Vec<&Value> = inputs.iter().chain(keys).collect();
+            let form =
+                context! { action => bad, hidden => (), integration => bad, leaves => confirm, fields };
+            context! { integration => bad, product => bad, owner, confirm, member, shared => true, leaves => confirm, keys => !keys.is_empty(), form }
         };
         let connection = context! { id => bad, integration => bad, account => bad, owner => bad, scopes => bad, curl => bad };
         for (name, values) in [
