@@ -57,8 +57,7 @@ pub(crate) const TABLES: &[&str] =
     &["oauth2", "oauth1", "api_key", "basic", "bearer", "fields", "workspace_token"];
 
 /// Authentication kinds that have a name but no implementation yet.
-pub(crate) const RESERVED: &[&str] =
-    &["jwt_bearer", "saml_bearer", "password", "signature", "certificate", "steps"];
+pub(crate) const RESERVED: &[&str] = &["jwt_bearer", "saml_bearer", "password", "signature", "steps"];
 
 /// One table of a file, under its own name.
 #[derive(Deserialize)]

@@ -7,6 +7,7 @@
 
 pub mod api;
 pub mod auth;
+pub mod certificate;
 mod error;
 mod fill;
 pub mod identity;
@@ -26,13 +27,14 @@ use std::{collections::BTreeMap, sync::Arc};
 pub use self::{
     api::{Api, Place, RateLimit, ResetUnit},
     auth::{Auth, Kind},
+    certificate::{Certificate, CertificateAt, CertificateOf},
     error::CatalogError,
     identity::{Call, Identity, IdentitySource, Verify},
     keys::{Choice, FieldsTable, Form, KeyField, KeyKind, Keys, Label, Part},
     oauth1::{OAuth1, OAuth1Endpoints, Signature, SignaturePlace},
     oauth2::{
         Authorize, Callback, ClientAuth, ClientLabels, ClientSource, EndpointSource, Endpoints, Grant,
-        OAuth2, Pkce, RevocationScope, RevokeAuth, RevokeCall, RevokedToken, SavedParam, Scopes,
+        OAuth2, Pkce, ProofAlgorithm, RevocationScope, RevokeAuth, RevokeCall, RevokedToken, SavedParam, Scopes,
     },
     provider::{AskedOf, Input, Provider},
     template::TemplateError,

@@ -4,6 +4,7 @@
 //! kind in `grant`, `oauth1` and `keys`.
 //! Must never change a file's meaning: it only looks.
 
+mod certificate;
 mod grant;
 mod keys;
 mod oauth1;
@@ -87,6 +88,7 @@ pub(crate) fn problems(file_name: &str, provider: &Provider) -> Vec<Finding> {
     rules::oauth2(provider, &mut list);
     oauth1::check(provider, &mut list);
     keys::check(provider, &mut list);
+    certificate::check(provider, &mut list);
     rules::api(provider, &mut list);
     list.findings
 }

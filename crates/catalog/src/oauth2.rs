@@ -32,6 +32,8 @@ pub struct OAuth2 {
     pub endpoints: Endpoints,
     /// Whether the provider takes PKCE (RFC 7636). Default `S256`; never `plain`.
     pub pkce: Pkce,
+    /// By which algorithm tokens are bound to a key of the connection's own (RFC 9449). Default none: they are not.
+    pub dpop: Option<ProofAlgorithm>,
     /// How the client authenticates at the token endpoint (RFC 6749 §2.3.1). Default `body`.
     pub client_auth: ClientAuth,
     /// What the Basic header encodes. Default `{client_id}:{client_secret}`.
@@ -70,6 +72,7 @@ impl Default for OAuth2 {
             typed: None,
             endpoints: Endpoints::default(),
             pkce: Pkce::default(),
+            dpop: None,
             client_auth: ClientAuth::default(),
             basic_format: "{client_id}:{client_secret}".to_owned(),
             basic_encode: true,
@@ -172,6 +175,14 @@ pub enum Pkce {
     /// It refuses requests that carry it.
     #[serde(rename = "unsupported")]
     Unsupported,
+}
+
+/// How proofs of possession are signed (RFC 9449 §4.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub enum ProofAlgorithm {
+    /// ECDSA with P-256 and SHA-256 (RFC 7518 §3.4), which every such server takes.
+    #[serde(rename = "ES256")]
+    Es256,
 }
 
 /// How the client authenticates at the token endpoint.

@@ -13,6 +13,7 @@ use crate::{
     CatalogError,
     api::{Api, RateLimit},
     auth::{Auth, RESERVED},
+    certificate::Certificate,
     identity::{Identity, Verify},
     keys::Choice,
     lint,
@@ -40,6 +41,8 @@ pub struct Provider {
     pub inputs: Vec<Input>,
     /// How it authenticates: exactly one of the tables that `auth` lists.
     pub auth: Auth,
+    /// The client certificate that it wants of TLS connections (RFC 8705 §2).
+    pub certificate: Option<Certificate>,
     /// Where its API lives and how a call carries the credential.
     #[serde(default)]
     pub api: Api,

@@ -9,6 +9,7 @@ pub mod apply;
 pub mod assertion;
 mod build;
 mod call;
+pub mod dpop;
 mod der;
 mod error;
 mod form;

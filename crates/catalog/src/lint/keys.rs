@@ -4,7 +4,7 @@
 //! Must never ask for what only OAuth has; its rules are in [`super::rules`] and [`super::oauth1`].
 
 use super::{
-    grant,
+    certificate, grant,
     rules::List,
     templates::{is_header, is_https},
 };
@@ -88,7 +88,8 @@ fn fields(provider: &Provider, keys: &Keys, list: &mut List) {
     }
     let first = secret.peek().map(|field| field.key.clone());
     let api = &provider.api;
-    for field in secret {
+    // A certificate and its key are shown by TLS.
+    for field in secret.filter(|field| !certificate::has(provider, &field.key)) {
         let name = format!("{{{}}}", field.key);
         let placed = api.place.query.is_some() || carried(api).any(|text| text.contains("{token}"));
         let alias = placed && first.as_ref() == Some(&field.key);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ProtocolError, secret::Secret};
+use crate::{ProtocolError, dpop, secret::Secret};
 
 /// What a token endpoint gave, or somebody typed in. Holds secrets: no `Debug`.
 #[derive(Clone, Deserialize)]
@@ -37,6 +37,10 @@ pub struct Tokens {
     /// What somebody typed in, by field: what calls carry, or what a token is fetched again with.
     #[serde(default)]
     pub typed: BTreeMap<String, Secret>,
+    /// The key that the token is bound to (RFC 9449), as [`crate::dpop::Key::text`] writes it; `None` where nobody asked
+    /// for such tokens. It stays across refreshes, for a refresh token may be bound to it too, and is never sent.
+    #[serde(default)]
+    pub dpop_key: Option<Secret>,
 }
 
 /// The same with the secrets laid open, for sealing only.
@@ -54,6 +58,8 @@ struct Open<'a> {
     token_secret: Option<&'a str>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     typed: BTreeMap<&'a str, &'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dpop_key: Option<&'a str>,
 }
 
 impl Tokens {
@@ -70,7 +76,14 @@ impl Tokens {
             saved: BTreeMap::new(),
             token_secret: None,
             typed: BTreeMap::new(),
+            dpop_key: None,
         }
+    }
+
+    /// The key by which calls have to prove that the token is ours; `None` where it is shown alone: whatever was asked
+    /// for, the answer's token type decides (RFC 9449 §5).
+    pub fn proof_key(&self) -> Option<&Secret> {
+        self.dpop_key.as_ref().filter(|_| dpop::is_type(&self.token_type))
     }
 
     /// As JSON, to be sealed.
@@ -86,6 +99,7 @@ impl Tokens {
             saved: &self.saved,
             token_secret: self.token_secret.as_ref().map(Secret::expose),
             typed: self.typed.iter().map(|(name, value)| (name.as_str(), value.expose())).collect(),
+            dpop_key: self.dpop_key.as_ref().map(Secret::expose),
         };
         // Texts, numbers and a map with text keys: serialising these can't fail.
         Secret::new(serde_json::to_string(&open).unwrap_or_default())
@@ -122,6 +136,7 @@ impl Tokens {
             saved,
             token_secret: newer.token_secret.or(self.token_secret),
             typed,
+            dpop_key: newer.dpop_key.or(self.dpop_key),
         }
     }
 }
@@ -168,6 +183,22 @@ mod tests {
         assert_eq!(back.typed["key"].expose(), "k\"");
         let renewed = back.renewed(Tokens::of(Secret::new("b"), "Bearer"));
         assert_eq!((renewed.typed.len(), renewed.token_secret.is_some()), (1, true));
+    }
+
+    /// A refresh keeps the key; whether it is used is the token type's to say.
+    #[test]
+    fn the_key_of_proofs_stays_and_is_used_for_its_tokens_only() {
+        let mut held = tokens("a", Some("rt"));
+        held.dpop_key = Some(Secret::new("k"));
+        assert!(held.proof_key().is_none());
+        held.token_type = "dpop".to_owned();
+        let back = Tokens::from_json(&held.to_json()).expect("tokens");
+        assert_eq!(back.proof_key().map(Secret::expose), Some("k"));
+        let renewed = back.renewed(Tokens::of(Secret::new("b"), "DPoP"));
+        assert_eq!(renewed.proof_key().map(Secret::expose), Some("k"));
+        let plain = renewed.renewed(Tokens::of(Secret::new("c"), "Bearer"));
+        assert!(plain.proof_key().is_none() && plain.dpop_key.is_some());
+        assert!(Tokens::of(Secret::new("d"), "DPoP").proof_key().is_none());
     }
 
     /// Quirk 39: a refresh token that is not returned again is kept. Quirk 31: a saved value may change.
