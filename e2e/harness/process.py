@@ -75,6 +75,15 @@ class Process:
             raise TimeoutError(f"{error}\n{self.said()}") from None
         return self
 
+    def listening(self, port, seconds=60):
+        """Waits until somebody takes connections at this port: for a server that answers only whom it knows."""
+        def probe():
+            self.alive()
+            with socket.socket() as s:
+                return s.connect_ex(("127.0.0.1", port)) == 0
+        until(f"{self.name} at port {port}", probe, seconds)
+        return self
+
     def kill(self, patience=15):
         """SIGKILL: it writes nothing more, and answers nobody."""
         self.popen.kill()

@@ -53,8 +53,12 @@ class AuthorizationServer:
         self.process = Process(self.kind, self.argv(), self.folder, env=base_env(
             PORT=self.port, REDIRECTS=",".join(redirects), SEEN=self.seen_file, CLIENT_SECRET=self.client_secret,
             FIRST_TTL=first_ttl, LATER_TTL=later_ttl, **self.more_env()), cwd=place.E2E)
-        self.process.ready(self.url + self.health)
+        self.wait()
         return self
+
+    def wait(self):
+        """Until it answers."""
+        self.process.ready(self.url + self.health)
 
     def more_env(self):
         """What it wants to know beyond what all are told."""

@@ -19,8 +19,13 @@ from . import database, place, secret
 
 SHORTEST = 12
 SANDBOX = ("sbx_code_", "sbx_at_", "sbx_rt_")  # the sandbox shows its tokens to nobody, but they begin so
-REQUEST_KINDS = {"code": "provider code", "code_verifier": "verifier", "refresh_token": "refresh token", "state": "provider state"}
-ANSWER_KINDS = {"access_token": "access token", "refresh_token": "refresh token", "id_token": "id token"}
+REQUEST_KINDS = {"code": "provider code", "code_verifier": "verifier", "refresh_token": "refresh token", "state": "provider state",
+                 "client_assertion": "client assertion", "assertion": "assertion", "device_code": "device code",
+                 "subject_token": "exchanged token"}
+ANSWER_KINDS = {"access_token": "access token", "refresh_token": "refresh token", "id_token": "id token", "device_code": "device code"}
+# How private keys begin (PKCS#8 in base64: P-256, RSA of 2048 bits, Ed25519): those that Claviger makes are known to nobody.
+PRIVATE_KEYS = ("MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg", "IBADANBgkqhkiG9w0BAQEFAASCB", "MC4CAQAwBQYDK2VwBCIEI",
+                "MFMCAQEwBQYDK2VwBCIEI")
 # OAuth 1.0a names the two alike: which one an answer holds depends on who answered.
 OAUTH1_KINDS = {"request_token": {"oauth_token": "request token", "oauth_token_secret": "request token's secret"},
                 "access_token": {"oauth_token": "signed token", "oauth_token_secret": "signed token's secret"}}
@@ -38,6 +43,7 @@ def secrets():
         for row in _rows(file):
             for kinds, part in ((REQUEST_KINDS, "request"), (ANSWER_KINDS, "answer"), (OAUTH1_KINDS.get(row["event"], {}), "answer")):
                 found.update({row[part][n]: kind for n, kind in kinds.items() if row.get(part, {}).get(n)})
+            found.update({row["proof"]: "DPoP proof"} if row.get("proof") else {})
             sent = parse_qs(urlsplit(row.get("location") or "").query)
             found.update({value: kind for name, kind in REDIRECT_KINDS.items() for value in sent.get(name, [])})
     return {value: kind for value, kind in found.items() if len(value) >= SHORTEST}
@@ -74,6 +80,7 @@ def look(values, files):
     if not values or not files:
         raise ValueError("nothing to look for, or nowhere to look")
     kinds = {d: kind for value, kind in values.items() for d in disguises(value)} | dict.fromkeys(SANDBOX, "sandbox token")
+    kinds |= dict.fromkeys(PRIVATE_KEYS, "private key of Claviger's")
     needles = place.PRIVATE / "needles.txt"
     needles.write_text("".join(n + "\n" for n in kinds))
     hits = set()

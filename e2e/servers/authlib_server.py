@@ -2,6 +2,11 @@
 
 The protocol is Authlib's; storage and the two pages are glue. PORT, REDIRECTS (comma-separated), SEEN (file),
 CLIENT_SECRET; FIRST_TTL and LATER_TTL are the lifetimes in seconds of the first access token and of refreshed ones.
+
+With DEVICE_TTL it gives device codes that live so many seconds (RFC 8628): polled sooner than INTERVAL seconds after the last
+time it says `slow_down` and wants 5 more from then on; SLOW_DOWN=1 has it say so to the first poll in any case. With
+SERVICE_KEY, a public key as PEM, a service account `robot@example.test` gets tokens for assertions signed with it (RFC 7523
+§2.1), for itself or on behalf of a person. CLOCK: seconds that this server's clock is ahead.
 """
 
 import os
@@ -10,22 +15,30 @@ import threading
 import time
 
 os.environ["AUTHLIB_INSECURE_TRANSPORT"] = "1"
+_now, _ahead = time.time, float(os.environ.get("CLOCK", 0))
+time.time = lambda: _now() + _ahead
 from authlib.integrations.flask_oauth2 import AuthorizationServer, ResourceProtector, current_token
 from authlib.oauth2 import OAuth2Error
 from authlib.oauth2.rfc6749 import AuthorizationCodeMixin, ClientMixin, TokenMixin, grants
 from authlib.oauth2.rfc6749.util import list_to_scope, scope_to_list
 from authlib.oauth2.rfc6750 import BearerTokenValidator
 from authlib.oauth2.rfc7009 import RevocationEndpoint
+from authlib.oauth2.rfc7523 import JWTBearerGrant
 from authlib.oauth2.rfc7636 import CodeChallenge
+from authlib.oauth2.rfc8628 import DeviceAuthorizationEndpoint, DeviceCodeGrant, DeviceCredentialDict
 from authlib.oauth2.rfc9207.parameter import IssuerParameter
 from flask import Flask, jsonify, redirect, request, session
+from joserfc.jwk import RSAKey
+from markupsafe import escape
 from werkzeug.serving import run_simple
 
 import seen
 
 PORT = int(os.environ["PORT"])
 BASE = f"http://127.0.0.1:{PORT}"
-GRANTS = ["authorization_code", "refresh_token"]
+DEVICE, ASSERTION = DeviceCodeGrant.GRANT_TYPE, JWTBearerGrant.GRANT_TYPE
+GRANTS = ["authorization_code", "refresh_token", DEVICE, ASSERTION]
+INTERVAL = int(os.environ.get("INTERVAL", 5))
 METHODS = ["client_secret_basic"]
 app = Flask(__name__)
 app.secret_key = secrets.token_hex()
@@ -34,13 +47,13 @@ app.config.update(
     OAUTH2_REFRESH_TOKEN_GENERATOR=True,
     OAUTH2_SCOPES_SUPPORTED=["read", "write"],
     OAUTH2_TOKEN_EXPIRES_IN={
-        "authorization_code": int(os.environ.get("FIRST_TTL", 3600)),
+        **dict.fromkeys(("authorization_code", DEVICE, ASSERTION), int(os.environ.get("FIRST_TTL", 3600))),
         "refresh_token": int(os.environ.get("LATER_TTL", 3600)),
     },
 )
-seen.watch(app, "/oauth/authorize", "/oauth/token")
+seen.watch(app, "/oauth/authorize", "/oauth/token", "/oauth/device")
 lock = threading.Lock()
-CODES, TOKENS = {}, []
+CODES, TOKENS, DEVICES, ANSWERED = {}, [], {}, {}
 
 
 class User:
@@ -85,7 +98,11 @@ class Client(ClientMixin):
         return kind in GRANTS
 
 
-CLIENTS = {"basic": Client()}
+class Robot(Client):
+    client_id = "robot@example.test"
+
+
+CLIENTS = {"basic": Client(), Robot.client_id: Robot()}
 
 
 class Code(AuthorizationCodeMixin):
@@ -131,7 +148,7 @@ def find(text, field):
 
 
 def save_token(token, req):
-    TOKENS.append(Token(client_id=req.client.client_id, user=req.user.id, **{"scope": "", **token}))
+    TOKENS.append(Token(client_id=req.client.client_id, user=req.user.id if req.user else None, **{"scope": "", **token}))
 
 
 server = AuthorizationServer(app, query_client=CLIENTS.get, save_token=save_token)
@@ -173,6 +190,51 @@ class RefreshGrant(grants.RefreshTokenGrant):
         token.access_revoked = token.refresh_revoked = True
 
 
+class Assertion(JWTBearerGrant):
+    def resolve_issuer_client(self, issuer):
+        return CLIENTS.get(issuer) if issuer == Robot.client_id else None
+
+    def resolve_client_public_key(self, client):
+        return RSAKey.import_key(os.environ["SERVICE_KEY"])
+
+    def get_audiences(self):
+        return [BASE, BASE + "/oauth/token"]
+
+    def authenticate_user(self, subject):
+        return USERS.get(subject)
+
+    def has_granted_permission(self, client, user):
+        return user.id == "alice"
+
+
+class DeviceEndpoint(DeviceAuthorizationEndpoint):
+    CLIENT_AUTH_METHODS = METHODS
+    EXPIRES_IN, INTERVAL = int(os.environ.get("DEVICE_TTL", 1800)), INTERVAL
+
+    def get_verification_uri(self):
+        return BASE + "/device"
+
+    def save_device_credential(self, client_id, scope, data):
+        until = int(time.time()) + data["expires_in"]
+        DEVICES[data["device_code"]] = DeviceCredentialDict(client_id=client_id, scope=scope or "", expires_at=until, **data)
+
+
+class DeviceGrant(DeviceCodeGrant):
+    TOKEN_ENDPOINT_AUTH_METHODS = METHODS
+
+    def query_device_credential(self, device_code):
+        return DEVICES.get(device_code)
+
+    def query_user_grant(self, user_code):
+        return ANSWERED.get(user_code)
+
+    def should_slow_down(self, credential):
+        last, credential["last"] = credential.get("last"), time.time()
+        hurried = os.environ.get("SLOW_DOWN") == "1" if last is None else credential["last"] - last < credential["interval"]
+        credential["interval"] += 5 if hurried else 0
+        return hurried
+
+
 class Revocation(RevocationEndpoint):
     CLIENT_AUTH_METHODS = METHODS
 
@@ -199,6 +261,11 @@ class Bearer(BearerTokenValidator):
 
 server.register_grant(CodeGrant, [S256(required=True)])
 server.register_grant(RefreshGrant)
+if "SERVICE_KEY" in os.environ:
+    server.register_grant(Assertion)
+if "DEVICE_TTL" in os.environ:
+    server.register_grant(DeviceGrant)
+    server.register_endpoint(DeviceEndpoint)
 server.register_endpoint(Revocation)
 server.register_extension(Issuer())
 protect = ResourceProtector()
@@ -208,16 +275,25 @@ LOGIN = "<input name=username> <input name=password type=password> <button name=
 ASK = "{who} wants {scope} <button name=do value=allow>Allow</button> <button name=do value=deny>Deny</button>"
 
 
-@app.route("/oauth/authorize", methods=["GET", "POST"])
-def authorize():
+CODE = "<input name=user_code value='{code}'> "
+
+
+def signed_in():
+    """Who is, and the answer to give to somebody who is not."""
     if request.form.get("do") == "login":
         name = request.form.get("username", "")
         if name in USERS and request.form.get("password") == "pw-" + name:
             session["user"] = name
-        return redirect(request.url)
+        return None, redirect(request.url)
     user = USERS.get(session.get("user"))
-    if not user:
-        return PAGE.format(t="Log in", b=LOGIN)
+    return user, None if user else PAGE.format(t="Log in", b=LOGIN)
+
+
+@app.route("/oauth/authorize", methods=["GET", "POST"])
+def authorize():
+    user, instead = signed_in()
+    if instead:
+        return instead
     try:
         grant = server.get_consent_grant(end_user=user)
     except OAuth2Error as error:
@@ -231,6 +307,24 @@ def authorize():
 def token():
     with lock:
         return server.create_token_response()
+
+
+@app.post("/oauth/device")
+def device_authorization():
+    return server.create_endpoint_response("device_authorization")
+
+
+@app.route("/device", methods=["GET", "POST"])
+def device():
+    user, instead = signed_in()
+    if instead:
+        return instead
+    code = request.values.get("user_code", "")
+    credential = next((c for c in DEVICES.values() if c["user_code"] == code), None)
+    if request.method == "GET" or credential is None:
+        return PAGE.format(t="Allow?", b=CODE.format(code=escape(code)) + ASK.format(who="A device", scope="your things"))
+    ANSWERED[code] = (user, request.form.get("do") == "allow")
+    return "<!doctype html><title>Done</title><p>You may close this window."
 
 
 @app.post("/oauth/revoke")

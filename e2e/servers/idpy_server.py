@@ -1,7 +1,8 @@
 """idpy-oidc as the OpenID provider of a story: OpenID discovery only, PKCE required, codes and tokens of ~1000 characters.
 
 It authorizes at once as alice. The protocol is idpy-oidc's; the HTTP glue is Flask. PORT, REDIRECTS (comma-separated),
-SEEN (file), CLIENT_SECRET, FIRST_TTL (lifetime in seconds of access tokens).
+SEEN (file), CLIENT_SECRET, FIRST_TTL (lifetime in seconds of access tokens). It exchanges tokens that it gave (RFC 8693): what
+comes of it lives as long as what was exchanged.
 """
 
 import os
@@ -29,6 +30,7 @@ SEAL = {"keys": {"key_defs": [{"type": "OCT", "use": ["enc"], "kid": "password"}
 AUTHN = ["client_secret_basic", "client_secret_post"]
 SCOPES = ["openid", "profile", "email", "offline_access"]
 MINTS = ["access_token", "refresh_token", "id_token"]
+EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
 OIDC, OAUTH2 = "idpyoidc.server.oidc.", "idpyoidc.server.oauth2."
 
 
@@ -39,7 +41,7 @@ def endpoint(path, cls, **kwargs):
 CONF = {
     "issuer": BASE,
     "httpc_params": {"verify": True, "timeout": 2},
-    "preference": {"subject_types_supported": ["public"], "grant_types_supported": ["authorization_code", "refresh_token"],
+    "preference": {"subject_types_supported": ["public"], "grant_types_supported": ["authorization_code", "refresh_token", EXCHANGE],
                    "scopes_supported": SCOPES},
     "cookie_handler": {"class": CookieHandler, "kwargs": {"keys": {"key_defs": [
         {"type": "OCT", "kid": "sig", "use": ["sig"]}, {"type": "OCT", "kid": "enc", "use": ["enc"]}]}}},
@@ -81,7 +83,7 @@ srv.context.cdb["client1"] = {
     "client_id": "client1", "client_secret": SECRET, "client_salt": "salted",
     "redirect_uris": [(uri, {}) for uri in os.environ["REDIRECTS"].split(",")],
     "token_endpoint_auth_method": "client_secret_basic", "response_types_supported": ["code"],
-    "grant_types_supported": ["authorization_code", "refresh_token"], "allowed_scopes": SCOPES,
+    "grant_types_supported": ["authorization_code", "refresh_token", EXCHANGE], "allowed_scopes": SCOPES,
 }
 srv.keyjar.add_symmetric("client1", SECRET)
 app = Flask(__name__)

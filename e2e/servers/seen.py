@@ -6,13 +6,16 @@ The stories count token requests with it; the canary sweep takes its secrets fro
 import json
 import os
 import threading
+import time
 from urllib.parse import parse_qsl
 
 from flask import request
 
-_lock = threading.Lock()
-FIELDS = ("code", "code_verifier", "refresh_token", "state", "code_challenge", "code_challenge_method", "redirect_uri")
-ANSWERS = ("access_token", "refresh_token", "id_token", "error", "expires_in", "scope")
+_lock, _now = threading.Lock(), time.time
+FIELDS = ("code", "code_verifier", "refresh_token", "state", "code_challenge", "code_challenge_method", "redirect_uri", "scope",
+          "device_code", "assertion", "subject_token", "subject_token_type", "requested_token_type", "audience", "resource")
+ANSWERS = ("access_token", "refresh_token", "id_token", "error", "error_description", "expires_in", "scope", "issued_token_type",
+           "device_code", "user_code", "verification_uri", "verification_uri_complete", "interval")
 
 
 def note(event, **what):
@@ -21,8 +24,8 @@ def note(event, **what):
         file.write(json.dumps({"event": event, **what}) + "\n")
 
 
-def watch(app, authorize_path, token_path):
-    """Notes each authorization request and each token request of a Flask app, with its answer."""
+def watch(app, authorize_path, token_path, device_path=None):
+    """Notes each authorization, token and device authorization request of a Flask app, with its answer."""
 
     @app.after_request
     def after(response):
@@ -30,9 +33,9 @@ def watch(app, authorize_path, token_path):
             note("authorize", status=response.status_code,
                  request={k: v for k, v in request.args.items() if k in FIELDS},
                  location=response.headers.get("Location"))
-        elif request.path == token_path:
+        elif request.path in (token_path, device_path):
             answer = response.get_json(silent=True) or {}
-            note("token", status=response.status_code, grant_type=request.form.get("grant_type"),
+            note("token" if request.path == token_path else "device", at=_now(), status=response.status_code, grant_type=request.form.get("grant_type"),
                  basic=request.headers.get("Authorization", "").startswith("Basic "),
                  request={k: v for k, v in request.form.items() if k in FIELDS},
                  answer={k: v for k, v in answer.items() if k in ANSWERS})

@@ -3,42 +3,18 @@
 When one of these fails, the test bed is broken, not the product.
 """
 
-import base64
-import hashlib
-import secrets
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import oauthlib.oauth1
 import pytest
 import requests
 
-from harness import browser, database, secret
+from harness import browser, database
 from harness.consent import walk
 from harness.oauth1 import AuthlibOAuth1, OauthlibOAuth1
+from harness.plain import CALLBACK, begin, endpoints
 from harness.server import Machines, OidcProvider
 from harness.storefront import SDKS, installed
-
-CALLBACK = "http://127.0.0.1:9/callback"
-
-
-def endpoints(server):
-    config = server.config()
-    if "issuer" in config:
-        found = requests.get(server.url + "/.well-known/openid-configuration", timeout=10).json()
-        assert found["issuer"] == config["issuer"]
-        return found["authorization_endpoint"], found["token_endpoint"]
-    return config["authorize_url"], config["token_url"]
-
-
-def begin(server, authorize):
-    """An authorize URL as a careful client writes it, and its verifier."""
-    verifier = secret.remember("verifier", secrets.token_urlsafe(40), "the plain client")
-    challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
-    query = {"client_id": server.client_id, "response_type": "code", "redirect_uri": CALLBACK, "state": "s" * 40,
-             "scope": " ".join(server.scopes), "code_challenge": challenge, "code_challenge_method": "S256",
-             **server.config().get("authorize_params", {})}
-    return f"{authorize}?{urlencode(query)}", verifier
-
 
 def test_the_authorization_server_works_by_itself(authorization_server):
     server = authorization_server.start([CALLBACK], first_ttl=7, later_ttl=500)
