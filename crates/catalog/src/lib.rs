@@ -6,6 +6,7 @@
 //! [`template`]; what the fields do on the wire is `claviger_protocol`'s.
 
 pub mod api;
+pub mod assertion;
 pub mod auth;
 pub mod certificate;
 mod error;
@@ -26,6 +27,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 pub use self::{
     api::{Api, Place, RateLimit, ResetUnit},
+    assertion::{Alg, Assertion, Audience},
     auth::{Auth, Kind},
     certificate::{Certificate, CertificateAt, CertificateOf},
     error::CatalogError,

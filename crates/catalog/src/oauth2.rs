@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Deserializer, de};
 
 use crate::{
+    assertion::Assertion,
     keys::{FieldsTable, Keys, Label},
     provider::yes,
     token::{BodyFormat, Lifetime, Method, Refresh, TokenAnswer, TokenRequest},
@@ -25,6 +26,8 @@ pub struct OAuth2 {
     pub labels: ClientLabels,
     /// What whoever connects types in for a grant that needs it, by key: `[oauth2.fields.service_account]`.
     pub fields: Option<FieldsTable>,
+    /// What is shown to the token endpoint, with `grant = "jwt_bearer"`.
+    pub assertion: Option<Assertion>,
     /// What is typed in: `client_id` and `client_secret` with `client = "connection"`, else the `fields`.
     #[serde(skip)]
     pub typed: Option<Keys>,
@@ -72,6 +75,7 @@ impl Default for OAuth2 {
             typed: None,
             endpoints: Endpoints::default(),
             pkce: Pkce::default(),
+            assertion: None,
             dpop: None,
             client_auth: ClientAuth::default(),
             basic_format: "{client_id}:{client_secret}".to_owned(),
