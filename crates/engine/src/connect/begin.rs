@@ -149,15 +149,23 @@ pub(crate) enum By<'a> {
     Browser(&'a Secret),
     /// Whichever browser shows this first: a form of another site's page comes without our cookie.
     Handle(&'a Secret),
+    /// Whoever shows this, each time: a page in a frame of another site's has no cookie at all.
+    Frame(&'a Secret),
 }
 
 impl By<'_> {
-    /// What the flow keeps of it. No browser's id hashes to the same as a handle.
-    pub(super) fn hash(self) -> String {
+    /// What the flow keeps of it. What is a handle in one place is neither a browser's id nor a handle in another.
+    pub(crate) fn hash(self) -> String {
         match self {
             Self::Browser(id) => hash::token(id.expose()),
             Self::Handle(handle) => hash::token(&format!("handle:{}", handle.expose())),
+            Self::Frame(handle) => hash::token(&format!("frame:{}", handle.expose())),
         }
+    }
+
+    /// Whether the flow is this one's to carry on.
+    pub(crate) fn carries(self, flow: &Flow) -> bool {
+        hash::same(&self.hash(), &flow.browser_hash)
     }
 }
 
@@ -207,7 +215,7 @@ pub(crate) async fn create(broker: &Arc<Broker>, fresh: Fresh<'_>) -> Result<Nex
     let provider = broker.provider(integration)?;
     let mut inputs = integration.config.inputs.clone();
     inputs.extend(fresh.wishes.inputs);
-    let asks = asks(completion, &provider, &inputs) || matches!(fresh.by, By::Handle(_));
+    let asks = asks(completion, &provider, &inputs) || !matches!(fresh.by, By::Browser(_));
     let now = broker.clock.now();
     let mut flow = Flow {
         id: FlowId::new(),
@@ -239,6 +247,8 @@ pub(crate) async fn create(broker: &Arc<Broker>, fresh: Fresh<'_>) -> Result<Nex
         session_hash: fresh.session_hash,
         origin: fresh.origin,
         connection_id: None,
+        device: None,
+        poll_at: None,
         created_at: now,
     };
     let at_once = !asks && keys::at_once(&provider);
@@ -269,6 +279,7 @@ pub(crate) async fn create(broker: &Arc<Broker>, fresh: Fresh<'_>) -> Result<Nex
 pub(super) fn asks(completion: Completion, provider: &Provider, inputs: &BTreeMap<String, String>) -> bool {
     completion == Completion::Confirm
         || provider.keys().is_some()
+        || provider.kind() == Kind::DeviceCode
         || !provider.missing_inputs(inputs).is_empty()
 }
 

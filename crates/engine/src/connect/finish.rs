@@ -168,7 +168,7 @@ pub(crate) async fn tell(
 }
 
 /// How a flow ended, as [`End::write`] sealed it.
-pub(super) fn outcome(broker: &Broker, flow: &Flow, sealed: &Sealed) -> Result<Outcome> {
+pub(crate) fn outcome(broker: &Broker, flow: &Flow, sealed: &Sealed) -> Result<Outcome> {
     Outcome::from_secret(&broker.vault.open(&outcome_aad(flow), sealed)?)
 }
 

@@ -233,7 +233,8 @@ async fn once(broker: &Broker, listeners: &Listeners) -> Result<()> {
     Ok(())
 }
 
-async fn ended(broker: &Broker, request: &str) -> Result<Option<Heard>> {
+/// How the request with this hash ended; `None` while it has not.
+pub(crate) async fn ended(broker: &Broker, request: &str) -> Result<Option<Heard>> {
     let Some(row) = broker.store.read().await?.any_ended_request(request).await? else { return Ok(None) };
     let ended = match (row.connection_id, row.error) {
         (Some(connection), _) => Ended::Connected(connection.to_string()),

@@ -9,7 +9,7 @@ use claviger_catalog::{Input, KeyField, Provider, pattern};
 
 use super::{
     FLOW_LIFE,
-    begin::may_end_at,
+    begin::{By, may_end_at},
     bound,
     finish::{End, STRUCK_OFF, current, outcome},
     handoff::{self, Landing, Outcome, Refusal},
@@ -42,6 +42,28 @@ pub struct Visitor<'a> {
     pub browser: Option<&'a Secret>,
     /// The session, for flows that a signed-in user began.
     pub session: Option<&'a Secret>,
+}
+
+/// Who shows that a flow is its to carry on, and how.
+#[derive(Clone, Copy)]
+pub(crate) struct Bearer<'a> {
+    /// The browser, or the frame, as far as it says.
+    pub by: Option<By<'a>>,
+    /// The session, for flows that a signed-in user began.
+    pub session: Option<&'a Secret>,
+}
+
+impl<'a> From<Visitor<'a>> for Bearer<'a> {
+    fn from(visitor: Visitor<'a>) -> Self {
+        Self { by: visitor.browser.map(By::Browser), session: visitor.session }
+    }
+}
+
+impl<'a> Bearer<'a> {
+    /// A page in a frame, with the handle that was written into it.
+    pub(crate) fn frame(handle: &'a Secret) -> Self {
+        Self { by: Some(By::Frame(handle)), session: None }
+    }
 }
 
 /// What the page shows.
@@ -107,7 +129,7 @@ pub enum Form {
     Back(Outcome),
 }
 
-pub(super) struct Opened {
+pub(crate) struct Opened {
     pub flow: Flow,
     pub workspace: Workspace,
     pub integration: Integration,
@@ -124,7 +146,7 @@ pub(super) struct Opened {
 /// `Invalid` when the flow is unknown, another browser's, used or expired: all the same to the caller. `Invalid` naming
 /// `session`, and `Denied`, as at the end of a flow.
 pub async fn open(broker: &Arc<Broker>, flow: &FlowId, visitor: Visitor<'_>) -> Result<Ask> {
-    Ok(load(broker, flow, visitor).await?.ask())
+    Ok(load(broker, flow, visitor.into()).await?.ask())
 }
 
 /// Takes the page's form: checks what was filled in. Then it mints state and verifier and sends the browser to the
@@ -138,10 +160,20 @@ pub async fn submit(
     visitor: Visitor<'_>,
     given: &Given,
 ) -> Result<Form> {
-    let mut opened = match load(broker, flow, visitor).await {
+    submit_as(broker, flow, visitor.into(), given).await
+}
+
+/// The same, whoever carries the flow on.
+pub(crate) async fn submit_as(
+    broker: &Arc<Broker>,
+    flow: &FlowId,
+    bearer: Bearer<'_>,
+    given: &Given,
+) -> Result<Form> {
+    let mut opened = match load(broker, flow, bearer).await {
         Ok(opened) => opened,
         // Used, perhaps by this very form a moment ago.
-        Err(error) => match sent_before(broker, flow, visitor).await? {
+        Err(error) => match sent_before(broker, flow, bearer).await? {
             Some(outcome) => return Ok(Form::Back(outcome)),
             None => return Err(error),
         },
@@ -213,8 +245,12 @@ pub(super) async fn leave(broker: &Arc<Broker>, opened: &Opened) -> Result<Form>
 /// # Errors
 /// As [`open`].
 pub async fn cancel(broker: &Arc<Broker>, flow: &FlowId, visitor: Visitor<'_>) -> Result<Outcome> {
-    let flow = load(broker, flow, visitor).await?.flow;
-    refuse(broker, &flow, Refusal::of("access_denied", "the connection was declined")).await
+    decline(broker, &load(broker, flow, visitor.into()).await?.flow).await
+}
+
+/// Ends a flow whose person said no.
+pub(crate) async fn decline(broker: &Arc<Broker>, flow: &Flow) -> Result<Outcome> {
+    refuse(broker, flow, Refusal::of("access_denied", "the connection was declined")).await
 }
 
 /// Ends a flow that never left for its provider, without a connection.
@@ -269,10 +305,10 @@ pub(super) fn over() -> Error {
 }
 
 /// How this form ended when it was sent a moment ago: whoever clicks twice sees what came of the first click.
-async fn sent_before(broker: &Arc<Broker>, id: &FlowId, visitor: Visitor<'_>) -> Result<Option<Outcome>> {
+async fn sent_before(broker: &Arc<Broker>, id: &FlowId, bearer: Bearer<'_>) -> Result<Option<Outcome>> {
     let mut conn = broker.store.read().await?;
     let Some(flow) = conn.any_flow(id).await? else { return Ok(None) };
-    if !same_browser(&flow, visitor.browser) {
+    if !bearer.by.is_some_and(|by| by.carries(&flow)) {
         return Ok(None);
     }
     let Some(outcome) = typed::again(broker, &flow)? else { return Ok(None) };
@@ -280,18 +316,18 @@ async fn sent_before(broker: &Arc<Broker>, id: &FlowId, visitor: Visitor<'_>) ->
         return Err(Error::invalid("flow", STRUCK_OFF));
     }
     drop(conn);
-    bound::hold(broker, &flow, visitor.session).await?;
+    bound::hold(broker, &flow, bearer.session).await?;
     Ok(Some(outcome))
 }
 
 pub(super) fn same_browser(flow: &Flow, browser: Option<&Secret>) -> bool {
-    browser.is_some_and(|b| hash::same(&hash::token(b.expose()), &flow.browser_hash))
+    browser.is_some_and(|b| By::Browser(b).carries(flow))
 }
 
-pub(super) async fn load(broker: &Arc<Broker>, id: &FlowId, visitor: Visitor<'_>) -> Result<Opened> {
+pub(crate) async fn load(broker: &Arc<Broker>, id: &FlowId, bearer: Bearer<'_>) -> Result<Opened> {
     let mut conn = broker.store.read().await?;
     let flow = conn.any_flow(id).await?.ok_or_else(used)?;
-    let same = same_browser(&flow, visitor.browser);
+    let same = bearer.by.is_some_and(|by| by.carries(&flow));
     if !same || flow.state_hash.is_some() || flow.expires_at <= broker.clock.now() {
         return Err(used());
     }
@@ -306,7 +342,7 @@ pub(super) async fn load(broker: &Arc<Broker>, id: &FlowId, visitor: Visitor<'_>
         _ => None,
     };
     drop(conn);
-    let member = bound::hold(broker, &flow, visitor.session).await?;
+    let member = bound::hold(broker, &flow, bearer.session).await?;
     let integration = current(broker, &flow).await?;
     let provider = broker.provider(&integration)?;
     Ok(Opened { flow, workspace, integration, provider, member, owner_name })
@@ -322,7 +358,7 @@ impl Opened {
         })
     }
 
-    pub(super) fn ask(&self) -> Ask {
+    pub(crate) fn ask(&self) -> Ask {
         let settings = &self.workspace.settings;
         let member = self.member.is_some();
         // What the workspace wants of its product's links is no matter of a user who is signed in.
@@ -344,7 +380,7 @@ impl Opened {
     }
 }
 
-pub(super) fn used() -> Error {
+pub(crate) fn used() -> Error {
     Error::invalid(
         "flow",
         "this link was used already, has expired, or belongs to another browser; begin again",

@@ -10,7 +10,7 @@ use super::{
     begin::{By, Next, asks},
     finish::outcome,
     handoff::{Message, Outcome},
-    page::{self, Form, Visitor, over, used},
+    page::{self, Bearer, Form, over, used},
 };
 use crate::{
     broker::Broker,
@@ -44,7 +44,7 @@ pub async fn adopt(broker: &Arc<Broker>, flow: &FlowId, handle: &Secret, browser
         return Ok(Next::Back(outcome));
     }
     // A page that is loaded once more goes on where it was; any other browser finds nothing.
-    let opened = page::load(broker, flow, Visitor { browser: Some(browser), session: None }).await?;
+    let opened = page::load(broker, flow, Bearer { by: Some(By::Browser(browser)), session: None }).await?;
     if asks(opened.flow.completion, &opened.provider, &opened.flow.inputs) {
         return Ok(Next::Page(opened.flow.id.clone()));
     }

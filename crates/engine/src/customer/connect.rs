@@ -30,9 +30,8 @@ use crate::{
 };
 
 pub use bring::{Held, bring};
-use wish::Wanted;
 pub use wish::Wish;
-pub(super) use wish::named;
+pub(super) use wish::{Wanted, custom_state, named};
 
 /// Where a caller wants to be told of the end.
 #[derive(Debug, Clone, Default)]
@@ -221,11 +220,7 @@ fn fresh<'a>(holder: &Holder, customer: &Customer, way: &Way, wanted: &'a Wanted
         integration: &wanted.integration,
         owner: Owner::customer(customer),
         onto: wanted.onto.clone(),
-        // There is no server of the product's to complete it: who is asked is the person in front of the browser.
-        completion: match holder.workspace.settings.completion {
-            Completion::Redirect => Completion::Redirect,
-            Completion::Confirm | Completion::Server => Completion::Confirm,
-        },
+        completion: completion(&holder.workspace),
         handoff: way.handoff.clone(),
         by,
         session_hash: None,
@@ -238,6 +233,15 @@ fn fresh<'a>(holder: &Holder, customer: &Customer, way: &Way, wanted: &'a Wanted
             inputs: wanted.inputs.clone(),
             ..Wishes::default()
         },
+    }
+}
+
+/// How a customer's flow completes. There is no server of the product's to complete it: who is asked is the person in
+/// front of the browser.
+pub(super) fn completion(workspace: &Workspace) -> Completion {
+    match workspace.settings.completion {
+        Completion::Redirect => Completion::Redirect,
+        Completion::Confirm | Completion::Server => Completion::Confirm,
     }
 }
 

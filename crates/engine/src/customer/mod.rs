@@ -5,5 +5,6 @@
 
 pub mod connect;
 pub mod connection;
+pub mod embed;
 pub mod integration;
 pub mod register;

@@ -24,6 +24,7 @@ mod delivery;
 mod event;
 mod fault;
 mod flow;
+mod framed;
 mod icon;
 mod integration;
 mod integration_list;

@@ -55,7 +55,7 @@ pub struct Wish {
 }
 
 /// What a wish comes to.
-pub(super) struct Wanted {
+pub(in crate::customer) struct Wanted {
     pub integration: Integration,
     pub provider: Arc<Provider>,
     pub onto: Onto,
@@ -70,7 +70,7 @@ pub(super) struct Wanted {
 
 impl Wish {
     /// Finds all of it.
-    pub(super) async fn find(self, broker: &Broker, customer: &Customer) -> Result<Wanted> {
+    pub(in crate::customer) async fn find(self, broker: &Broker, customer: &Customer) -> Result<Wanted> {
         let (workspace, mut conn) = (&customer.workspace_id, broker.store.read().await?);
         let was = match &self.connection {
             Some(id) => Some(own(&mut conn, customer, id).await?),
@@ -231,7 +231,7 @@ pub(in crate::customer) fn named(name: Option<String>) -> Result<Option<String>>
     Ok(Some(name))
 }
 
-fn custom_state(state: Option<String>) -> Result<Option<String>> {
+pub(in crate::customer) fn custom_state(state: Option<String>) -> Result<Option<String>> {
     let Some(state) = state.filter(|state| !state.is_empty()) else { return Ok(None) };
     if state.chars().count() > CUSTOM_STATE || state.chars().any(char::is_control) {
         let text = format!("must be at most {CUSTOM_STATE} characters, without control characters");
@@ -242,7 +242,7 @@ fn custom_state(state: Option<String>) -> Result<Option<String>> {
 
 impl Wanted {
     /// Whether nobody has to be asked anything more.
-    pub(super) fn is_ready(&self) -> bool {
+    pub(in crate::customer) fn is_ready(&self) -> bool {
         at_once::is_ready(&self.provider, &self.inputs, &self.typed)
     }
 
@@ -259,7 +259,7 @@ impl Wanted {
     }
 
     /// Makes the connection of what was given.
-    pub(super) async fn make(
+    pub(in crate::customer) async fn make(
         self,
         broker: &Arc<Broker>,
         customer: &Customer,
