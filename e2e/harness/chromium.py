@@ -36,10 +36,13 @@ class Chromium:
             f"at {(answer.get('url') or '').split('?')[0]}\n{answer.get('text')}"
         return answer["ok"]
 
-    def window(self, url=None, broker=None):
-        """A window of a new profile: no cookies. What `broker` answers in it is kept for the sweep."""
+    def window(self, url=None, broker=None, **how):
+        """A window of a new profile: no cookies. What `broker` answers in it is kept for the sweep.
+
+        `how`: script=False, language, scheme, width, height, ratio: see browser/drive.mjs.
+        """
         keep = {"keep": {"origin": broker.app, "file": str(broker.folder / "answers.txt")}} if broker else {}
-        window = Window(self, self.ask("open", **keep))
+        window = Window(self, self.ask("open", **keep, **{"as": how}))
         if url:
             window.goto(url)
         return window
@@ -55,7 +58,60 @@ class Chromium:
         self.pid_file.unlink(missing_ok=True)
 
 
-class Window:
+class View:
+    """What can be done in a window, and in a frame of one."""
+
+    def do(self, what, **given):
+        raise NotImplementedError
+
+    def click(self, selector):
+        return self.do("click", selector=selector)
+
+    def fill(self, selector, value):
+        return self.do("fill", selector=selector, value=value)
+
+    def choose(self, selector, value):
+        """Takes an option of a list."""
+        return self.do("choose", selector=selector, value=value)
+
+    def upload(self, selector, name, text):
+        """Gives a file with this text."""
+        return self.do("upload", selector=selector, name=name, text=text)
+
+    def see(self, selector):
+        return self.do("see", selector=selector)
+
+    def gone(self, selector):
+        """Waits until nothing matches."""
+        return self.do("gone", selector=selector)
+
+    def count(self, selector):
+        return self.do("count", selector=selector)
+
+    def text(self):
+        return self.do("text")
+
+    def html(self):
+        return self.do("html")
+
+    def axe(self):
+        """What axe finds wrong: rule, words and places."""
+        return self.do("axe")["violations"]
+
+    def begin(self, script):
+        """Starts an expression in the page without waiting for it."""
+        return Run(self.browser, self.do("begin", script=script))
+
+    def run(self, script, seconds=30):
+        """What an expression in the page comes to; fails where it throws."""
+        return self.begin(script).value(seconds)
+
+    def throws(self, script, seconds=30):
+        """What an expression in the page throws: name, message, type, key, data, status."""
+        return self.begin(script).thrown(seconds)
+
+
+class Window(View):
     """A window or tab. `with` ends its whole profile, with all windows that it opened."""
 
     def __init__(self, browser, name):
@@ -70,6 +126,8 @@ class Window:
             secret.remember("session" if name == "sid" else "browser cookie", value, "Set-Cookie")
         for handle in seen["handles"]:
             secret.remember("popup handle", handle, "a redirect")
+        for handle in seen["forms"]:
+            secret.remember("embed handle", handle, "a form of a framed page")
 
     def do(self, what, **given):
         return self.browser.ask(what, **{"in": self.name}, **given)
@@ -77,21 +135,9 @@ class Window:
     def goto(self, url):
         return self.do("goto", url=url)
 
-    def click(self, selector):
-        return self.do("click", selector=selector)
-
-    def fill(self, selector, value):
-        return self.do("fill", selector=selector, value=value)
-
-    def see(self, selector):
-        return self.do("see", selector=selector)
-
     def at(self, prefix):
         """Waits until it is at an address that begins so; returns it whole."""
         return self.do("at", prefix=prefix)
-
-    def text(self):
-        return self.do("text")
 
     def url(self):
         return self.do("url")
@@ -115,17 +161,40 @@ class Window:
         """The window that was opened next."""
         return Window(self.browser, self.browser.ask("popup", of=self.name))
 
-    def begin(self, script):
-        """Starts an expression in the page without waiting for it."""
-        return Run(self.browser, self.do("begin", script=script))
+    def frame(self, selector="iframe"):
+        """What is in a frame of it."""
+        return Frame(self, selector)
 
-    def run(self, script, seconds=30):
-        """What an expression in the page comes to; fails where it throws."""
-        return self.begin(script).value(seconds)
+    def press(self, *keys):
+        return self.do("press", keys=keys)
 
-    def throws(self, script, seconds=30):
-        """What an expression in the page throws: name, message, type, key, data, status."""
-        return self.begin(script).thrown(seconds)
+    def type(self, text):
+        """On the keyboard, into what has it."""
+        return self.do("type", text=text)
+
+    def focused(self):
+        """What has the keyboard, through frames: {tag, type, name, text, ring, shown}, or None."""
+        return self.do("focused")
+
+    def shot(self, path, whole=True):
+        return self.do("shot", path=str(path), whole=whole)
+
+    def back(self):
+        return self.do("back")
+
+    def heard(self):
+        """What no page of this profile should have given cause for: policy, console, dialog, ran; and the origins asked."""
+        return self.do("heard")
+
+
+class Frame(View):
+    """A frame of a window, by its selector there."""
+
+    def __init__(self, window, selector):
+        self.window, self.selector, self.browser = window, selector, window.browser
+
+    def do(self, what, **given):
+        return self.window.do(what, frame=self.selector, **given)
 
 
 class Run:

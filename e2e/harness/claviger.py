@@ -77,7 +77,8 @@ def own_error(response):
 class Claviger:
     """`claviger serve` on a database of its own."""
 
-    def __init__(self, kind, name="serve", **settings):
+    def __init__(self, kind, name="serve", binary=None, **settings):
+        self.binary = binary or place.BIN
         self.folder = place.fresh(place.SWEPT, f"{name}-{kind}")
         self.database = database.new(kind, self.folder)
         self.listen()
@@ -96,7 +97,7 @@ class Claviger:
 
     def run(self, *argv, rc=0, **env):
         """One command: its stdout; what went to stderr is in `complaint`. Both are swept."""
-        done = subprocess.run([str(place.BIN), *map(str, argv)], stdin=subprocess.DEVNULL, env=self.env(**env), text=True,
+        done = subprocess.run([str(self.binary), *map(str, argv)], stdin=subprocess.DEVNULL, env=self.env(**env), text=True,
                               capture_output=True, timeout=120, cwd=self.folder)
         with open(self.folder / "commands.txt", "a", encoding="utf-8") as file:
             file.write(f"$ claviger {' '.join(map(str, argv))}\n{done.stdout}{done.stderr}\n")
@@ -146,7 +147,7 @@ class Claviger:
         self.app, self.proxy = (f"http://127.0.0.1:{p}" for p in self.ports)
 
     def serve(self):
-        self.process = Process("serve", [place.BIN, "serve"], self.folder, env=self.env())
+        self.process = Process("serve", [self.binary, "serve"], self.folder, env=self.env())
         self.process.ready(self.app + "/readyz")
         return self
 

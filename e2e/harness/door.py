@@ -14,6 +14,8 @@ WRONG_KEY = "No user has this key"
 class KeyApi(Small):
     """An API that takes one key, in the query, and tells what arrived without it. It wants no signature and no OAuth."""
 
+    wrong = WRONG_KEY
+
     def __init__(self):
         outer = self
         self.key, self.requests = secret.made("typed key", "the customer", 32), []
@@ -27,7 +29,7 @@ class KeyApi(Small):
                            "query": urlencode([(k, v) for k, v in parse_qsl(at.query, True) if k != "api_key"])}
                 if known:
                     outer.requests.append({**arrived, "headers": {k.lower(): v for k, v in self.headers.items()}})
-                answer = {"message": WRONG_KEY} if not known else \
+                answer = {"message": outer.wrong} if not known else \
                     {"data": {"email": "ann@example.test"}} if at.path == "/account" else arrived
                 self.say(200 if known else 401, json.dumps(answer).encode())
 
@@ -52,26 +54,35 @@ class KeyApi(Small):
 class Door:
     """A running Claviger whose customers connect `drive` by OAuth, `keys` by typing a key, and `both` either way."""
 
-    def __init__(self, kind, shop, name="door", secrets=None, **workspace):
+    def __init__(self, kind, shop, name="door", secrets=None, binary=None, **workspace):
         self.shop, self.kind = shop, kind
-        self.broker, self.server, self.api = Claviger(kind, name), Machines(), KeyApi()
+        self.broker, self.server, self.api = Claviger(kind, name, binary), Machines(), KeyApi()
         drive, keys = self.server.integration(), self.api.integration()
         integrations = [
             {**drive, "key": "drive", "name": "Drive"},
             {**keys, "key": "keys", "name": "Keys"},
             {**drive, "key": "both", "name": "Both", "auth_options": [{"key": "by-key", "title": "With a key", **keys}]},
+            *self.more(),
         ]
         settings = workspace.pop("settings", {})
         document = {**self.broker.workspace(integrations, [shop.callback], **settings), "jwt_secret": "${env:ACME_JWT}", **workspace}
         try:
             made = self.broker.apply(None, None, {"IDP_SECRET": self.server.client_secret, **(secrets or {})},
-                                     workspaces=[document])
+                                     workspaces=[document, *self.others()])
             self.made = {i["key"]: i for i in made["acme"]["integrations"]}
             self.server.start([self.made[key]["callback_url"] for key in ("drive", "both")])
             self.broker.serve()
         except BaseException:
             self.stop()
             raise
+
+    def more(self):
+        """Further integrations of the workspace, as `apply` reads them."""
+        return []
+
+    def others(self):
+        """Further workspaces."""
+        return []
 
     def stop(self):
         self.broker.stop()
@@ -90,7 +101,16 @@ class Door:
         return window
 
     def sign_in(self, window, sdk, token):
-        window.run(f"void (client = new {sdk}({{apiUri: {json.dumps(self.broker.app)}, token: {json.dumps(token)}}}))")
+        options = {"apiUri": self.broker.app, "uiUri": self.broker.app, "token": token}
+        window.run(f"void (client = new {sdk}({json.dumps(options)}))")
+
+    def sound(self, connection, integration, **more):
+        """Looks at a connection object as both SDKs type it; returns its id."""
+        assert {"id", "name", "userId", "integrationId", "createdAt", "updatedAt"} <= set(connection), connection
+        assert connection["integrationId"] == self.made[integration]["id"] and not connection.get("disconnected")
+        assert {k: connection.get(k) for k in more} == more
+        assert "credentials" not in connection and self.api.key not in json.dumps(connection)
+        return connection["id"]
 
     def works(self, token):
         """Whether the provider itself takes an access token."""
