@@ -6,6 +6,8 @@ what arrived, with the key that the story knows, and compared with what the `Aut
 
 import hashlib
 import json
+import secrets
+import string
 from urllib.parse import unquote
 
 from botocore.auth import S3SigV4Auth, SigV4Auth
@@ -23,7 +25,7 @@ class Aws(Small):
 
     def __init__(self, service, region="eu-central-1", token=False):
         self.service, self.region, self.requests = service, region, []
-        self.id = secret.made("access key id", "the customer", 16, "AKIA")
+        self.id = "AKIA" + "".join(secrets.choice(string.ascii_uppercase) for _ in range(16))
         self.key = secret.made("SigV4 secret key", "the customer", 40)
         self.token = secret.made("SigV4 session token", "the customer", 80) if token else None
         outer = self

@@ -13,7 +13,7 @@ YES = ("allow", "login", "confirm", "continue", "approve", "yes")
 class _Forms(HTMLParser):
     def __init__(self):
         super().__init__()
-        self.forms, self.select = [], None
+        self.forms, self.select, self.area = [], None, None
 
     def handle_starttag(self, tag, attrs):
         a = {k: v or "" for k, v in attrs}
@@ -27,6 +27,8 @@ class _Forms(HTMLParser):
         elif tag == "option" and self.select:
             if "selected" in a or self.select not in form["fields"]:
                 form["fields"][self.select] = a.get("value", "")
+        elif tag == "textarea" and name:
+            self.area, form["fields"][name] = name, ""
         elif tag == "button" or (tag == "input" and kind == "submit"):
             if kind == "submit":
                 form["buttons"].append((name, a.get("value", "")))
@@ -40,6 +42,12 @@ class _Forms(HTMLParser):
     def handle_endtag(self, tag):
         if tag == "select":
             self.select = None
+        elif tag == "textarea":
+            self.area = None
+
+    def handle_data(self, data):
+        if self.area:
+            self.forms[-1]["fields"][self.area] += data
 
 
 def forms(html):
@@ -80,10 +88,10 @@ def follow(web, response, stop):
     raise AssertionError("redirected in circles")
 
 
-def walk(web, url, stop, press=None, pages=None, who="alice"):
+def walk(web, url, stop, press=None, pages=None, who="alice", fill=None):
     """Opens `url` and says yes on every page (or presses `press` where it is) until sent to `stop`; returns that address.
 
-    Each page passed is appended to `pages`. `who` signs in at the provider.
+    Each page passed is appended to `pages`. `who` signs in at the provider; `fill` is typed into fields of these names.
     """
     response = web.get(url, allow_redirects=False)
     for _ in range(10):
@@ -94,5 +102,5 @@ def walk(web, url, stop, press=None, pages=None, who="alice"):
         if pages is not None:
             pages.append(response)
         offered = [b[1] for f in forms(response.text) for b in f["buttons"]]
-        response = submit(web, response, {"login": who, "username": who, "password": f"pw-{who}"}, press if press in offered else None)
+        response = submit(web, response, {"login": who, "username": who, "password": f"pw-{who}", **(fill or {})}, press if press in offered else None)
     raise AssertionError("ten pages, and no end")
