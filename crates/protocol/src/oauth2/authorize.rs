@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use claviger_catalog::{OAuth2, Pkce, template};
+use claviger_catalog::{Grown, OAuth2, Pkce, template};
 
 use crate::{ProtocolError, build, form, oauth2::pkce, secret::Secret};
 
@@ -24,6 +24,8 @@ pub struct Request<'a> {
     pub challenge: Option<&'a str>,
     /// The integration's own parameters; they win over the file's and can't be the protocol's.
     pub extra: &'a BTreeMap<String, String>,
+    /// Whether a connection that is there is authorized anew: the file's `grown_params` go along.
+    pub grown: bool,
 }
 
 /// Parameters that nobody but this module sets.
@@ -49,14 +51,40 @@ pub fn scopes(oauth2: &OAuth2, wanted: &[String]) -> Vec<String> {
     out
 }
 
+/// The scopes of an authorization anew: those that a new connection asks for, and those that were `granted`, as far as
+/// they were `asked` for before: a provider grants some under names that it does not take.
+pub fn grown(oauth2: &OAuth2, wanted: &[String], asked: &[String], granted: &[String]) -> Vec<String> {
+    let mut out = wanted.to_vec();
+    if oauth2.scopes.grown == Grown::Union {
+        for scope in granted.iter().filter(|scope| asked.contains(scope)) {
+            if !out.contains(scope) {
+                out.push(scope.clone());
+            }
+        }
+    }
+    out
+}
+
 /// The URL to send the browser to.
 ///
 /// # Errors
 /// When the endpoint is not a usable URL, the challenge is missing, or an extra parameter is the protocol's.
 pub fn url(oauth2: &OAuth2, req: &Request<'_>) -> Result<String, ProtocolError> {
-    if !template::is_plain_url(req.authorize_url) || req.authorize_url.contains(['{', '}']) {
+    check_url(req.authorize_url)?;
+    let fields = fields(oauth2, req)?;
+    Ok(form::append(req.authorize_url, &form::write(&fields, &oauth2.authorize.raw)))
+}
+
+/// Whether a browser can be sent there.
+pub(super) fn check_url(authorize_url: &str) -> Result<(), ProtocolError> {
+    if !template::is_plain_url(authorize_url) || authorize_url.contains(['{', '}']) {
         return Err(ProtocolError::Url("authorization endpoint"));
     }
+    Ok(())
+}
+
+/// The parameters of the request, by the names that are sent.
+pub(super) fn fields(oauth2: &OAuth2, req: &Request<'_>) -> Result<Vec<(String, String)>, ProtocolError> {
     let mut fields: Vec<(String, String)> = Vec::new();
     let mut add = |name: &str, value: &str| {
         if !oauth2.authorize.omit.iter().any(|omitted| omitted == name) {
@@ -67,10 +95,8 @@ pub fn url(oauth2: &OAuth2, req: &Request<'_>) -> Result<String, ProtocolError> 
     add("response_type", "code");
     add("client_id", req.client_id);
     add("redirect_uri", req.redirect_uri);
-    let (scope, user_scope) = written_scopes(oauth2, req.scopes);
-    add("scope", &scope);
-    if let Some(param) = &oauth2.scopes.user_param {
-        add(param, &user_scope);
+    for (name, value) in scope_fields(oauth2, req.scopes) {
+        add(&name, &value);
     }
     add("state", req.state.expose());
     if oauth2.pkce == Pkce::S256 {
@@ -84,20 +110,45 @@ pub fn url(oauth2: &OAuth2, req: &Request<'_>) -> Result<String, ProtocolError> 
     if let Some(param) = &oauth2.authorize.nonce_param {
         add(param, &pkce::sha256(&format!("nonce.{}", req.state.expose())));
     }
+    let mut more = further(oauth2, req.client_id, req.extra)?;
     let known = [("client_id", Some(req.client_id))];
+    for (name, value) in oauth2.scopes.grown_params.iter().filter(|_| req.grown) {
+        if !more.iter().any(|(other, _)| other == name) {
+            more.push((name.clone(), build::fill(value, &known)?));
+        }
+    }
+    fields.append(&mut more);
+    Ok(fields)
+}
+
+/// The file's further parameters and the integration's own, which win over them.
+pub(super) fn further(
+    oauth2: &OAuth2,
+    client_id: &str,
+    extra: &BTreeMap<String, String>,
+) -> Result<Vec<(String, String)>, ProtocolError> {
+    let known = [("client_id", Some(client_id))];
+    let mut fields = Vec::new();
     for (name, value) in &oauth2.authorize.params {
-        if !req.extra.contains_key(name) {
+        if !extra.contains_key(name) {
             fields.push((name.clone(), build::fill(value, &known)?));
         }
     }
-    for (name, value) in req.extra {
+    for (name, value) in extra {
         let renamed = |own: &str| oauth2.authorize.param_names.get(own).is_some_and(|sent| sent == name);
         if OWN.iter().any(|own| own == name || renamed(own)) {
             return Err(ProtocolError::Forbidden(name.clone()));
         }
         fields.push((name.clone(), value.clone()));
     }
-    Ok(form::append(req.authorize_url, &form::write(&fields, &oauth2.authorize.raw)))
+    Ok(fields)
+}
+
+/// The scope parameter, and that for scopes of the user where the provider keeps them apart.
+pub(super) fn scope_fields(oauth2: &OAuth2, wanted: &[String]) -> Vec<(String, String)> {
+    let (scope, user_scope) = written_scopes(oauth2, wanted);
+    let user = oauth2.scopes.user_param.clone().map(|param| (param, user_scope));
+    [("scope".to_owned(), scope)].into_iter().chain(user).collect()
 }
 
 /// The values of the scope parameter and of the user-scope parameter.

@@ -23,6 +23,13 @@ pub struct Metadata {
     pub revocation_endpoint: Option<String>,
     /// The userinfo endpoint.
     pub userinfo_endpoint: Option<String>,
+    /// The device authorization endpoint (RFC 8628 §4).
+    pub device_authorization_endpoint: Option<String>,
+    /// The pushed authorization request endpoint (RFC 9126 §5).
+    pub pushed_authorization_request_endpoint: Option<String>,
+    /// Whether authorization requests have to be pushed there (RFC 9126 §5).
+    #[serde(default)]
+    pub require_pushed_authorization_requests: bool,
     /// Whether callbacks always name the issuer (RFC 9207 §3).
     #[serde(default, rename = "authorization_response_iss_parameter_supported")]
     pub iss_parameter_supported: bool,
@@ -86,6 +93,8 @@ pub fn read(issuer: &str, body: &[u8]) -> Result<Metadata, DiscoveryError> {
         ("token_endpoint", Some(&metadata.token_endpoint)),
         ("revocation_endpoint", metadata.revocation_endpoint.as_ref()),
         ("userinfo_endpoint", metadata.userinfo_endpoint.as_ref()),
+        ("device_authorization_endpoint", metadata.device_authorization_endpoint.as_ref()),
+        ("pushed_authorization_request_endpoint", metadata.pushed_authorization_request_endpoint.as_ref()),
     ] {
         let Some(endpoint) = endpoint else { continue };
         let sound = parsed(endpoint).is_some_and(|url| {

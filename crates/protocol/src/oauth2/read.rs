@@ -93,7 +93,7 @@ pub fn refreshed(
 }
 
 /// The body of an answer that is not an error.
-fn accepted(
+pub(super) fn accepted(
     oauth2: &OAuth2,
     status: StatusCode,
     headers: &HeaderMap,

@@ -140,6 +140,8 @@ pub(crate) struct Given {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Authorize {
     pub url: String,
+    /// What stands behind it when a connection that is there is authorized anew.
+    pub grown: Option<String>,
 }
 
 #[derive(Deserialize)]

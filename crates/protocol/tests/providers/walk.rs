@@ -68,7 +68,9 @@ impl Walk<'_> {
             (Kind::OAuth1, _) => return self.signed(),
             (Kind::Typed, Some(keys)) if keys.kind != KeyKind::Client => return self.typed(keys),
             (Kind::Typed | Kind::ClientCredentials, keys) => return self.machine(keys),
-            (Kind::WorkspaceToken, _) => return self.out.fault(".", "there are no bytes to compare"),
+            (Kind::WorkspaceToken | Kind::DeviceCode, _) => {
+                return self.out.fault(".", "there are no bytes to compare");
+            }
         }
         self.step("authorize", Self::authorize);
         self.step("callback", Self::callback);
@@ -173,10 +175,15 @@ impl Walk<'_> {
             scopes: &self.table.given.scopes,
             challenge: Some(&challenge),
             extra: &Texts::new(),
+            grown: false,
         };
         let url = authorize::url(oauth2, &request).map_err(|e| e.to_string())?;
         let expected = self.table.authorize.as_ref().ok_or("[authorize] is missing")?;
         self.out.text("authorize.url", &expected.url, &url);
+        let grown = authorize::Request { grown: true, ..request };
+        let grown = authorize::url(oauth2, &grown).map_err(|e| e.to_string())?;
+        let more = grown.strip_prefix(&url).unwrap_or(&grown);
+        self.out.text("authorize.grown", expected.grown.as_deref().unwrap_or_default(), more);
         Ok(())
     }
 

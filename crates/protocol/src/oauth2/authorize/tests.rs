@@ -21,6 +21,7 @@ fn made(
             scopes: &scopes,
             challenge: Some("CHALLENGE"),
             extra: &map(extra),
+            grown: false,
         },
     )
 }
@@ -149,6 +150,7 @@ fn nothing_is_sent_without_its_challenge_or_to_no_url() {
         scopes: &scopes,
         challenge,
         extra: &extra,
+        grown: false,
     };
     let oauth2 = provider("pkce = \"S256\"");
     for challenge in [None, Some("")] {
@@ -180,8 +182,7 @@ proptest::proptest! {
         let (scopes, state, extra) = ([scope], Secret::new(state), BTreeMap::new());
         let got = url(&provider("authorize.raw = [\"scope\"]"), &Request {
             authorize_url: URL, client_id: &id, redirect_uri: &uri, state: &state,
-            scopes: &scopes, challenge: None, extra: &extra,
-        }).expect("a URL");
+            scopes: &scopes, challenge: None, extra: &extra, grown: false }).expect("a URL");
         let parsed = url::Url::parse(&got).expect("a URL");
         assert_eq!(parsed.host_str(), Some("acme.example"));
         assert!(parsed.fragment().is_none());
@@ -189,4 +190,41 @@ proptest::proptest! {
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].1, state.expose());
     }
+}
+
+/// A connection that is there: what was granted stays asked for, as far as it was asked for before.
+#[test]
+fn scopes_grow() {
+    let list = |all: &[&str]| all.iter().map(|scope| (*scope).to_owned()).collect::<Vec<_>>();
+    let (wanted, asked, granted) =
+        (list(&["a", "new"]), list(&["a", "b", "c"]), list(&["b", "a", "https://full/c", "extra"]));
+    let union = provider("");
+    assert_eq!(grown(&union, &wanted, &asked, &granted), list(&["a", "new", "b"]));
+    let none = provider("scopes.grown = \"none\"");
+    assert_eq!(grown(&none, &wanted, &asked, &granted), wanted);
+}
+
+/// Further parameters only then, and never over what the integration says.
+#[test]
+fn a_grown_request_says_so() {
+    let lines = "scopes.grown_params = { include_granted_scopes = \"true\" }";
+    let state = Secret::new("st");
+    let made = |grown, extra: &[(&str, &str)]| {
+        let extra = map(extra);
+        let req = Request {
+            authorize_url: URL,
+            client_id: "cid",
+            redirect_uri: "https://app.example/cb",
+            state: &state,
+            scopes: &[],
+            challenge: None,
+            extra: &extra,
+            grown,
+        };
+        url(&provider(lines), &req).expect("a URL")
+    };
+    assert_eq!(made(false, &[]), format!("{URL}?{HEAD}&state=st"));
+    assert_eq!(made(true, &[]), format!("{URL}?{HEAD}&state=st&include_granted_scopes=true"));
+    let own = made(true, &[("include_granted_scopes", "false")]);
+    assert_eq!(own, format!("{URL}?{HEAD}&state=st&include_granted_scopes=false"));
 }

@@ -72,6 +72,16 @@ fn metadata_is_read_and_kept() {
     let bare = json!({"issuer": ISSUER, "authorization_endpoint": "https://a.example/", "token_endpoint": "https://a.example/t"});
     let metadata = read(ISSUER, bare.to_string().as_bytes()).expect("metadata");
     assert!(!metadata.iss_parameter_supported && metadata.revocation_endpoint.is_none());
+    assert!(!metadata.require_pushed_authorization_requests);
+    let more = json!({
+        "device_authorization_endpoint": "https://op.example/device",
+        "pushed_authorization_request_endpoint": "https://op.example/par",
+        "require_pushed_authorization_requests": true,
+    });
+    let more = read(ISSUER, &body(&more)).expect("metadata");
+    assert_eq!(more.device_authorization_endpoint.as_deref(), Some("https://op.example/device"));
+    assert_eq!(more.pushed_authorization_request_endpoint.as_deref(), Some("https://op.example/par"));
+    assert!(more.require_pushed_authorization_requests);
 }
 
 /// RFC 8414 §3.3: a hostile issuer can't speak for another.
@@ -88,7 +98,14 @@ fn another_issuers_metadata_is_refused() {
 
 #[test]
 fn endpoints_are_https_or_on_this_machine_with_their_issuer() {
-    for name in ["authorization_endpoint", "token_endpoint", "revocation_endpoint", "userinfo_endpoint"] {
+    for name in [
+        "authorization_endpoint",
+        "token_endpoint",
+        "revocation_endpoint",
+        "userinfo_endpoint",
+        "device_authorization_endpoint",
+        "pushed_authorization_request_endpoint",
+    ] {
         for url in [
             "http://op.example/x",
             "http://127.0.0.1/x",
