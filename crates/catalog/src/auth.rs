@@ -10,6 +10,8 @@ use crate::{
     keys::{ApiKeyTable, BasicTable, BearerTable, FieldsTable, KeyKind, Keys},
     oauth1::OAuth1,
     oauth2::{ClientSource, Grant, OAuth2},
+    sigv4::SigV4,
+    steps::Steps,
     template,
     workspace_token::WorkspaceToken,
 };
@@ -23,6 +25,10 @@ pub enum Auth {
     OAuth1(Box<OAuth1>),
     /// A credential that a person types in.
     Keys(Keys),
+    /// A secret key that a person types in, and that signs each call (AWS Signature Version 4).
+    SigV4(Box<SigV4>),
+    /// Credentials that a person types in, and that are exchanged for a token.
+    Steps(Box<Steps>),
     /// A token that Claviger itself makes and signs for each workspace.
     WorkspaceToken(WorkspaceToken),
 }
@@ -54,10 +60,10 @@ impl Kind {
 
 /// The tables that say how a provider authenticates.
 pub(crate) const TABLES: &[&str] =
-    &["oauth2", "oauth1", "api_key", "basic", "bearer", "fields", "workspace_token"];
+    &["oauth2", "oauth1", "api_key", "basic", "bearer", "fields", "sigv4", "steps", "workspace_token"];
 
 /// Authentication kinds that have a name but no implementation yet.
-pub(crate) const RESERVED: &[&str] = &["jwt_bearer", "saml_bearer", "password", "signature", "steps"];
+pub(crate) const RESERVED: &[&str] = &["jwt_bearer", "saml_bearer", "password", "signature"];
 
 /// One table of a file, under its own name.
 #[derive(Deserialize)]
@@ -71,6 +77,9 @@ enum AuthTable {
     Basic(BasicTable),
     Bearer(BearerTable),
     Fields(FieldsTable),
+    #[serde(rename = "sigv4")]
+    SigV4(Box<SigV4>),
+    Steps(Box<Steps>),
     WorkspaceToken(WorkspaceToken),
 }
 
@@ -83,6 +92,11 @@ impl<'de> Deserialize<'de> for Auth {
                     None if oauth2.client == ClientSource::Connection => Some((&oauth2.labels).into()),
                     None => None,
                 };
+                if let Some(assertion) = &oauth2.assertion
+                    && let (Some(keys), Some(key)) = (&mut oauth2.typed, &assertion.key)
+                {
+                    keys.sign_with(key, assertion.alg);
+                }
                 Self::OAuth2(oauth2)
             }
             AuthTable::OAuth1(oauth1) => Self::OAuth1(oauth1),
@@ -90,6 +104,8 @@ impl<'de> Deserialize<'de> for Auth {
             AuthTable::Basic(table) => Self::Keys(table.into()),
             AuthTable::Bearer(table) => Self::Keys(table.into()),
             AuthTable::Fields(table) => Self::Keys(table.into()),
+            AuthTable::SigV4(table) => Self::SigV4(Box::new(table.asking())),
+            AuthTable::Steps(table) => Self::Steps(Box::new(table.asking())),
             AuthTable::WorkspaceToken(table) => Self::WorkspaceToken(table),
         })
     }
@@ -106,17 +122,29 @@ impl Provider {
         if let Auth::OAuth1(oauth1) = &self.auth { Some(oauth1) } else { None }
     }
 
+    /// Its part about calls that are signed with a secret key.
+    pub fn sigv4(&self) -> Option<&SigV4> {
+        if let Auth::SigV4(sigv4) = &self.auth { Some(sigv4) } else { None }
+    }
+
+    /// Its part about typed credentials that are exchanged for a token.
+    pub fn steps(&self) -> Option<&Steps> {
+        if let Auth::Steps(steps) = &self.auth { Some(steps) } else { None }
+    }
+
     /// Its part about tokens that Claviger itself makes.
     pub fn workspace_token(&self) -> Option<&WorkspaceToken> {
         if let Auth::WorkspaceToken(table) = &self.auth { Some(table) } else { None }
     }
 
-    /// What a person types in, where that is how a connection is made: the credential itself, or the id and secret of
-    /// a client that gets it ([`crate::KeyKind::Client`]).
+    /// What a person types in, where that is how a connection is made: the credential itself, or what a token is
+    /// fetched with ([`crate::KeyKind::fetches`]).
     pub fn keys(&self) -> Option<&Keys> {
         match &self.auth {
             Auth::Keys(keys) => Some(keys),
             Auth::OAuth2(oauth2) => oauth2.typed.as_ref(),
+            Auth::SigV4(sigv4) => sigv4.typed.as_ref(),
+            Auth::Steps(steps) => steps.typed.as_ref(),
             Auth::OAuth1(_) | Auth::WorkspaceToken(_) => None,
         }
     }
@@ -131,7 +159,7 @@ impl Provider {
                 Grant::ClientCredentials | Grant::JwtBearer | Grant::TokenExchange => Kind::ClientCredentials,
             },
             Auth::OAuth1(_) => Kind::OAuth1,
-            Auth::Keys(_) => Kind::Typed,
+            Auth::Keys(_) | Auth::SigV4(_) | Auth::Steps(_) => Kind::Typed,
             Auth::WorkspaceToken(_) => Kind::WorkspaceToken,
         }
     }
@@ -141,7 +169,7 @@ impl Provider {
         match &self.auth {
             Auth::OAuth2(oauth2) => oauth2.endpoints.source,
             Auth::OAuth1(oauth1) => oauth1.endpoints.source,
-            Auth::Keys(_) | Auth::WorkspaceToken(_) => EndpointSource::File,
+            Auth::Keys(_) | Auth::SigV4(_) | Auth::Steps(_) | Auth::WorkspaceToken(_) => EndpointSource::File,
         }
     }
 
@@ -155,7 +183,7 @@ impl Provider {
                 let ends = &oauth1.endpoints;
                 vec![&ends.request_token_url, &ends.authorize_url, &ends.access_token_url]
             }
-            Auth::Keys(_) | Auth::WorkspaceToken(_) => Vec::new(),
+            Auth::Keys(_) | Auth::SigV4(_) | Auth::Steps(_) | Auth::WorkspaceToken(_) => Vec::new(),
         };
         urls.into_iter().flatten().any(|url| template::chooses_host(url))
     }

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    Api, Auth, Call, KeyKind, OAuth1, OAuth2, Provider,
+    Api, Auth, Call, KeyField, OAuth1, OAuth2, Provider, SigV4, Steps, TypedValue,
     pattern::admits,
     template::{TemplateError, expand, expand_early, expand_host, expand_text},
 };
@@ -56,8 +56,16 @@ impl Provider {
         for (name, saved) in self.oauth1().into_iter().flat_map(|oauth1| &oauth1.save) {
             out.push((name, saved.pattern.as_deref(), saved.default.as_deref()));
         }
-        for field in self.typed_fields().filter(|field| !field.secret) {
-            out.push((&field.key, field.label.pattern.as_deref(), None));
+        for value in self.typed_values().filter(|value| !value.secret) {
+            out.push((value.name, value.pattern, None));
+        }
+        for (name, saved) in
+            self.steps().into_iter().flat_map(Steps::saved).filter(|(_, saved)| !saved.secret)
+        {
+            out.push((name, saved.pattern.as_deref(), None));
+        }
+        for (name, saved) in self.steps().into_iter().flat_map(|steps| &steps.answer.save) {
+            out.push((name, saved.pattern.as_deref(), saved.default.as_deref()));
         }
         for (name, saved) in self.identity.iter().flat_map(|identity| &identity.save) {
             out.push((name, saved.pattern.as_deref(), saved.default.as_deref()));
@@ -65,10 +73,22 @@ impl Provider {
         out
     }
 
-    /// The fields of `[fields]`. Those that are secret are filled when a request is built, and in texts only.
-    pub(crate) fn typed_fields(&self) -> impl Iterator<Item = &crate::KeyField> {
-        let own = self.keys().filter(|keys| matches!(keys.kind, KeyKind::Fields | KeyKind::Grant));
-        own.into_iter().flat_map(|keys| &keys.fields)
+    /// The fields that are typed in under names of the file's own.
+    pub(crate) fn typed_fields(&self) -> impl Iterator<Item = &KeyField> {
+        self.keys().filter(|keys| keys.kind.is_named()).into_iter().flat_map(|keys| &keys.fields)
+    }
+
+    /// What is typed in under names of the file's own. What of it is secret is filled when a request is built, and in
+    /// texts only.
+    pub(crate) fn typed_values(&self) -> impl Iterator<Item = TypedValue<'_>> {
+        self.typed_fields().flat_map(KeyField::values)
+    }
+
+    /// The names of secrets that templates may hold: typed in, or taken out of an answer on the way to a token.
+    pub(crate) fn secret_names(&self) -> impl Iterator<Item = &str> {
+        let saved = self.steps().into_iter().flat_map(Steps::saved).filter(|(_, saved)| saved.secret);
+        let typed = self.typed_values().filter(|value| value.secret).map(|value| value.name);
+        typed.chain(saved.map(|(name, _)| name.as_str()))
     }
 
     /// Fills one URL template with checked values.
@@ -94,6 +114,8 @@ impl Provider {
         match &mut out.auth {
             Auth::OAuth2(oauth2) => fill_oauth2(oauth2, values)?,
             Auth::OAuth1(oauth1) => fill_oauth1(oauth1, values)?,
+            Auth::SigV4(sigv4) => fill_sigv4(sigv4, values)?,
+            Auth::Steps(steps) => fill_steps(steps, values)?,
             Auth::Keys(_) | Auth::WorkspaceToken(_) => {}
         }
         fill_url(out.api.base_url.as_mut(), values)?;
@@ -148,8 +170,31 @@ impl Provider {
     }
 
     fn is_late(&self, name: &str) -> bool {
-        self.typed_fields().any(|field| field.secret && field.key == name)
+        self.secret_names().any(|late| late == name)
     }
+}
+
+/// Only URLs: everything else of a step is filled when its request is built, in one pass with what was typed in.
+fn fill_steps(steps: &mut Steps, values: &Values) -> Result<(), TemplateError> {
+    steps.request.iter_mut().try_for_each(|step| fill_url(Some(&mut step.url), values))
+}
+
+fn fill_sigv4(sigv4: &mut SigV4, values: &Values) -> Result<(), TemplateError> {
+    for text in [&mut sigv4.service, &mut sigv4.region, &mut sigv4.payload] {
+        match expand_text(text, values) {
+            Ok(filled) => *text = filled,
+            Err(TemplateError::Missing(_)) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    for (host, service) in std::mem::take(&mut sigv4.services) {
+        match expand_host(&host, values) {
+            Ok(host) => drop(sigv4.services.insert(host.to_ascii_lowercase(), service)),
+            Err(TemplateError::Missing(_)) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }
 
 fn fill_oauth2(oauth2: &mut OAuth2, values: &Values) -> Result<(), TemplateError> {
@@ -167,8 +212,17 @@ fn fill_oauth2(oauth2: &mut OAuth2, values: &Values) -> Result<(), TemplateError
         fill_url(url.as_mut(), values)?;
     }
     fill_map(&mut oauth2.authorize.params, values)?;
+    fill_map(&mut oauth2.scopes.grown_params, values)?;
     fill_map(&mut oauth2.token.params, values)?;
     fill_map(&mut oauth2.token.headers, values)?;
+    if let Some(exchange) = &mut oauth2.exchange {
+        fill_list(&mut exchange.audience, values)?;
+        fill_list(&mut exchange.resource, values)?;
+    }
+    for text in oauth2.assertion.iter_mut().flat_map(crate::Assertion::texts) {
+        // What was typed in is filled when the assertion is made.
+        *text = expand_early(text, values, |name| !values.contains_key(name))?;
+    }
     for refresh in [Some(&mut oauth2.refresh), oauth2.upgrade.as_mut()].into_iter().flatten() {
         fill_url(refresh.url.as_mut(), values)?;
         fill_map(&mut refresh.params, values)?;
@@ -201,6 +255,18 @@ fn fill_url(url: Option<&mut String>, values: &Values) -> Result<(), TemplateErr
         Ok(filled) => *url = filled,
         Err(TemplateError::Missing(_)) => {}
         Err(error) => return Err(error),
+    }
+    Ok(())
+}
+
+/// A text that has no value is left out.
+fn fill_list(list: &mut Vec<String>, values: &Values) -> Result<(), TemplateError> {
+    for template in std::mem::take(list) {
+        match expand_text(&template, values) {
+            Ok(text) => list.push(text),
+            Err(TemplateError::Missing(_)) => {}
+            Err(error) => return Err(error),
+        }
     }
     Ok(())
 }

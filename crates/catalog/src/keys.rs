@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Deserializer, de};
 
-use crate::{oauth2::ClientLabels, provider::yes};
+use crate::{assertion::Alg, oauth2::ClientLabels, provider::yes};
 
 /// What kind of credential is typed in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,12 +25,24 @@ pub enum KeyKind {
     Client,
     /// Values of the file's own naming that are no credential yet either: a token is fetched with them.
     Grant,
+    /// The same, where the requests that fetch it are the file's own too.
+    Steps,
+    /// A secret key that signs each call.
+    SigV4,
 }
 
 impl KeyKind {
     /// All there are.
-    pub const ALL: [Self; 6] =
-        [Self::ApiKey, Self::Basic, Self::Bearer, Self::Fields, Self::Client, Self::Grant];
+    pub const ALL: [Self; 8] = [
+        Self::ApiKey,
+        Self::Basic,
+        Self::Bearer,
+        Self::Fields,
+        Self::Client,
+        Self::Grant,
+        Self::Steps,
+        Self::SigV4,
+    ];
 
     /// The name of its table.
     pub fn table(self) -> &'static str {
@@ -40,7 +52,19 @@ impl KeyKind {
             Self::Bearer => "bearer",
             Self::Fields => "fields",
             Self::Client | Self::Grant => "oauth2",
+            Self::Steps => "steps",
+            Self::SigV4 => "sigv4",
         }
+    }
+
+    /// Whether the file names the fields itself.
+    pub fn is_named(self) -> bool {
+        matches!(self, Self::Fields | Self::Grant | Self::Steps)
+    }
+
+    /// Whether what is typed in is no credential yet: a token is fetched with it.
+    pub fn fetches(self) -> bool {
+        matches!(self, Self::Client | Self::Grant | Self::Steps)
     }
 
     /// What has to be typed in, in order: the fields' keys; empty where the file names them.
@@ -49,8 +73,9 @@ impl KeyKind {
             Self::ApiKey => &["api_key"],
             Self::Basic => &["username", "password"],
             Self::Bearer => &["token"],
-            Self::Fields | Self::Grant => &[],
+            Self::Fields | Self::Grant | Self::Steps => &[],
             Self::Client => &["client_id", "client_secret"],
+            Self::SigV4 => &["access_key_id", "secret_access_key", "session_token"],
         }
     }
 }
@@ -78,6 +103,79 @@ pub struct KeyField {
     pub secret: bool,
     /// What is taken out of a JSON document, by name; the document itself is not kept. Only with [`Form::Json`].
     pub parts: BTreeMap<String, Part>,
+    /// What it must be besides a text that its pattern admits.
+    pub holds: Holds,
+}
+
+/// What a value must be besides a text that its pattern admits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Holds {
+    /// Anything.
+    #[default]
+    Text,
+    /// A private key in PEM (RFC 7468) that signs in this way, or in whichever way suits it.
+    PrivateKey(Option<Alg>),
+}
+
+impl Keys {
+    /// Has the value with this name be a private key.
+    pub(crate) fn sign_with(&mut self, name: &str, alg: Option<Alg>) {
+        for field in &mut self.fields {
+            if field.key == name {
+                field.holds = Holds::PrivateKey(alg);
+            }
+            if let Some(part) = field.parts.get_mut(name) {
+                part.holds = Holds::PrivateKey(alg);
+            }
+        }
+    }
+}
+
+impl Keys {
+    /// The values that come of what is typed in, by name: the fields, and in place of a document its parts.
+    pub fn values(&self) -> impl Iterator<Item = TypedValue<'_>> {
+        self.fields.iter().flat_map(KeyField::values)
+    }
+}
+
+impl KeyField {
+    /// Whether it is a document, of which parts are kept.
+    pub fn is_document(&self) -> bool {
+        self.label.form == Form::Json
+    }
+
+    /// What comes of it.
+    pub fn values<'a>(&'a self) -> impl Iterator<Item = TypedValue<'a>> {
+        let whole = (!self.is_document()).then(|| TypedValue {
+            name: &self.key,
+            secret: self.secret,
+            pattern: self.label.pattern.as_deref(),
+            optional: self.label.optional,
+        });
+        let part = |(name, part): (&'a String, &'a Part)| TypedValue {
+            name,
+            secret: part.secret,
+            pattern: part.pattern.as_deref(),
+            optional: self.label.optional || !part.required,
+        };
+        // Those that are always there come first: the first secret is what stands for `{token}`.
+        let needed = self.parts.iter().filter(|(_, part)| part.required);
+        let parts = needed.chain(self.parts.iter().filter(|(_, part)| !part.required)).map(part);
+        whole.into_iter().chain(parts)
+    }
+}
+
+/// One value of what somebody typed in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TypedValue<'a> {
+    /// Its name in templates.
+    pub name: &'a str,
+    /// Whether it is a secret.
+    pub secret: bool,
+    /// What it looks like, where the file says so.
+    pub pattern: Option<&'a str>,
+    /// Whether there may be none.
+    pub optional: bool,
 }
 
 /// A value that is taken out of a document that was typed in.
@@ -94,6 +192,9 @@ pub struct Part {
     /// Whether a document without it is refused. Default true.
     #[serde(default = "yes")]
     pub required: bool,
+    /// What it must be besides a text that its pattern admits.
+    #[serde(skip)]
+    pub holds: Holds,
 }
 
 /// In what form a value is asked for.
@@ -228,7 +329,7 @@ impl From<FieldsTable> for Keys {
             let title = title.or_else(|| Some(key.clone()));
             let label =
                 Label { title, description, placeholder, pattern, help, optional, form, options, order };
-            KeyField { key, label, secret, parts }
+            KeyField { key, label, secret, parts, holds: Holds::Text }
         };
         let fields = table.0.into_iter().map(one).collect();
         Self { kind: KeyKind::Fields, fields, place_chosen: false }
@@ -267,7 +368,8 @@ impl From<BearerTable> for Keys {
 
 fn field(key: &str, title: &str, label: Label) -> KeyField {
     let title = label.title.or_else(|| Some(title.to_owned()));
-    KeyField { key: key.to_owned(), label: Label { title, ..label }, secret: true, parts: BTreeMap::new() }
+    let label = Label { title, ..label };
+    KeyField { key: key.to_owned(), label, secret: true, parts: BTreeMap::new(), holds: Holds::Text }
 }
 
 #[cfg(test)]

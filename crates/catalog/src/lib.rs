@@ -10,6 +10,7 @@ pub mod assertion;
 pub mod auth;
 pub mod certificate;
 mod error;
+pub mod exchange;
 mod fill;
 pub mod identity;
 pub mod keys;
@@ -19,6 +20,8 @@ pub mod oauth1;
 pub mod oauth2;
 pub mod pattern;
 pub mod provider;
+pub mod sigv4;
+pub mod steps;
 pub mod template;
 pub mod token;
 pub mod workspace_token;
@@ -31,14 +34,18 @@ pub use self::{
     auth::{Auth, Kind},
     certificate::{Certificate, CertificateAt, CertificateOf},
     error::CatalogError,
+    exchange::Exchange,
     identity::{Call, Identity, IdentitySource, Verify},
-    keys::{Choice, FieldsTable, Form, KeyField, KeyKind, Keys, Label, Part},
+    keys::{Choice, FieldsTable, Form, Holds, KeyField, KeyKind, Keys, Label, Part, TypedValue},
     oauth1::{OAuth1, OAuth1Endpoints, Signature, SignaturePlace},
     oauth2::{
-        Authorize, Callback, ClientAuth, ClientLabels, ClientSource, EndpointSource, Endpoints, Grant,
-        OAuth2, Pkce, ProofAlgorithm, RevocationScope, RevokeAuth, RevokeCall, RevokedToken, SavedParam, Scopes,
+        Authorize, Callback, ClientAuth, ClientLabels, ClientSource, EndpointSource, Endpoints, Grant, Grown,
+        OAuth2, Pkce, ProofAlgorithm, RevocationScope, RevokeAuth, RevokeCall, RevokedToken, SavedParam,
+        Scopes,
     },
     provider::{AskedOf, Input, Provider},
+    sigv4::SigV4,
+    steps::{SavedStep, Step, Steps},
     template::TemplateError,
     token::{
         AnswerFormat, BodyFormat, ErrorRule, Expires, ExpiresUnit, Lifetime, Method, Refresh, RefreshPlace,

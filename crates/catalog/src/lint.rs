@@ -1,14 +1,21 @@
 //! What is wrong with a provider file, all of it at once: `claviger catalog check` prints this.
 //!
 //! Errors keep a file out of the catalog; warnings are for the reviewer. The single rules are in `rules`, and by
-//! kind in `grant`, `oauth1` and `keys`.
+//! kind in files of their own.
 //! Must never change a file's meaning: it only looks.
 
+mod asked;
+mod assertion;
 mod certificate;
+mod device;
+mod exchange;
+mod form;
 mod grant;
 mod keys;
 mod oauth1;
 mod rules;
+mod sigv4;
+mod steps;
 mod templates;
 
 use crate::{Provider, merge};
@@ -89,6 +96,11 @@ pub(crate) fn problems(file_name: &str, provider: &Provider) -> Vec<Finding> {
     oauth1::check(provider, &mut list);
     keys::check(provider, &mut list);
     certificate::check(provider, &mut list);
+    device::check(provider, &mut list);
+    asked::check(provider, &mut list);
+    exchange::check(provider, &mut list);
+    sigv4::check(provider, &mut list);
+    steps::check(provider, &mut list);
     rules::api(provider, &mut list);
     list.findings
 }

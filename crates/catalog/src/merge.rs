@@ -83,7 +83,7 @@ pub(crate) fn auth(file_name: &str, table: &mut Table) -> Result<(), CatalogErro
     }
     let usual: &[(&str, &str)] = match name {
         "fields" | "workspace_token" if placed => &[("format", "{token}")],
-        "fields" | "workspace_token" | "oauth1" => &[("format", "")],
+        "fields" | "workspace_token" | "oauth1" | "sigv4" => &[("format", "")],
         "api_key" => &[("header", "X-API-Key"), ("format", "{token}")],
         "basic" => &[("format", "Basic {token}"), ("base64", "{token}")],
         _ => &[],

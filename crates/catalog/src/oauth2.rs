@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Deserializer, de};
 
 use crate::{
+    exchange::Exchange,
     assertion::Assertion,
     keys::{FieldsTable, Keys, Label},
     provider::yes,
@@ -31,6 +32,8 @@ pub struct OAuth2 {
     /// What is typed in: `client_id` and `client_secret` with `client = "connection"`, else the `fields`.
     #[serde(skip)]
     pub typed: Option<Keys>,
+    /// What is exchanged for a token, and for what (RFC 8693), with `grant = "token_exchange"`.
+    pub exchange: Option<Exchange>,
     /// Where the endpoints are.
     pub endpoints: Endpoints,
     /// Whether the provider takes PKCE (RFC 7636). Default `S256`; never `plain`.
@@ -45,6 +48,9 @@ pub struct OAuth2 {
     pub basic_encode: bool,
     /// Scopes and how they are written.
     pub scopes: Scopes,
+    /// Whether the authorization request is sent there by us first, and the browser carries a reference to it
+    /// (RFC 9126). Default false: only where the provider's metadata requires it.
+    pub par: bool,
     /// What differs in the authorization request.
     pub authorize: Authorize,
     /// What differs in the callback.
@@ -72,15 +78,17 @@ impl Default for OAuth2 {
             client: ClientSource::default(),
             labels: ClientLabels::default(),
             fields: None,
+            assertion: None,
+            exchange: None,
             typed: None,
             endpoints: Endpoints::default(),
             pkce: Pkce::default(),
-            assertion: None,
             dpop: None,
             client_auth: ClientAuth::default(),
             basic_format: "{client_id}:{client_secret}".to_owned(),
             basic_encode: true,
             scopes: Scopes::default(),
+            par: false,
             authorize: Authorize::default(),
             callback: Callback::default(),
             token: TokenRequest::default(),
@@ -238,6 +246,10 @@ pub struct Scopes {
     pub user_param: Option<String>,
     /// How such a scope is marked among the integration's scopes. Default `user:`. Only with `user_param`.
     pub user_prefix: String,
+    /// What is asked for when a connection that is there is authorized anew. Default `union`.
+    pub grown: Grown,
+    /// Further parameters of the authorization request then: `{ include_granted_scopes = "true" }`.
+    pub grown_params: BTreeMap<String, String>,
 }
 
 impl Default for Scopes {
@@ -248,8 +260,21 @@ impl Default for Scopes {
             always: Vec::new(),
             user_param: None,
             user_prefix: "user:".to_owned(),
+            grown: Grown::default(),
+            grown_params: BTreeMap::new(),
         }
     }
+}
+
+/// What is asked for when a connection that is there is authorized anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Grown {
+    /// What a new one would ask for, and what was granted already besides.
+    #[default]
+    Union,
+    /// What a new one would ask for: the provider keeps what it granted, or refuses to be asked for it again.
+    None,
 }
 
 /// What differs in the authorization request (RFC 6749 §4.1.1).

@@ -235,6 +235,9 @@ pub struct Refresh {
     pub idle_lifetime: Option<u64>,
     /// The answer holds no token: the old one lives on for another lifetime.
     pub extends_only: bool,
+    /// Whether it is made again after each refresh, as for an exchange (RFC 8693): what is refreshed is the first grant,
+    /// and what calls carry comes of its token. Only for `[oauth2.upgrade]`.
+    pub each: bool,
     /// What differs in the answer to a refresh; the rest is as in `[oauth2.answer]`. Not for
     /// `[oauth2.upgrade]`.
     pub answer: Option<TokenAnswer>,

@@ -20,9 +20,12 @@ pub mod keys;
 pub mod oauth1;
 pub mod oauth2;
 pub mod secret;
+pub mod sigv4;
+pub mod steps;
 pub mod text;
 pub mod throttle;
 pub mod verify;
 mod when;
+pub mod x509;
 
 pub use self::error::ProtocolError;

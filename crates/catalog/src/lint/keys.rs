@@ -4,11 +4,11 @@
 //! Must never ask for what only OAuth has; its rules are in [`super::rules`] and [`super::oauth1`].
 
 use super::{
-    certificate, grant,
+    certificate, form, grant,
     rules::List,
     templates::{is_header, is_https},
 };
-use crate::{Api, Auth, IdentitySource, KeyField, KeyKind, Keys, Provider, pattern, template};
+use crate::{Api, Auth, IdentitySource, KeyField, KeyKind, Keys, Provider, TypedValue, pattern, template};
 
 /// The category of providers that an integration makes whole: no API of their own, no page about it.
 const GENERIC: &str = "generic";
@@ -22,9 +22,14 @@ pub(super) fn is_generic(provider: &Provider) -> bool {
         && provider.category.as_deref() == Some(GENERIC)
 }
 
-/// The field of `[fields]` with this name.
-pub(super) fn field<'a>(provider: &'a Provider, name: &str) -> Option<&'a KeyField> {
-    provider.typed_fields().find(|field| field.key == name)
+/// What is typed in under this name of the file's own.
+pub(super) fn typed<'a>(provider: &'a Provider, name: &str) -> Option<TypedValue<'a>> {
+    provider.typed_values().find(|value| value.name == name)
+}
+
+/// Whether this is the name of a secret of the file's own naming.
+pub(super) fn is_secret(provider: &Provider, name: &str) -> bool {
+    provider.secret_names().any(|secret| secret == name)
 }
 
 /// Whether a template can't have this reserved name, for there is no such thing with a credential of this kind. A
@@ -35,8 +40,10 @@ pub(super) fn has_not(provider: &Provider, name: &str) -> bool {
         Auth::OAuth2(_) => false,
         Auth::Keys(keys) if of_token => keys.kind == KeyKind::Basic,
         Auth::OAuth1(_) => template::RESERVED.contains(&name) && name != "client_id",
-        Auth::WorkspaceToken(_) if of_token => false,
-        Auth::Keys(_) | Auth::WorkspaceToken(_) => template::RESERVED.contains(&name),
+        Auth::WorkspaceToken(_) | Auth::Steps(_) if of_token => false,
+        Auth::Keys(_) | Auth::SigV4(_) | Auth::Steps(_) | Auth::WorkspaceToken(_) => {
+            template::RESERVED.contains(&name)
+        }
     }
 }
 
@@ -46,6 +53,7 @@ pub(super) fn check(provider: &Provider, list: &mut List) {
     if let Some(keys) = provider.keys() {
         for one in &keys.fields {
             label(keys.kind, one, list);
+            form::field(keys.kind, one, list);
         }
     }
     match &provider.auth {
@@ -57,7 +65,7 @@ pub(super) fn check(provider: &Provider, list: &mut List) {
             return;
         }
         Auth::Keys(keys) if keys.kind == KeyKind::Fields => fields(provider, keys, list),
-        Auth::Keys(_) => {}
+        Auth::Keys(_) | Auth::SigV4(_) | Auth::Steps(_) => {}
         Auth::WorkspaceToken(table) => {
             if !(60..=LONGEST_LIFE).contains(&table.lifetime) {
                 let message = format!("must be 60 to {LONGEST_LIFE} seconds");
@@ -68,7 +76,8 @@ pub(super) fn check(provider: &Provider, list: &mut List) {
             }
         }
     }
-    if source.is_some_and(|source| source != IdentitySource::Call) {
+    let along = source == Some(IdentitySource::Saved) && provider.steps().is_some();
+    if source.is_some_and(|source| source != IdentitySource::Call) && !along {
         list.error("identity.source", "must be `call`: nothing else tells it for a credential of this kind");
     }
     if provider.api.base_url.is_none() && !is_generic(provider) {
@@ -78,40 +87,45 @@ pub(super) fn check(provider: &Provider, list: &mut List) {
 
 /// Several fields: one of them is a secret that must be typed, and calls carry each.
 fn fields(provider: &Provider, keys: &Keys, list: &mut List) {
-    let mut secret = keys.fields.iter().filter(|field| field.secret).peekable();
+    let mut secret = keys.values().filter(|value| value.secret).peekable();
     match secret.peek() {
         None => list.error("fields", "must have one that is secret"),
-        Some(first) if first.label.optional => {
-            list.error(format!("fields.{}.optional", first.key), "the first secret can't be left empty");
+        Some(first) if first.optional => {
+            list.error(format!("fields.{}.optional", first.name), "the first secret can't be left empty");
         }
         Some(_) => {}
     }
-    let first = secret.peek().map(|field| field.key.clone());
+    let first = secret.peek().map(|value| value.name);
     let api = &provider.api;
     // A certificate and its key are shown by TLS.
-    for field in secret.filter(|field| !certificate::has(provider, &field.key)) {
-        let name = format!("{{{}}}", field.key);
+    for value in secret.filter(|value| !certificate::has(provider, value.name)) {
+        let name = format!("{{{}}}", value.name);
         let placed = api.place.query.is_some() || carried(api).any(|text| text.contains("{token}"));
-        let alias = placed && first.as_ref() == Some(&field.key);
+        let alias = placed && first == Some(value.name);
         if !alias && !carried(api).any(|text| text.contains(&name)) {
-            list.error(format!("fields.{}", field.key), "no call carries it");
+            list.error(format!("fields.{}", value.name), "no call carries it");
         }
     }
 }
 
 /// The texts that calls carry.
-fn carried(api: &Api) -> impl Iterator<Item = &String> {
+pub(super) fn carried(api: &Api) -> impl Iterator<Item = &String> {
     let place = [Some(&api.place.format), api.place.base64.as_ref()].into_iter().flatten();
     place.chain(api.headers.values()).chain(api.query.values())
 }
 
+/// Where in a file a field stands.
+pub(super) fn place_of(kind: KeyKind, field: &KeyField) -> String {
+    match (kind, field.key.as_str()) {
+        (KeyKind::ApiKey, _) => format!("{}.key", kind.table()),
+        (KeyKind::Client, key) => format!("oauth2.labels.{key}"),
+        (KeyKind::Grant | KeyKind::Steps, key) => format!("{}.fields.{key}", kind.table()),
+        (_, key) => format!("{}.{key}", kind.table()),
+    }
+}
+
 fn label(kind: KeyKind, field: &KeyField, list: &mut List) {
-    let at = |name: &str| match (kind, field.key.as_str()) {
-        (KeyKind::ApiKey, _) => format!("{}.key.{name}", kind.table()),
-        (KeyKind::Client, key) => format!("oauth2.labels.{key}.{name}"),
-        (KeyKind::Grant, key) => format!("oauth2.fields.{key}.{name}"),
-        (_, key) => format!("{}.{key}.{name}", kind.table()),
-    };
+    let at = |name: &str| format!("{}.{name}", place_of(kind, field));
     let label = &field.label;
     for (name, text) in
         [("title", &label.title), ("description", &label.description), ("placeholder", &label.placeholder)]
@@ -130,8 +144,7 @@ fn label(kind: KeyKind, field: &KeyField, list: &mut List) {
     if label.help.as_deref().is_some_and(|help| !is_https(help)) {
         list.error(at("help"), "must be an https URL");
     }
-    if label.optional && field.key != "password" && !matches!(kind, KeyKind::Fields | KeyKind::Grant)
-    {
+    if label.optional && !matches!(field.key.as_str(), "password" | "session_token") && !kind.is_named() {
         list.error(at("optional"), "only a password or a field can be left empty");
     }
 }
@@ -143,7 +156,8 @@ pub(super) fn place(provider: &Provider, list: &mut List) {
         return;
     }
     let kind = if let Auth::Keys(keys) = &provider.auth { Some(keys.kind) } else { None };
-    let names: Vec<String> = provider.typed_fields().map(|field| format!("{{{}}}", field.key)).collect();
+    let own = provider.typed_values().map(|value| value.name).chain(provider.secret_names());
+    let names: Vec<String> = own.map(|name| format!("{{{name}}}")).collect();
     let holds = |text: &str| text.contains("{token}") || names.iter().any(|name| text.contains(name));
     if !holds(&place.format) {
         list.error("api.place.format", "must hold {token}");
@@ -156,7 +170,8 @@ pub(super) fn place(provider: &Provider, list: &mut List) {
     }
     for (key, text) in [("format", Some(&place.format)), ("base64", place.base64.as_ref())] {
         for name in text.into_iter().flat_map(|text| template::names(text)) {
-            if name != "token" && name != "access_token" && field(provider, name).is_none() {
+            let own = typed(provider, name).is_some() || is_secret(provider, name);
+            if name != "token" && name != "access_token" && !own {
                 list.error(format!("api.place.{key}"), format!("there is no `{{{name}}}` here"));
             }
         }
@@ -179,7 +194,8 @@ pub(super) fn place(provider: &Provider, list: &mut List) {
 /// Whether something else than the place may carry the credential.
 fn may_be_nowhere(provider: &Provider) -> bool {
     match &provider.auth {
-        Auth::OAuth1(_) | Auth::WorkspaceToken(_) => true,
+        Auth::OAuth1(_) | Auth::SigV4(_) | Auth::WorkspaceToken(_) => true,
+        Auth::Steps(_) => carried(&provider.api).any(|text| text.contains("{token}")),
         Auth::Keys(keys) => keys.kind == KeyKind::Fields,
         Auth::OAuth2(_) => false,
     }

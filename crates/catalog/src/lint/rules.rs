@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Finding, Severity, grant, keys,
+    Finding, Severity, assertion, form, grant, keys,
     templates::{in_url, is_https, texts, url},
 };
 use crate::{
     BodyFormat, Call, EndpointSource, Grant, IdentitySource, Method, OAuth2, Pkce, Provider, RefreshWith,
-    RevokeAuth, pattern,
+    RevokeAuth, Steps, pattern,
     template::{self, RESERVED},
 };
 
@@ -91,6 +91,7 @@ pub(super) fn values(provider: &Provider, list: &mut List) {
         if input.title.trim().is_empty() {
             list.error(format!("inputs[{i}].title"), "must not be empty");
         }
+        form::input(i, input, list);
     }
     for (name, saved) in provider.oauth2().into_iter().flat_map(|oauth2| &oauth2.callback.save) {
         let key = format!("oauth2.callback.save.{name}");
@@ -104,9 +105,16 @@ pub(super) fn values(provider: &Provider, list: &mut List) {
         let key = format!("oauth1.save.{name}");
         check(key, name, saved.pattern.as_deref(), saved.default.as_deref(), list);
     }
-    for field in provider.typed_fields() {
+    for value in provider.typed_values() {
         // Only what is no secret can come into a URL; patterns of all are looked at by `keys`.
-        check(format!("fields.{}", field.key), &field.key, None, None, list);
+        check(format!("fields.{}", value.name), value.name, None, None, list);
+    }
+    for (name, saved) in provider.steps().into_iter().flat_map(Steps::saved) {
+        check(format!("steps.request.save.{name}"), name, saved.pattern.as_deref(), None, list);
+    }
+    for (name, saved) in provider.steps().into_iter().flat_map(|steps| &steps.answer.save) {
+        let key = format!("steps.answer.save.{name}");
+        check(key, name, saved.pattern.as_deref(), saved.default.as_deref(), list);
     }
     for (name, saved) in provider.identity.iter().flat_map(|identity| &identity.save) {
         check(
@@ -128,6 +136,7 @@ pub(super) fn oauth2(provider: &Provider, list: &mut List) {
     let Some(oauth2) = provider.oauth2() else { return };
     endpoints(provider, oauth2, list);
     grant::check(oauth2, list);
+    assertion::check(provider, oauth2, list);
     let separator = &oauth2.scopes.separator;
     if separator.is_empty() || separator.len() > 3 || separator.chars().any(char::is_alphanumeric) {
         list.error("oauth2.scopes.separator", "must be one to three characters that no scope holds");
@@ -156,7 +165,8 @@ pub(super) fn oauth2(provider: &Provider, list: &mut List) {
             list.error(format!("oauth2.authorize.params.{name}"), "can't be set by a file");
         }
     }
-    if oauth2.pkce == Pkce::Unsupported && oauth2.client_auth == crate::ClientAuth::None {
+    let codes = oauth2.grant == Grant::AuthorizationCode;
+    if codes && oauth2.pkce == Pkce::Unsupported && oauth2.client_auth == crate::ClientAuth::None {
         list.warn("oauth2.pkce", "a public client without PKCE can't protect its codes");
     }
     if oauth2.refresh.url.is_some() {
@@ -209,7 +219,13 @@ fn numbers(oauth2: &OAuth2, list: &mut List) {
 }
 
 /// A body that is written out.
-fn body(key: &str, body: Option<&String>, how: (Method, BodyFormat), alone: bool, list: &mut List) {
+pub(super) fn body(
+    key: &str,
+    body: Option<&String>,
+    how: (Method, BodyFormat),
+    alone: bool,
+    list: &mut List,
+) {
     let Some(text) = body else { return };
     if how.0 == Method::Get || how.1 != BodyFormat::Json {
         list.error(key, "needs format = \"json\" and another method than GET");

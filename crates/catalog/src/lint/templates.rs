@@ -63,11 +63,11 @@ pub(super) fn texts(provider: &Provider, key: &str, map: &BTreeMap<String, Strin
 /// The names in a URL, or in a path: all known, no typed-in secret, and a pattern for what else is typed in.
 pub(super) fn in_url(provider: &Provider, key: &str, template: &str, list: &mut List) {
     names(provider, key, template, list);
-    for field in template::names(template).iter().filter_map(|name| keys::field(provider, name)) {
-        if field.secret {
-            list.error(key, format!("`{{{}}}` is a secret: it can't stand in a URL", field.key));
-        } else if field.label.pattern.is_none() {
-            list.error(key, format!("`{}` stands in a URL and needs a pattern", field.key));
+    for name in template::names(template) {
+        if keys::is_secret(provider, name) {
+            list.error(key, format!("`{{{name}}}` is a secret: it can't stand in a URL"));
+        } else if keys::typed(provider, name).is_some_and(|value| value.pattern.is_none()) {
+            list.error(key, format!("`{name}` stands in a URL and needs a pattern"));
         }
     }
 }
@@ -75,7 +75,7 @@ pub(super) fn in_url(provider: &Provider, key: &str, template: &str, list: &mut 
 pub(super) fn names(provider: &Provider, key: &str, template: &str, list: &mut List) {
     for name in template::names(template) {
         let known = RESERVED.contains(&name)
-            || keys::field(provider, name).is_some()
+            || keys::is_secret(provider, name)
             || provider.known_values().iter().any(|(known, ..)| *known == name);
         if !known {
             list.error(key, format!("`{{{name}}}` is neither an input nor a saved value"));

@@ -72,7 +72,7 @@ pub(super) fn read(broker: &Broker, query: &str, flow: &Flow, provider: &Provide
                 }
             })
         }
-        Auth::OAuth2(_) | Auth::Keys(_) | Auth::WorkspaceToken(_) => {
+        Auth::OAuth2(_) | Auth::Keys(_) | Auth::SigV4(_) | Auth::Steps(_) | Auth::WorkspaceToken(_) => {
             by_code(query, flow, endpoints::oauth2(provider)?, state)
         }
     }

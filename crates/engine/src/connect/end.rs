@@ -231,8 +231,11 @@ async fn try_revoke(
         Auth::OAuth1(_) => {
             return Ok(unsupported("OAuth 1 has no revocation; access is taken back at the provider itself"));
         }
-        Auth::Keys(_) => {
+        Auth::Keys(_) | Auth::SigV4(_) => {
             return Ok(unsupported("a key that was typed in is taken back at the provider itself"));
+        }
+        Auth::Steps(_) => {
+            return Ok(unsupported("a token that was fetched with what was typed in ends by itself"));
         }
         Auth::WorkspaceToken(_) => return Ok(unsupported("a token that was made here ends by itself")),
     };

@@ -25,7 +25,7 @@ pub(crate) fn oauth2(provider: &Provider) -> Result<&OAuth2> {
     let message = || match &provider.auth {
         Auth::OAuth1(_) => format!("{} speaks OAuth 1, which has no such thing", provider.name),
         Auth::WorkspaceToken(_) => format!("{} is called with tokens that are made here", provider.name),
-        Auth::OAuth2(_) | Auth::Keys(_) => {
+        Auth::OAuth2(_) | Auth::Keys(_) | Auth::SigV4(_) | Auth::Steps(_) => {
             format!("{} has no authorization to go through: its key is typed in", provider.name)
         }
     };
@@ -48,8 +48,8 @@ pub(crate) fn refreshable(provider: &Provider, tokens: &Tokens) -> bool {
             RefreshWith::RefreshToken => tokens.refresh_token.is_some(),
             RefreshWith::AccessToken | RefreshWith::Client => true,
         },
-        Auth::WorkspaceToken(_) => true,
-        Auth::OAuth1(_) | Auth::Keys(_) => false,
+        Auth::Steps(_) | Auth::WorkspaceToken(_) => true,
+        Auth::OAuth1(_) | Auth::Keys(_) | Auth::SigV4(_) => false,
     }
 }
 
@@ -93,6 +93,14 @@ pub(crate) async fn resolve(
     };
     let missing = |name| missing(integration, name);
     let (file, config) = (&oauth2.endpoints, &integration.config);
+    // Known only where it is to be used. A provider that requires it is not asked in another way.
+    let par_url = |url: &Option<String>, required: bool| {
+        let pushed = required || config.par.unwrap_or(oauth2.par);
+        if !pushed || oauth2.grant != Grant::AuthorizationCode {
+            return Ok(None);
+        }
+        url.clone().ok_or_else(|| missing("par_url")).map(Some)
+    };
     // Without a code no browser goes anywhere.
     let authorize_url = |url: &Option<String>| match oauth2.grant {
         Grant::AuthorizationCode => url.clone().ok_or_else(|| missing("authorize_url")),
@@ -109,7 +117,7 @@ pub(crate) async fn resolve(
             revoke_url: file.revoke_url.clone(),
             userinfo_url: file.userinfo_url.clone(),
             device_url: file.device_url.clone(),
-            par_url: file.par_url.clone(),
+            par_url: par_url(&file.par_url, false)?,
             ..base
         }),
         EndpointSource::Integration => Ok(Endpoints {
@@ -119,7 +127,7 @@ pub(crate) async fn resolve(
             revoke_url: config.revoke_url.clone(),
             userinfo_url: config.userinfo_url.clone(),
             device_url: config.device_url.clone(),
-            par_url: config.par_url.clone(),
+            par_url: par_url(&config.par_url, false)?,
             ..base
         }),
         EndpointSource::Issuer => {
@@ -132,6 +140,11 @@ pub(crate) async fn resolve(
                 token_url: found.token_endpoint.clone(),
                 revoke_url: found.revocation_endpoint.clone(),
                 userinfo_url: found.userinfo_endpoint.clone(),
+                device_url: found.device_authorization_endpoint.clone(),
+                par_url: par_url(
+                    &found.pushed_authorization_request_endpoint,
+                    found.require_pushed_authorization_requests,
+                )?,
                 ..base
             })
         }
@@ -157,6 +170,6 @@ fn resolve_oauth1(broker: &Broker, integration: &Integration, oauth1: &OAuth1) -
     })
 }
 
-fn missing(integration: &Integration, name: &str) -> Error {
+pub(super) fn missing(integration: &Integration, name: &str) -> Error {
     Error::Conflict { message: format!("integration `{}` needs `config.{name}`", integration.key) }
 }

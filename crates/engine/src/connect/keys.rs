@@ -15,7 +15,7 @@ use claviger_protocol::{
 use http::StatusCode;
 
 use super::{
-    endpoints, exchange, issue, renew, verify,
+    certificate, endpoints, exchange, issue, renew, verify,
     who::{self, Told},
 };
 use crate::{
@@ -91,6 +91,9 @@ pub(super) async fn accept(
     inputs: BTreeMap<String, String>,
     given: &BTreeMap<String, Secret>,
 ) -> Result<Accepted> {
+    if let Some((field, message)) = certificate::wrong(provider, given, broker.clock.now()) {
+        return Err(Error::invalid(named(&field), format!("{field}: {message}")));
+    }
     match provider.kind() {
         Kind::Typed => typed(broker, integration, provider, inputs, given).await,
         Kind::ClientCredentials => fetched(broker, integration, provider, inputs, BTreeMap::new()).await,
@@ -113,7 +116,7 @@ async fn typed(
         "connection_parameters" => Error::invalid("connection_parameters", error.to_string()),
         field => Error::invalid(field, error.message),
     };
-    if matches!(of.kind, KeyKind::Client | KeyKind::Grant) {
+    if of.kind.fetches() {
         let given = keys::checked(of, given).map_err(wrong)?;
         inputs.extend(keys::plain(of, &given));
         return fetched(broker, integration, provider, inputs, given).await;
@@ -161,15 +164,22 @@ fn secret(provider: &Provider) -> &'static str {
 /// A token endpoint's refusal of a client: whoever typed it in can help it, or else whoever set the integration up.
 fn blame(error: TokenError, integration: &Integration, provider: &Provider, held: &Tokens) -> Error {
     let error = error.hiding(&keys::spellings(held).iter().collect::<Vec<_>>());
-    match (error.kind, provider.keys().is_some()) {
+    let typed = provider.keys().is_some() && !is_ours(&error, integration, provider);
+    match (error.kind, typed) {
         (TokenErrorKind::Oauth, true) => {
-            Error::invalid("client_secret", format!("The provider does not accept it: {}", error.words()))
+            Error::invalid(secret(provider), format!("The provider does not accept it: {}", error.words()))
         }
         (TokenErrorKind::Oauth, false) => Error::Conflict {
             message: format!("{}: check the client and the scopes of `{}`", error.words(), integration.key),
         },
         _ => exchange::refusal(error, &[]),
     }
+}
+
+/// Whether a token endpoint refuses the integration's own client, where something else was typed in.
+pub(crate) fn is_ours(error: &TokenError, integration: &Integration, provider: &Provider) -> bool {
+    let grant = provider.keys().is_some_and(|keys| keys.kind == KeyKind::Grant);
+    grant && integration.client_id.is_some() && error.code.as_deref() == Some("invalid_client")
 }
 
 /// Asks the provider by the calls of its file, then by that for the account's identity. Where neither tells, the

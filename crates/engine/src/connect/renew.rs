@@ -1,5 +1,6 @@
 //! Renew: one token set in place of another, without anybody's consent: a refresh at a provider's token endpoint
-//! (RFC 6749 §6), a token fetched anew with a client's own credentials (§4.4), or one that we make ourselves.
+//! (RFC 6749 §6), a token fetched anew with a client's own credentials (§4.4) or with an assertion (RFC 7523), or one
+//! that we make ourselves.
 //!
 //! It talks to the provider and writes nothing; what it gives must be written, for the token shown may be spent.
 
@@ -8,7 +9,7 @@ use std::collections::BTreeMap;
 use claviger_catalog::{Auth, Grant, Provider};
 use claviger_protocol::oauth2::{TokenError, Tokens, read, token};
 
-use super::{endpoints, issue, party, post};
+use super::{assertion, endpoints, issue, party, post};
 use crate::{
     broker::Broker,
     domain::{connection::Owner, integration::Integration},
@@ -27,7 +28,7 @@ pub(crate) async fn ask(
 ) -> Result<std::result::Result<Tokens, TokenError>> {
     match &provider.auth {
         Auth::WorkspaceToken(table) => issue::token(broker, integration, owner, table).await.map(Ok),
-        Auth::OAuth2(_) | Auth::OAuth1(_) | Auth::Keys(_) => {
+        Auth::OAuth2(_) | Auth::OAuth1(_) | Auth::Keys(_) | Auth::SigV4(_) | Auth::Steps(_) => {
             at_endpoint(broker, integration, provider, inputs, held).await
         }
     }
@@ -44,19 +45,33 @@ pub(super) async fn at_endpoint(
     let provider = &endpoints::filled(provider, inputs)?;
     let oauth2 = endpoints::oauth2(provider)?;
     let at = endpoints::resolve(broker, integration, provider, inputs).await?;
-    let party = party::of(broker, integration, provider, &at, &held.typed).await?;
     let url = at.refresh_url.as_deref().unwrap_or(&at.token_url);
-    let request = match oauth2.grant {
-        Grant::AuthorizationCode | Grant::DeviceCode => token::refresh(oauth2, url, &party.client(), held),
-        Grant::ClientCredentials => token::client_credentials(oauth2, url, &party.client(), &at.scopes),
-        Grant::JwtBearer | Grant::TokenExchange => return Err(Error::internal("this grant is not here yet")),
+    let make = || async {
+        let mut party = party::of(broker, integration, provider, &at, &held.typed).await?.holding(held)?;
+        let request = match oauth2.grant {
+            Grant::AuthorizationCode | Grant::DeviceCode => {
+                token::refresh(oauth2, url, &party.client(), held)
+            }
+            Grant::ClientCredentials => token::client_credentials(oauth2, url, &party.client(), &at.scopes),
+            Grant::JwtBearer => {
+                let signed = assertion::grant(broker, integration, provider, &at, &held.typed).await?;
+                party = party.asserting(signed);
+                let signed = party.grant().ok_or_else(|| Error::internal("an assertion got lost"))?;
+                token::jwt_bearer(oauth2, url, &party.client(), signed, &at.scopes)
+            }
+            Grant::TokenExchange => {
+                return Err(Error::internal("this grant is not here yet"));
+            }
+        };
+        let request =
+            request.map_err(|e| Error::internal(format!("refresh request of {}: {e}", integration.id)))?;
+        Ok((party, request))
     };
-    let request =
-        request.map_err(|e| Error::internal(format!("refresh request of {}: {e}", integration.id)))?;
-    let answer = post::fetch(broker, &party, request).await?;
+    let (party, answer) = post::token(broker, make).await?;
     let (status, now) = (answer.status(), broker.clock.now().0);
-    Ok(read::refreshed(oauth2, held.clone(), status, answer.headers(), answer.body(), now).map_err(|error| {
-        let sent = [Some(&held.access_token), held.refresh_token.as_ref(), party.secret()];
-        error.hiding(&sent.into_iter().flatten().collect::<Vec<_>>())
+    let got = read::refreshed(oauth2, held.clone(), status, answer.headers(), answer.body(), now);
+    Ok(got.map(|got| party.bind(got)).map_err(|error| {
+        let sent = [Some(&held.access_token), held.refresh_token.as_ref()];
+        error.hiding(&sent.into_iter().flatten().chain(party.shown()).collect::<Vec<_>>())
     }))
 }

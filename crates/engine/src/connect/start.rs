@@ -3,12 +3,15 @@
 //! State and verifier come to be at the last moment before the browser leaves us. The row gets the state's
 //! hash and the sealed verifier; the state itself is only in the URL, or in the callback that the provider is given.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
-use claviger_catalog::{Auth, OAuth2, Pkce, Provider};
-use claviger_protocol::oauth2::{authorize, pkce};
+use claviger_catalog::{Auth, Pkce, Provider};
+use claviger_protocol::{
+    ProtocolError,
+    oauth2::{authorize, par, pkce},
+};
 
-use super::{endpoints, oauth1};
+use super::{endpoints, exchange, grown, oauth1, party, post};
 use crate::{
     broker::Broker,
     domain::{
@@ -30,6 +33,14 @@ pub(super) struct Started {
     pub verifier: Option<Sealed>,
     /// What the callback and the exchange are checked against.
     pub endpoints: Endpoints,
+}
+
+/// What an authorization request says of its flow.
+struct Sent<'a> {
+    /// The state.
+    state: &'a Secret,
+    /// Whether a connection that is there is authorized anew.
+    grown: bool,
 }
 
 /// Resolves the integration's endpoints and mints state, verifier and authorization URL for a flow.
@@ -55,8 +66,10 @@ pub(super) async fn mint(
             let (url, kept) = oauth1::leave(broker, integration, table, &resolved, &sent).await?;
             (url, Some(kept))
         }
-        Auth::OAuth2(_) | Auth::Keys(_) | Auth::WorkspaceToken(_) => {
-            request(integration, endpoints::oauth2(&provider)?, &resolved, &sent)?
+        _ => {
+            let oauth2 = endpoints::oauth2(&provider)?;
+            let grown = grown::scopes(broker, flow, oauth2, &mut resolved.scopes).await?;
+            request(broker, integration, &provider, &resolved, &Sent { state: &sent, grown }).await?
         }
     };
     let aad = verifier_aad(flow);
@@ -65,29 +78,54 @@ pub(super) async fn mint(
 }
 
 /// The authorization request of OAuth 2 (RFC 6749 §4.1.1), and the verifier of the challenge in it.
-fn request(
+async fn request(
+    broker: &Broker,
     integration: &Integration,
-    oauth2: &OAuth2,
+    provider: &Provider,
     at: &Endpoints,
-    state: &Secret,
+    sent: &Sent<'_>,
 ) -> Result<(String, Option<Secret>)> {
+    let oauth2 = endpoints::oauth2(provider)?;
     let client_id = integration.client_id.as_deref().ok_or_else(|| endpoints::no_client(integration))?;
     let verifier = if oauth2.pkce == Pkce::S256 { Some(pkce::verifier(random::<32>()?)) } else { None };
     let challenge = verifier.as_ref().map(pkce::challenge);
-    let url = authorize::url(
-        oauth2,
-        &authorize::Request {
-            authorize_url: &at.authorize_url,
-            client_id,
-            redirect_uri: &at.redirect_uri,
-            state,
-            scopes: &at.scopes,
-            challenge: challenge.as_deref(),
-            extra: &integration.config.authorize_params,
-        },
-    );
-    let url = url.map_err(|e| Error::internal(format!("integration {}: {e}", integration.id)))?;
+    let request = authorize::Request {
+        authorize_url: &at.authorize_url,
+        client_id,
+        redirect_uri: &at.redirect_uri,
+        state: sent.state,
+        scopes: &at.scopes,
+        challenge: challenge.as_deref(),
+        extra: &integration.config.authorize_params,
+        grown: sent.grown,
+    };
+    let url = match &at.par_url {
+        None => authorize::url(oauth2, &request).map_err(|e| unbuilt(integration, &e))?,
+        Some(par_url) => push(broker, integration, provider, at, (par_url, &request)).await?,
+    };
     Ok((url, verifier))
+}
+
+/// Sends the authorization request to the provider, and gives the URL that names it (RFC 9126).
+async fn push(
+    broker: &Broker,
+    integration: &Integration,
+    provider: &Provider,
+    at: &Endpoints,
+    (par_url, request): (&str, &authorize::Request<'_>),
+) -> Result<String> {
+    let oauth2 = endpoints::oauth2(provider)?;
+    let party = party::of(broker, integration, provider, at, &BTreeMap::new()).await?;
+    let pushing = par::request(oauth2, par_url, &party.client(), request);
+    let answer = post::fetch(broker, &party, pushing.map_err(|e| unbuilt(integration, &e))?).await?;
+    let now = broker.clock.now().0;
+    let pushed = par::read(oauth2, answer.status(), answer.headers(), answer.body(), now)
+        .map_err(|error| exchange::refusal(error, &[Some(request.state), party.secret()]))?;
+    par::url(oauth2, request.authorize_url, request.client_id, &pushed).map_err(|e| unbuilt(integration, &e))
+}
+
+fn unbuilt(integration: &Integration, error: &ProtocolError) -> Error {
+    Error::internal(format!("integration {}: {error}", integration.id))
 }
 
 /// What [`mint`] sealed into the flow, where there was something.

@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use claviger_catalog::{KeyKind, Kind};
+use claviger_catalog::Kind;
 
 use super::connect::{Held, Wish, bring, named};
 use crate::{
@@ -272,9 +272,7 @@ async fn as_of(
 fn refreshes(provider: &claviger_catalog::Provider) -> bool {
     match provider.kind() {
         Kind::OAuth2Code | Kind::DeviceCode | Kind::ClientCredentials | Kind::WorkspaceToken => true,
-        Kind::Typed => {
-            provider.keys().is_some_and(|keys| matches!(keys.kind, KeyKind::Client | KeyKind::Grant))
-        }
+        Kind::Typed => provider.keys().is_some_and(|keys| keys.kind.fetches()),
         Kind::OAuth1 => false,
     }
 }

@@ -44,7 +44,7 @@ pub(super) async fn begin(
             let (signing, body) = oauth1::begin(broker, subject, caller, body).await?;
             Ok((Some(Signing::OAuth1(signing)), body))
         }
-        Auth::OAuth2(_) | Auth::Keys(_) | Auth::WorkspaceToken(_) => Ok((None, body)),
+        Auth::OAuth2(_) | Auth::Keys(_) | Auth::SigV4(_) | Auth::Steps(_) | Auth::WorkspaceToken(_) => Ok((None, body)),
     }
 }
 

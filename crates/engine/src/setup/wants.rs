@@ -2,7 +2,7 @@
 //!
 //! Must never let a setting stand that nothing reads: whoever set it would believe that it holds.
 
-use claviger_catalog::{Auth, ClientAuth, EndpointSource, Grant, Kind, OAuth2, Provider, Signature};
+use claviger_catalog::{Alg, Auth, ClientAuth, EndpointSource, Grant, Kind, OAuth2, Provider, Signature};
 
 use super::{check, fit::Way};
 use crate::{
@@ -34,12 +34,15 @@ pub(super) fn settings(provider: &Provider, way: &Way<'_>) -> Result<()> {
     let client = consent || matches!(kind, Kind::ClientCredentials | Kind::DeviceCode);
     let chosen = provider.keys().is_some_and(|keys| keys.place_chosen);
     let signs = provider.oauth1().is_some_and(|it| it.endpoints.source == EndpointSource::Integration);
+    let own = config.client_auth.as_deref().map_or_else(|| oauth2.map(|it| it.client_auth), ClientAuth::parse);
+    let signs_itself = own == Some(ClientAuth::PrivateKeyJwt);
     for (field, given, taken) in [
         ("client_id", way.client_id.is_some(), client),
         ("client_secret", way.client_secret, client),
         ("scopes", !way.scopes.is_empty(), oauth2.is_some()),
         ("config.authorize_params", !config.authorize_params.is_empty(), consent),
         ("config.client_auth", config.client_auth.is_some(), oauth2.is_some()),
+        ("config.client_auth_alg", config.client_auth_alg.is_some(), signs_itself),
         ("config.api_key", config.api_key.is_some(), chosen),
         ("config.signature", config.signature.is_some(), signs),
     ] {
@@ -89,6 +92,10 @@ fn words(oauth2: Option<&OAuth2>, config: &Config) -> Result<()> {
         }
         _ => {}
     }
+    if config.client_auth_alg.as_deref().is_some_and(|text| Alg::parse(text).is_none()) {
+        let known = Alg::ALL.map(Alg::as_str).join(", ");
+        return Err(Error::invalid("config.client_auth_alg", format!("must be one of {known}")));
+    }
     if config.signature.as_deref().is_some_and(|text| Signature::parse(text).is_none()) {
         let known = Signature::ALL.map(Signature::as_str).join(", ");
         return Err(Error::invalid("config.signature", format!("must be one of {known}")));
@@ -110,7 +117,7 @@ pub(super) fn endpoints(provider: &Provider, config: &Config) -> Result<()> {
     const DEVICE: &str = "config.device_url";
     const PAR: &str = "config.par_url";
     let (needs, takes): (&[&str], &[&str]) = match (provider.endpoint_source(), &provider.auth) {
-        (EndpointSource::File, _) | (_, Auth::Keys(_) | Auth::WorkspaceToken(_)) => (&[], &[]),
+        (EndpointSource::File, _) | (_, Auth::Keys(_) | Auth::SigV4(_) | Auth::Steps(_) | Auth::WorkspaceToken(_)) => (&[], &[]),
         (EndpointSource::Issuer, _) => (&[ISSUER], &[ISSUER]),
         (EndpointSource::Integration, Auth::OAuth1(_)) => {
             (&[REQUEST, AUTHORIZE, TOKEN], &[REQUEST, AUTHORIZE, TOKEN])

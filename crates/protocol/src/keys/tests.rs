@@ -1,6 +1,7 @@
 use claviger_catalog::{Auth, Provider};
 
 use super::*;
+use crate::oauth2::read::MAX_TOKEN;
 
 fn keys(table: &str) -> Keys {
     let text = format!("key = \"acme\"\nname = \"Acme\"\n{table}");
@@ -165,4 +166,130 @@ fn a_tokens_secret_is_one_of_its_spellings() {
     let held = Tokens { token_secret: Some(Secret::new("ts")), ..Tokens::of(Secret::new("t"), "OAuth") };
     let told: Vec<_> = spellings(&held).iter().map(|text| text.expose().to_owned()).collect();
     assert_eq!(told, ["t", "ts"]);
+}
+
+/// Eight characters of each kind that a value of several lines may hold; a key in PEM looks like that.
+const LINES: &str = "-----BEGIN X-----\r\nAB+/\n\tCD==\n-----END X-----";
+
+#[test]
+fn several_lines_are_one_value() {
+    let table = "[bearer]\ntoken = { form = \"multiline\" }";
+    let made = tokens(&keys(table), &given(&[("token", LINES)])).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(made.access_token.expose(), LINES);
+    let longest = "é".repeat(MAX_LINES / 2);
+    assert!(tokens(&keys(table), &given(&[("token", &longest)])).is_ok());
+    for (text, amiss) in [
+        ("", Amiss::Missing),
+        (&format!("{longest}x") as &str, Amiss::Other),
+        ("a\u{0}b", Amiss::Other),
+        ("a\u{1b}[31m", Amiss::Other),
+    ] {
+        assert_eq!(refused(table, &[("token", text)]).amiss, amiss, "{}", text.len());
+    }
+}
+
+#[test]
+fn one_of_several_is_chosen() {
+    let table = "[fields.key]\n[fields.site]\nsecret = false\noptional = true\noptions = [{ value = \"eu\" }, { value = \"us\" }]\n\
+                 [api.headers]\nX-Key = \"{key}\"";
+    let keys = keys(table);
+    let kept =
+        checked(&keys, &given(&[("key", "k"), ("site", "us")])).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(plain(&keys, &kept), BTreeMap::from([("site".to_owned(), "us".to_owned())]));
+    assert!(checked(&keys, &given(&[("key", "k"), ("site", "")])).is_ok());
+    for text in ["asia", "EU", "eu us"] {
+        let wrong = refused(table, &[("key", "k"), ("site", text)]);
+        assert_eq!(wrong.field, "site");
+        assert!(wrong.amiss == Amiss::NotListed || text.contains(' '), "{text}");
+    }
+}
+
+const DOCUMENT: &str = "[fields.account]\nform = \"json\"\n\
+    parts.secret = { path = \"creds.key\", pattern = \"^[a-z0-9]+$\" }\n\
+    parts.id = { path = \"id\", secret = false, pattern = \"^[0-9]+$\" }\n\
+    parts.note = { path = \"notes.0\", required = false }\n\
+    [api.headers]\nX-Key = \"{secret}\"\nX-Note = \"{note}\"";
+
+/// Only parts of a document are kept: the secret ones with the token, the others for the URLs.
+#[test]
+fn a_document_is_taken_apart() {
+    let keys = keys(DOCUMENT);
+    let text = " {\"id\": 12, \"creds\": {\"key\": \"k1\", \"other\": \"CANARY\"}, \"notes\": []}\n";
+    for text in [text.to_owned(), format!("\u{feff}{text}")] {
+        let all = given(&[("account", &text), ("secret", "not asked")]);
+        let kept = checked(&keys, &all).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(kept.keys().collect::<Vec<_>>(), ["id", "secret"]);
+        let made = credential(&keys, &kept).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!((made.access_token.expose(), made.typed.len()), ("k1", 1));
+        assert!(!made.to_json().expose().contains("CANARY"));
+        assert_eq!(plain(&keys, &kept), BTreeMap::from([("id".to_owned(), "12".to_owned())]));
+    }
+}
+
+#[test]
+fn what_is_wrong_with_a_document_is_said_without_it() {
+    let long = format!("{{\"id\":\"{}\"}}", "1".repeat(MAX_DOCUMENT));
+    for (text, amiss, words) in [
+        ("", Amiss::Missing, "Is missing"),
+        ("  ", Amiss::Missing, "Is missing"),
+        ("{\"id\": 12,", Amiss::Other, "Is no JSON"),
+        ("SECRETKEY", Amiss::Other, "Is no JSON"),
+        ("[{\"id\": 1}]", Amiss::Other, "Is not a JSON object"),
+        ("\"text\"", Amiss::Other, "Is not a JSON object"),
+        (&long, Amiss::Other, "Longer than 65536 bytes"),
+        ("{}", Amiss::Other, "Has no `id`"),
+        ("{\"id\": 1}", Amiss::Other, "Has no `creds.key`"),
+        ("{\"id\": 1, \"creds\": {\"key\": {}}}", Amiss::Other, "Has no `creds.key`"),
+        ("{\"id\": 1, \"creds\": {\"key\": \" \"}}", Amiss::Other, "Has no `creds.key`"),
+        ("{\"id\": 1, \"creds\": {\"key\": \"SECRET\"}}", Amiss::Other, "`creds.key` in it: Does not look"),
+        ("{\"id\": 1, \"creds\": {\"key\": \"a\\nb\"}}", Amiss::Other, "`creds.key` in it: Holds a space"),
+        ("{\"id\": \"x\", \"creds\": {\"key\": \"a\"}}", Amiss::Other, "`id` in it: Does not look"),
+    ] {
+        let wrong = checked(&keys(DOCUMENT), &given(&[("account", text)])).err().expect("wrong");
+        assert_eq!((wrong.field.as_str(), wrong.amiss), ("account", amiss), "{}", wrong.message);
+        assert!(wrong.message.starts_with(words), "{}", wrong.message);
+        assert!(!wrong.message.contains("SECRET"), "{}", wrong.message);
+    }
+    let deep = format!("{}{}", "[".repeat(20_000), "]".repeat(20_000));
+    assert!(checked(&keys(DOCUMENT), &given(&[("account", &deep)])).is_err());
+}
+
+const SIGNED: &str = "key = \"acme\"\nname = \"Acme\"\n[sigv4]\nservice = \"s\"\nregion = \"r\"";
+
+#[test]
+fn a_key_that_signs_is_kept_whole() {
+    let provider = Provider::parse("acme.toml", SIGNED).unwrap_or_else(|error| panic!("{error}"));
+    let keys = provider.keys().expect("typed in");
+    let all = given(&[("access_key_id", "AKID"), ("secret_access_key", "s/k+1="), ("session_token", "")]);
+    let made = tokens(keys, &all).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!((made.access_token.expose(), made.token_type.as_str()), ("s/k+1=", "AWS4"));
+    assert_eq!(made.typed.keys().collect::<Vec<_>>(), ["access_key_id", "secret_access_key"]);
+    assert!(plain(keys, &made.typed).is_empty());
+    let told: Vec<_> = spellings(&made).iter().map(|text| text.expose().to_owned()).collect();
+    assert_eq!(told, ["s/k+1="]);
+    for (id, secret, field) in [
+        ("", "s", "access_key_id"),
+        ("A/K", "s", "access_key_id"),
+        ("A,K", "s", "access_key_id"),
+        ("A", "", "secret_access_key"),
+        ("A", "s p", "secret_access_key"),
+    ] {
+        let wrong = tokens(keys, &given(&[("access_key_id", id), ("secret_access_key", secret)])).err();
+        assert_eq!(wrong.map(|wrong| wrong.field).as_deref(), Some(field));
+    }
+}
+
+/// What goes into a request's body may be any text; a login has passwords with spaces.
+#[test]
+fn what_steps_take_is_any_text_of_one_line() {
+    let text = "key = \"acme\"\nname = \"Acme\"\n[steps.fields.user]\nsecret = false\n[steps.fields.pw]\n\
+                [[steps.request]]\nurl = \"https://acme.example/\"";
+    let provider = Provider::parse("acme.toml", text).unwrap_or_else(|error| panic!("{error}"));
+    let keys = provider.keys().expect("typed in");
+    let kept = checked(keys, &given(&[("user", "ü@x:y"), ("pw", " p w ")]))
+        .unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(kept["pw"].expose(), " p w ");
+    assert!(credential(keys, &kept).is_err());
+    let wrong = checked(keys, &given(&[("user", "u"), ("pw", "a\nb")])).err();
+    assert_eq!(wrong.map(|wrong| wrong.field).as_deref(), Some("pw"));
 }

@@ -20,6 +20,7 @@ pub mod revoke;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod token;
+pub mod token_exchange;
 mod token_error;
 mod tokens;
 

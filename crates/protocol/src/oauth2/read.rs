@@ -93,7 +93,7 @@ pub fn refreshed(
 }
 
 /// The body of an answer that is not an error.
-pub(super) fn accepted(
+pub(crate) fn accepted(
     oauth2: &OAuth2,
     status: StatusCode,
     headers: &HeaderMap,

@@ -37,6 +37,10 @@ pub struct Tokens {
     /// What somebody typed in, by field: what calls carry, or what a token is fetched again with.
     #[serde(default)]
     pub typed: BTreeMap<String, Secret>,
+    /// The access token of a first grant that `access_token` was exchanged for (RFC 8693), where that is made again after
+    /// each refresh: the refresh token is the first grant's then.
+    #[serde(default)]
+    pub subject: Option<Secret>,
     /// The key that the token is bound to (RFC 9449), as [`crate::dpop::Key::text`] writes it; `None` where nobody asked
     /// for such tokens. It stays across refreshes, for a refresh token may be bound to it too, and is never sent.
     #[serde(default)]
@@ -59,6 +63,8 @@ struct Open<'a> {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     typed: BTreeMap<&'a str, &'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    subject: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     dpop_key: Option<&'a str>,
 }
 
@@ -76,6 +82,7 @@ impl Tokens {
             saved: BTreeMap::new(),
             token_secret: None,
             typed: BTreeMap::new(),
+            subject: None,
             dpop_key: None,
         }
     }
@@ -99,6 +106,7 @@ impl Tokens {
             saved: &self.saved,
             token_secret: self.token_secret.as_ref().map(Secret::expose),
             typed: self.typed.iter().map(|(name, value)| (name.as_str(), value.expose())).collect(),
+            subject: self.subject.as_ref().map(Secret::expose),
             dpop_key: self.dpop_key.as_ref().map(Secret::expose),
         };
         // Texts, numbers and a map with text keys: serialising these can't fail.
@@ -136,6 +144,7 @@ impl Tokens {
             saved,
             token_secret: newer.token_secret.or(self.token_secret),
             typed,
+            subject: newer.subject.or(self.subject),
             dpop_key: newer.dpop_key.or(self.dpop_key),
         }
     }

@@ -78,7 +78,7 @@ impl AuthKind {
             (_, Some(KeyKind::ApiKey)) => Self::ApiKey,
             (_, Some(KeyKind::Basic)) => Self::Basic,
             (_, Some(KeyKind::Bearer)) => Self::Bearer,
-            (_, Some(KeyKind::Fields | KeyKind::Grant)) => Self::Fields,
+            (_, Some(KeyKind::Fields | KeyKind::Grant | KeyKind::Steps | KeyKind::SigV4)) => Self::Fields,
             (Kind::OAuth2Code | Kind::DeviceCode | Kind::Typed, None) => Self::OAuth2,
         }
     }

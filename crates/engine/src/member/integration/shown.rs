@@ -7,6 +7,7 @@ use claviger_catalog::{Auth, Provider};
 use super::{AuthKind, UPLOADS};
 use crate::{
     broker::Broker,
+    connect::client_key,
     domain::integration::{Config, Integration},
     store::Listed,
 };
@@ -102,6 +103,11 @@ impl Shown {
         self.provider.as_ref().is_some_and(|provider| provider.kind().has_callback())
     }
 
+    /// Where its provider finds our public keys, at this origin, where it needs any.
+    pub fn jwks_url(&self, origin: &str) -> Option<String> {
+        client_key::published(origin, self.provider.as_ref()?, self.integration())
+    }
+
     fn endpoint<'a>(
         &'a self,
         own: impl Fn(&'a Config) -> &'a Option<String>,
@@ -140,7 +146,7 @@ impl<'a> Ends<'a> {
                 token_url: oauth1.endpoints.access_token_url.as_deref(),
                 ..Self::default()
             },
-            Auth::Keys(_) | Auth::WorkspaceToken(_) => Self::default(),
+            Auth::Keys(_) | Auth::SigV4(_) | Auth::Steps(_) | Auth::WorkspaceToken(_) => Self::default(),
         }
     }
 }

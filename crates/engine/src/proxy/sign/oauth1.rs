@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// What signs the attempts of one call.
-pub(super) struct Signing {
+pub(in crate::proxy) struct Signing {
     signer: Signer,
     form: Option<Bytes>,
 }
