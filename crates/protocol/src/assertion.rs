@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 
 use crate::{ProtocolError, jwt, secret::Secret};
 
+pub mod grant;
 pub mod key;
 mod pem;
 

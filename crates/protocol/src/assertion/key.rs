@@ -140,6 +140,15 @@ impl SigningKey {
         }
     }
 
+    /// How it signs where nobody says: RSA as every server takes it, a curve in its one way.
+    pub fn usual(&self) -> Alg {
+        match &self.pair {
+            Pair::Rsa(_) => Alg::RS256,
+            Pair::Ec(_, own) => *own,
+            Pair::Ed25519(_) => Alg::EdDSA,
+        }
+    }
+
     /// The signature of a text (RFC 7515 §5.1).
     ///
     /// # Errors

@@ -35,7 +35,8 @@ const Q: &str = "uQPEfgmVtjL0Uyyx88GZFF1fOunH3-7cepKmtH4pxhtCoHqpWmT8YAmZxaewHgH
 const DP: &str = "BwKfV3Akq5_MFZDFZCnW-wzl-CCo83WoZvnLQwCTeDv8uzluRSnm71I3QCLdhrqE2e9YkxvuxdBfpT_PI7Yz-FOKnu1R6HsJeDCjn12Sk3vmAktV2zb34MCdy7cpdTh_YVr7tss2u6vneTwrA86rZtu5Mbr1C1XsmvkxHQAdYo0";
 const DQ: &str = "h_96-mK1R_7glhsum81dZxjTnYynPbZpHziZjeeHcXYsXaaMwkOlODsWa7I9xXDoRwbKgB719rrmI2oKr6N3Do9U0ajaHF-NKJnwgjMd2w9cjz3_-kyNlxAr2v4IKhGNpmM5iIgOS1VZnOZ68m6_pbLBSp3nssTdlqvd0tIiTHU";
 const QI: &str = "IYd7DHOhrWvxkwPQsRM2tOgrjbcrfvtQJipd-DlcxyVuuM9sQLdgjVk2oy26F0EmpScGLq2MowX7fhd_QJQ3ydy5cY7YIBi87w93IKLEdfnbJtoOPLUW0ITrJReOgo1cq9SbsxYawBgfp_gh6A5603k2-ZQwVK0JKSHuLFkuQ3U";
-const INPUT: &str = "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ";
+const INPUT: &str =
+    "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ";
 
 /// RSA with 1024 bits, made for this test.
 const SMALL: &str = "-----BEGIN PRIVATE KEY-----\n\
@@ -233,7 +234,7 @@ fn what_is_wrong_with_a_key_is_told_and_nothing_of_it() {
         (&labelled("OPENSSH PRIVATE KEY"), KeyFault::Unsupported),
         (&labelled("RSA PRIVATE KEY"), KeyFault::Unreadable),
         (&whole[..whole.len() / 2], KeyFault::Unreadable),
-        (&whole.replacen("A", "", 1), KeyFault::Unreadable),
+        (&whole.replacen("MII", "MI", 1), KeyFault::Unreadable),
         (&"canary ".repeat(4000), KeyFault::TooLong),
         (SMALL, KeyFault::TooSmall),
     ] {
@@ -243,8 +244,14 @@ fn what_is_wrong_with_a_key_is_told_and_nothing_of_it() {
     }
     let fault = SigningKey::check(&p256_pem(), Alg::RS256).expect_err("another kind");
     assert_eq!(fault.to_string(), "Is not a key for RS256: that takes RSA");
-    assert!(SigningKey::check(&p256_pem(), Alg::ES384).is_err() && SigningKey::check(&p256_pem(), Alg::ES256).is_ok());
-    assert!(SigningKey::check(&rsa_pem(), Alg::PS512).is_ok() && SigningKey::check(&rsa_pem(), Alg::EdDSA).is_err());
+    assert!(
+        SigningKey::check(&p256_pem(), Alg::ES384).is_err()
+            && SigningKey::check(&p256_pem(), Alg::ES256).is_ok()
+    );
+    assert!(
+        SigningKey::check(&rsa_pem(), Alg::PS512).is_ok()
+            && SigningKey::check(&rsa_pem(), Alg::EdDSA).is_err()
+    );
 }
 
 proptest::proptest! {

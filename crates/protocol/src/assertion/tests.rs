@@ -9,7 +9,7 @@ use crate::jwt::claims_unverified;
 const NOW: i64 = 1_800_000_000_999;
 
 /// Made for tests, and used nowhere.
-const KEY: &str = "-----BEGIN PRIVATE KEY-----\n\
+pub(super) const KEY: &str = "-----BEGIN PRIVATE KEY-----\n\
 MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgi70e+M24QFhq4ZA4\n\
 L338Zmx14Tk6aV3suLfvwxp0dx+hRANCAAQ/S7hVg9N87aZ5jST00/pXunkXR1wX\n\
 Rm9OfnvoENuX0Ss18h2Ifk82e79tuEndYw/ip9uU0hOfUEbyxrp3U+IK\n\
@@ -40,7 +40,13 @@ fn a_key_signs_under_its_name() {
         ("empty".to_owned(), String::new()),
         ("aud".to_owned(), "https://evil.example".to_owned()),
     ]);
-    let claims = Claims { subject: "", lifetime: 300, scope: Some("a b"), more: &more, ..of_client("c", "a", "i", NOW) };
+    let claims = Claims {
+        subject: "",
+        lifetime: 300,
+        scope: Some("a b"),
+        more: &more,
+        ..of_client("c", "a", "i", NOW)
+    };
     let made = by_key(&key, Alg::ES256, Some("k1"), &claims).expect("an assertion");
     assert_eq!(head(&made), json!({"alg": "ES256", "typ": "JWT", "kid": "k1"}));
     let expected = json!({

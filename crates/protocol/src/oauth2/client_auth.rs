@@ -1,4 +1,4 @@
-//! Client authentication at the token and revocation endpoints (RFC 6749 §2.3.1).
+//! Client authentication at the token and revocation endpoints (RFC 6749 §2.3.1, RFC 7523 §2.2).
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use claviger_catalog::OAuth2;
@@ -6,12 +6,10 @@ use http::header;
 
 use crate::{
     ProtocolError,
+    assertion::CLIENT_ASSERTION,
     build::{self, Draft},
     oauth2::{Client, ClientAuth},
 };
-
-/// What kind of assertion a client authenticates with (RFC 7523 §2.2).
-const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 /// Adds the client's id and secret to a request, under the standard names. A file's other names are given
 /// later.
@@ -39,7 +37,7 @@ pub(super) fn add(oauth2: &OAuth2, client: &Client<'_>, draft: &mut Draft<'_>) -
             let assertion = client.assertion.filter(|assertion| !assertion.is_empty());
             let missing = || ProtocolError::Missing("the client assertion".to_owned());
             draft.set("client_id", client.id);
-            draft.set("client_assertion_type", ASSERTION_TYPE);
+            draft.set("client_assertion_type", CLIENT_ASSERTION);
             draft.set("client_assertion", assertion.ok_or_else(missing)?.expose());
         }
         (ClientAuth::None | ClientAuth::Tls, _) | (_, None) => draft.set("client_id", client.id),

@@ -1,5 +1,5 @@
 //! The requests to the token endpoint: exchange (RFC 6749 §4.1.3), refresh (§6), the client's own credentials (§4.4),
-//! and the upgrade to a long-lived token that some providers want right after.
+//! an assertion (RFC 7523 §2.1), and the upgrade to a long-lived token that some providers want right after.
 //!
 //! Their answers are read by [`super::read`]. Must never send a verifier by another method than it was made
 //! for, nor send the code or the refresh token anywhere but to the URL given.
@@ -7,11 +7,12 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use claviger_catalog::{Grant, Method, OAuth2, Pkce, Refresh, RefreshPlace, RefreshWith};
+use claviger_catalog::{ClientAuth, Grant, Method, OAuth2, Pkce, Refresh, RefreshPlace, RefreshWith};
 use http::{Request, header};
 
 use crate::{
     ProtocolError,
+    assertion::JWT_BEARER,
     build::{self, Draft},
     oauth2::{Client, Tokens, authorize, client_auth},
     secret::Secret,
@@ -71,7 +72,9 @@ pub fn client_credentials(
     client: &Client<'_>,
     scopes: &[String],
 ) -> Result<Request<Bytes>, ProtocolError> {
-    if client.secret.is_none_or(Secret::is_empty) {
+    // A key, or a certificate, stands in for the secret.
+    let other = matches!(client.auth, ClientAuth::PrivateKeyJwt | ClientAuth::Tls);
+    if !other && client.secret.is_none_or(Secret::is_empty) {
         return Err(ProtocolError::Missing("the client's secret".to_owned()));
     }
     let shape = &oauth2.token;
@@ -81,6 +84,34 @@ pub fn client_credentials(
     draft.set("grant_type", oauth2.refresh.grant_type.as_deref().unwrap_or("client_credentials"));
     draft.set("scope", &authorize::scopes(oauth2, scopes).join(&oauth2.scopes.separator));
     client_auth::add(oauth2, client, &mut draft)?;
+    finish(oauth2, client, None, draft, &shape.params, [&BTreeMap::new(), &shape.param_names], &shape.omit)
+}
+
+/// A token for an assertion (RFC 7523 §2.1), the first as well as each that takes its place: another assertion is made
+/// for it, and nothing is refreshed. `scopes` are the integration's, unless the assertion says them itself. A client
+/// without an id is not named: the assertion says who asks. Its answer is read by [`super::read::tokens`].
+///
+/// # Errors
+/// When the token endpoint is not a usable URL.
+pub fn jwt_bearer(
+    oauth2: &OAuth2,
+    token_url: &str,
+    client: &Client<'_>,
+    assertion: &Secret,
+    scopes: &[String],
+) -> Result<Request<Bytes>, ProtocolError> {
+    let shape = &oauth2.token;
+    let mut draft = Draft::new("token endpoint", token_url);
+    (draft.method, draft.format) = (shape.method, shape.format);
+    (draft.in_query, draft.numbers) = (&shape.in_query, &shape.numbers);
+    draft.set("grant_type", oauth2.refresh.grant_type.as_deref().unwrap_or(JWT_BEARER));
+    draft.set("assertion", assertion.expose());
+    if !oauth2.assertion.as_ref().is_some_and(|assertion| assertion.scope) {
+        draft.set("scope", &authorize::scopes(oauth2, scopes).join(&oauth2.scopes.separator));
+    }
+    if !client.id.is_empty() {
+        client_auth::add(oauth2, client, &mut draft)?;
+    }
     finish(oauth2, client, None, draft, &shape.params, [&BTreeMap::new(), &shape.param_names], &shape.omit)
 }
 
@@ -150,7 +181,7 @@ fn renewing(
 }
 
 /// Leaves out, renames, adds the file's own parameters and headers, and builds.
-fn finish(
+pub(super) fn finish(
     oauth2: &OAuth2,
     client: &Client<'_>,
     tokens: Option<&Tokens>,

@@ -329,3 +329,41 @@ fn a_clients_own_token_is_not_refreshed() {
         assert!(client_credentials(&oauth2, url, &client, &[]).is_err());
     }
 }
+
+/// RFC 7523 §2.1: the assertion in place of everything else; who asks stands in it.
+#[test]
+fn an_assertion_is_shown_alone_or_beside_a_client() {
+    let oauth2 = provider("grant = \"jwt_bearer\"\nassertion = {}\nscopes.default = [\"a\", \"b\"]");
+    let nobody = Client { id: "", secret: None, auth: ClientAuth::Body, assertion: None };
+    let assertion = Secret::new("h.c.s");
+    let made = jwt_bearer(&oauth2, URL, &nobody, &assertion, &[]).expect("a request");
+    let grant = "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&assertion=h.c.s";
+    assert_eq!(shown(&made), format!("POST {URL}\n\n{grant}&scope=a%20b"));
+    let secret = Secret::new("sec");
+    let client = client(&secret, ClientAuth::Body);
+    let made = jwt_bearer(&oauth2, URL, &client, &assertion, &["c".to_owned()]).expect("a request");
+    assert_eq!(shown(&made), format!("POST {URL}\n\n{grant}&scope=c&client_id=cid&client_secret=sec"));
+    let inside = provider("grant = \"jwt_bearer\"\nassertion.scope = true\nscopes.default = [\"a\"]");
+    let made = jwt_bearer(&inside, URL, &nobody, &assertion, &[]).expect("a request");
+    assert_eq!(shown(&made), format!("POST {URL}\n\n{grant}"), "the assertion itself says the scopes");
+    assert!(refresh(&oauth2, URL, &client, &tokens("AT", Some("RT"))).is_err(), "nothing is refreshed");
+}
+
+/// RFC 7523 §2.2: a signed word in place of the secret, at each request; never the secret itself.
+#[test]
+fn a_client_assertion_takes_the_secrets_place() {
+    let (secret, assertion) = (Secret::new("sec"), Secret::new("h.c.s"));
+    let end = "client_id=cid&client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer\
+               &client_assertion=h.c.s";
+    for auth in [ClientAuth::PrivateKeyJwt, ClientAuth::ClientSecretJwt] {
+        let client = Client { assertion: Some(&assertion), ..client(&secret, auth) };
+        let made = refresh(&provider(""), URL, &client, &tokens("AT", Some("RT"))).expect("a request");
+        assert_eq!(shown(&made), format!("POST {URL}\n\ngrant_type=refresh_token&{end}&refresh_token=RT"));
+        let unsigned = Client { assertion: None, ..client };
+        assert!(refresh(&provider(""), URL, &unsigned, &tokens("AT", Some("RT"))).is_err());
+    }
+    let own = provider("grant = \"client_credentials\"");
+    let client = Client { id: "cid", secret: None, auth: ClientAuth::PrivateKeyJwt, assertion: Some(&assertion) };
+    let made = client_credentials(&own, URL, &client, &[]).expect("a request");
+    assert_eq!(shown(&made), format!("POST {URL}\n\ngrant_type=client_credentials&{end}"), "no secret is needed");
+}
