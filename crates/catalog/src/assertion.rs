@@ -23,8 +23,8 @@ pub struct Assertion {
     pub subject: String,
     /// For whom the assertion is. Default `issuer`.
     pub audience: Audience,
-    /// How it is signed. Default `RS256`.
-    pub alg: Alg,
+    /// How it is signed. Default `RS256`; with a typed key of a curve, what suits that.
+    pub alg: Option<Alg>,
     /// How many seconds it is good for. Default 300.
     pub lifetime: u32,
     /// Whether the scopes are a claim in it instead of a parameter beside it. Default false.
@@ -41,11 +41,18 @@ impl Default for Assertion {
             issuer: "{client_id}".to_owned(),
             subject: "{client_id}".to_owned(),
             audience: Audience::default(),
-            alg: Alg::default(),
+            alg: None,
             lifetime: 300,
             scope: false,
             claims: BTreeMap::new(),
         }
+    }
+}
+
+impl Assertion {
+    /// Its templates.
+    pub(crate) fn texts(&mut self) -> impl Iterator<Item = &mut String> {
+        [&mut self.issuer, &mut self.subject].into_iter().chain(&mut self.kid).chain(self.claims.values_mut())
     }
 }
 

@@ -1,4 +1,5 @@
-//! The rules for `[oauth2]` whose grant is the client's own credentials (RFC 6749 §4.4).
+//! The rules for `[oauth2]` whose grant needs no browser: the client's own credentials (RFC 6749 §4.4), an assertion
+//! (RFC 7523 §2.1).
 //!
 //! Must never let a client be asked of those who connect where a browser brings a code: the code would be theirs who
 //! know the client.
@@ -11,7 +12,7 @@ pub(super) fn check(oauth2: &OAuth2, list: &mut List) {
     if oauth2.client == ClientSource::Connection && oauth2.grant != Grant::ClientCredentials {
         list.error("oauth2.client", "needs grant = \"client_credentials\"");
     }
-    if oauth2.grant != Grant::ClientCredentials {
+    if !matches!(oauth2.grant, Grant::ClientCredentials | Grant::JwtBearer) {
         return;
     }
     let ends = &oauth2.endpoints;
@@ -21,7 +22,7 @@ pub(super) fn check(oauth2: &OAuth2, list: &mut List) {
     if oauth2.pkce != Pkce::Unsupported {
         list.error("oauth2.pkce", "can't stand here: there is no code to protect");
     }
-    if oauth2.client_auth == ClientAuth::None {
+    if oauth2.client_auth == ClientAuth::None && oauth2.grant == Grant::ClientCredentials {
         list.error("oauth2.client_auth", "a client without a secret has nothing to show");
     }
     if oauth2.refresh.with != RefreshWith::Client {
