@@ -60,6 +60,8 @@ ids! {
     CustomerId = "cus_";
     /// A public key that a product's tokens are verified with.
     JwtKeyId = "jwk_";
+    /// A key of ours towards a provider.
+    ClientKeyId = "ckey_";
     /// One more way to authenticate at an integration.
     AuthOptionId = "opt_";
     /// An OAuth app of whoever runs the server.

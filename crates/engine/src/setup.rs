@@ -26,6 +26,7 @@ pub mod auth_option;
 mod auth_option_tests;
 pub mod check;
 mod fit;
+pub mod client_key;
 pub mod integration;
 pub mod jwt_key;
 pub mod team;

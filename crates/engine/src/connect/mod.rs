@@ -4,11 +4,17 @@
 //! [`redeem`]) … [`end`]. Read the files in that order. Nothing here knows which door a flow came through:
 //! the door chose a [`Handoff`](crate::domain::flow::Handoff) at the start, and the callback performs it.
 
+mod ask;
+mod assertion;
 pub(crate) mod at_once;
 pub(crate) mod begin;
 pub(crate) mod bound;
 mod bring;
 mod brought;
+mod call;
+pub(crate) mod certificate;
+pub mod client_key;
+pub mod device;
 mod discovery;
 pub(crate) mod end;
 pub(crate) mod endpoints;

@@ -5,17 +5,22 @@
 
 use std::collections::BTreeMap;
 
-use claviger_catalog::{ClientSource, Grant, Provider};
+use claviger_catalog::{CertificateAt, ClientSource, Grant, Provider};
 use claviger_protocol::{
     keys,
-    oauth2::{Client, ClientAuth},
+    oauth2::{Client, ClientAuth, Tokens},
 };
 
-use super::{endpoints, tokens};
+use super::{
+    assertion, certificate, client_key,
+    dpop::{self, Prover},
+    endpoints, tokens,
+};
 use crate::{
     broker::Broker,
     domain::{flow::Endpoints, integration::Integration},
     error::{Error, Result},
+    outbound::Outbound,
     secret::Secret,
 };
 
@@ -25,6 +30,9 @@ pub(crate) struct Party {
     secret: Option<Secret>,
     auth: ClientAuth,
     assertion: Option<Secret>,
+    grant: Option<Secret>,
+    prover: Option<Prover>,
+    way: Option<Outbound>,
 }
 
 impl Party {
@@ -34,9 +42,52 @@ impl Party {
         Client { id: &self.id, secret, auth: self.auth, assertion }
     }
 
+    /// The same with the key that these tokens are bound to, where there is one, in place of a fresh one: what is bound to
+    /// it is of no use with another (RFC 9449 §5).
+    pub(super) fn holding(mut self, held: &Tokens) -> Result<Self> {
+        if let (Some(_), Some(kept)) = (&self.prover, &held.dpop_key) {
+            self.prover = Some(Prover::with(kept)?);
+        }
+        Ok(self)
+    }
+
+    /// The tokens of an answer, with the key that the request proved. Also where they are shown alone: the refresh token
+    /// of a public client is bound all the same (RFC 9449 §5).
+    pub(super) fn bind(&self, got: Tokens) -> Tokens {
+        match &self.prover {
+            Some(prover) => Tokens { dpop_key: Some(prover.kept().clone()), ..got },
+            None => got,
+        }
+    }
+
+    /// The way that its requests take, where that is not the usual one: over connections with a client certificate.
+    pub(super) fn way(&self) -> Option<&Outbound> {
+        self.way.as_ref()
+    }
+
+    /// What proves its token requests, where a server wants that.
+    pub(super) fn prover(&self) -> Option<&Prover> {
+        self.prover.as_ref()
+    }
+
     /// The client's secret, which a server could repeat.
     pub(crate) fn secret(&self) -> Option<&Secret> {
         self.secret.as_ref()
+    }
+
+    /// The same with the assertion that asks for a token (RFC 7523 §2.1).
+    pub(super) fn asserting(self, grant: Secret) -> Self {
+        Self { grant: Some(grant), ..self }
+    }
+
+    /// The assertion that asks for a token, where there is one.
+    pub(super) fn grant(&self) -> Option<&Secret> {
+        self.grant.as_ref()
+    }
+
+    /// Everything that a server could repeat: the client's secret, and what was signed for this request.
+    pub(super) fn shown(&self) -> impl Iterator<Item = &Secret> {
+        [&self.secret, &self.assertion, &self.grant].into_iter().flatten()
     }
 }
 
@@ -45,12 +96,11 @@ impl Party {
 ///
 /// # Errors
 /// `Conflict` when the integration has no client where one is needed.
-#[expect(clippy::unused_async, reason = "making an assertion asks the store for the key that signs it")]
 pub(crate) async fn of(
     broker: &Broker,
     integration: &Integration,
     provider: &Provider,
-    _at: &Endpoints,
+    at: &Endpoints,
     typed: &BTreeMap<String, Secret>,
 ) -> Result<Party> {
     let oauth2 = endpoints::oauth2(provider)?;
@@ -66,11 +116,18 @@ pub(crate) async fn of(
         };
         (id, tokens::client_secret(broker, integration)?)
     };
-    let auth = match integration.config.client_auth.as_deref() {
-        Some(text) => {
-            ClientAuth::parse(text).ok_or_else(|| Error::internal("an unknown client_auth was stored"))?
+    let auth = client_key::auth(provider, integration);
+    let auth = auth.ok_or_else(|| Error::internal("an unknown client_auth was stored"))?;
+    let assertion = match auth {
+        // Without a client nobody authenticates: the assertion of the grant says who asks.
+        _ if id.is_empty() => None,
+        ClientAuth::PrivateKeyJwt => Some(assertion::of_client(broker, integration, &id, at).await?),
+        ClientAuth::ClientSecretJwt => {
+            Some(assertion::of_secret(broker, integration, (&id, secret.as_ref()), at)?)
         }
-        None => oauth2.client_auth,
+        ClientAuth::Basic | ClientAuth::Body | ClientAuth::None | ClientAuth::Tls => None,
     };
-    Ok(Party { id, secret, auth, assertion: None })
+    let way = certificate::way(broker, integration, provider, typed, CertificateAt::Token).await?;
+    let prover = dpop::wanted(integration, oauth2).then(Prover::fresh).transpose()?;
+    Ok(Party { id, secret, auth, assertion, grant: None, prover, way })
 }

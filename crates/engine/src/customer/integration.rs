@@ -12,7 +12,7 @@ use super::connection::{self, shown};
 use crate::{
     access::{Holder, Who, chosen},
     broker::Broker,
-    connect::{self, endpoints},
+    connect::{self, client_key, endpoints},
     domain::{auth_option::AuthOption, integration::Integration, oauth_app::OauthApp},
     error::{Error, Result},
     store::{Conn, CustomerConnectionFilter, Page},
@@ -51,6 +51,8 @@ pub struct Way {
     pub fields: Vec<KeyField>,
     /// Where its provider sends browsers back to, where one goes there.
     pub redirect_uri: Option<String>,
+    /// Where its provider finds our public keys, where it needs any.
+    pub jwks_uri: Option<String>,
     /// What a caller may say about one connection besides.
     pub tunable: Vec<String>,
 }
@@ -199,6 +201,7 @@ fn way(broker: &Broker, of: &Integration, option: Option<AuthOption>) -> Option<
         kind,
         lent: of.config.proxy_key.is_some(),
         redirect_uri: kind.has_callback().then(|| endpoints::redirect_uri(&broker.urls.app, of)),
+        jwks_uri: client_key::published(&broker.urls.app, &provider, of),
         inputs: provider.page_inputs(&of.config.inputs).into_iter().cloned().collect(),
         fields: provider.keys().map(|keys| keys.fields.clone()).unwrap_or_default(),
         tunable: of.config.connector_parameters.clone(),

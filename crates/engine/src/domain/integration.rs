@@ -121,6 +121,9 @@ pub struct Config {
     /// How the client authenticates at the token endpoint, in place of the provider file's: `basic`, `body`, `none`,
     /// `private_key_jwt`, `client_secret_jwt`, `tls_client_auth`.
     pub client_auth: Option<String>,
+    /// What signs the client's assertions, with `private_key_jwt`: `RS256` unless it says otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_auth_alg: Option<String>,
     /// Where calls carry the API key, for providers that leave it to the integration (`apikey`).
     pub api_key: Option<KeyPlace>,
     /// Where a user's browser goes when connecting has ended: a registered redirect URI, in place of our own page.

@@ -5,6 +5,7 @@
 pub mod api_key;
 pub mod audit;
 pub mod auth_option;
+pub mod client_key;
 pub mod connection;
 pub mod credential;
 pub mod customer;

@@ -5,18 +5,19 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use claviger_catalog::Provider;
+use claviger_catalog::{Grant, Provider};
 use claviger_protocol::oauth2::{TokenError, TokenErrorKind, Tokens};
 
 use super::{Subject, Usable, load};
 use crate::{
     broker::Broker,
-    connect::{end, exchange, persist::persist, renew, tokens},
+    connect::{end, exchange, keys, persist::persist, renew, tokens},
     domain::{
         audit::Actor,
         connection::{Connection, Status},
         credential::Credential,
         event::EventKind,
+        integration::Integration,
     },
     error::{Error, Result},
     time::Millis,
@@ -43,12 +44,12 @@ async fn perform(broker: Arc<Broker>, subject: Subject, seen: i64) -> Result<Usa
     let answered = renew::ask(&broker, integration, provider, &connection.owner, inputs, tokens).await;
     broker.metrics.refresh(match &answered {
         Ok(Ok(_)) => "renewed",
-        Ok(Err(refused)) if ends(provider, refused) => "refused",
+        Ok(Err(refused)) if ends(integration, provider, refused) => "refused",
         Ok(Err(_)) | Err(_) => "failed",
     });
     let failed = match answered {
         Ok(Ok(newer)) => return keep(&broker, &subject, &held.credential, newer).await,
-        Ok(Err(refused)) if ends(provider, &refused) => {
+        Ok(Err(refused)) if ends(integration, provider, &refused) => {
             let error = exchange::refusal(refused, &[]);
             expire(&broker, &subject, seen, &error.to_string()).await?;
             let current = load(&broker, &subject).await?;
@@ -65,11 +66,17 @@ async fn perform(broker: Arc<Broker>, subject: Subject, seen: i64) -> Result<Usa
 }
 
 /// Whether a refusal says that only the connection's owner can help: the grant is over, or the client that it typed in is
-/// not taken any more. Of the integration's own client its operator hears.
-fn ends(provider: &Provider, refused: &TokenError) -> bool {
+/// not taken any more. Of the integration's own client, or our own key, its operator hears.
+fn ends(integration: &Integration, provider: &Provider, refused: &TokenError) -> bool {
     let client = matches!(refused.code.as_deref(), Some("invalid_client" | "unauthorized_client"));
-    let typed = refused.kind == TokenErrorKind::Oauth && client && provider.keys().is_some();
-    refused.is_invalid_grant() || typed
+    let typed = refused.kind == TokenErrorKind::Oauth
+        && client
+        && provider.keys().is_some()
+        && !keys::is_ours(refused, integration, provider);
+    // What only we signed is nobody else's to mend.
+    let signed =
+        provider.keys().is_none() && provider.oauth2().is_some_and(|oauth2| oauth2.grant == Grant::JwtBearer);
+    (refused.is_invalid_grant() && !signed) || typed
 }
 
 /// Writes what the provider answered, and does not give up at the first failure of the database: the old refresh

@@ -3,8 +3,8 @@
 use claviger_catalog::Provider;
 
 use super::{
-    Change, check, fit,
-    integration::{callback, end_trust, may_share_callback, moves_secrets},
+    Change, check, client_key, fit,
+    integration::{callback, end_trust, may_share_callback, moves_assertions, moves_secrets},
 };
 use crate::{
     domain::{
@@ -121,6 +121,9 @@ pub async fn update_auth_option(
         now.client_secret = None;
     }
     to.conn.update_auth_option(&was.workspace_id, &now).await?;
+    if moves_assertions(&was.config, &now.config) {
+        client_key::drop_all(to, &now.clone().over(integration.clone())).await?;
+    }
     if moved {
         end_trust(to, integration, Some(&was.key)).await?;
     }

@@ -8,7 +8,7 @@
 
 use claviger_catalog::{EndpointSource, Provider};
 
-use super::{Change, check, fit};
+use super::{Change, check, client_key, fit};
 use crate::{
     connect::tokens::client_secret_aad,
     domain::{
@@ -152,6 +152,9 @@ pub async fn change_integration(
         secret_dropped = now.client_secret.take().is_some();
     }
     now.version = to.conn.update_integration(&was.workspace_id, &now).await?;
+    if moves_assertions(&was.config, &now.config) {
+        client_key::drop_all(to, &now).await?;
+    }
     if now.mode != was.mode {
         // Now that nobody connects under the old mode any more.
         keep_mode(to, &now).await?;
@@ -203,6 +206,15 @@ pub fn moves_secrets(was: &Config, now: &Config) -> bool {
     hosts.0.sort();
     hosts.1.sort();
     places(was) != places(now) || was.authorize_url != now.authorize_url || hosts.0 != hosts.1
+}
+
+/// Whether the two show what our own keys sign to different places. Whoever is there now must not get anything that is
+/// good where it was shown before.
+pub(super) fn moves_assertions(was: &Config, now: &Config) -> bool {
+    fn places(c: &Config) -> [&Option<String>; 5] {
+        [&c.issuer, &c.token_url, &c.revoke_url, &c.par_url, &c.device_url]
+    }
+    places(was) != places(now) || was.inputs != now.inputs
 }
 
 /// Connections made before the endpoints moved need their owner's consent to the new ones: those of the integration's own

@@ -14,6 +14,7 @@ mod auth_option;
 mod backup;
 pub mod change;
 mod conn;
+mod client_key;
 mod connect_request;
 mod connection;
 mod connection_list;
