@@ -54,6 +54,11 @@ impl Place {
         Self { format: String::new(), ..Self::default() }
     }
 
+    /// Whether it is that of a bearer token (RFC 6750 §2.1).
+    pub fn is_bearer(&self) -> bool {
+        *self == Self::default()
+    }
+
     /// Whether there is nothing to put anywhere.
     pub fn is_nowhere(&self) -> bool {
         self.query.is_none() && self.format.is_empty()

@@ -10,7 +10,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::{
     access::{Lifetimes, SignIns},
-    connect::{Discovery, Tries},
+    connect::{Discovery, Nonces, Tries},
     domain::integration::Integration,
     error::{Error, Result},
     limit::Limiter,
@@ -55,6 +55,8 @@ pub struct Broker {
     pub refused: Refused,
     /// Server metadata found by issuer.
     pub discovery: Discovery,
+    /// What servers want in the next proof of possession.
+    pub nonces: Nonces,
     /// Where proxied calls are recorded.
     pub logs: Recorder,
     /// What is counted.

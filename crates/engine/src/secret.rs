@@ -5,7 +5,12 @@
 
 pub use claviger_protocol::secret::Secret;
 
+use aws_lc_rs::{
+    rand::SystemRandom,
+    signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair},
+};
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
+use zeroize::Zeroizing;
 
 use crate::error::{Error, Result};
 
@@ -14,6 +19,13 @@ pub fn random<const N: usize>() -> Result<[u8; N]> {
     let mut bytes = [0_u8; N];
     aws_lc_rs::rand::fill(&mut bytes).map_err(|_| Error::internal("the system gave no randomness"))?;
     Ok(bytes)
+}
+
+/// A fresh P-256 key: PKCS #8 (RFC 5208), DER.
+pub fn p256() -> Result<Zeroizing<Vec<u8>>> {
+    let made = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new());
+    let made = made.map_err(|_| Error::internal("no key could be made"))?;
+    Ok(Zeroizing::new(made.as_ref().to_vec()))
 }
 
 /// A fresh 256-bit secret as 43 characters of unpadded base64url: a state, a code, a browser id.

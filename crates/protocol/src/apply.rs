@@ -58,7 +58,10 @@ pub(crate) fn place(place: &Place, tokens: &Tokens, parts: &mut Parts) -> Result
         None => token.to_owned(),
     };
     let known = |name: &str| if name == "token" { Some(shown.as_str()) } else { named(tokens, name) };
-    let (header, value) = build::header(&place.header, &build::fill_by(&place.format, known)?)?;
+    // A token that needs a proof says so by its scheme (RFC 9449 §7.1).
+    let bound = tokens.proof_key().is_some() && place.is_bearer();
+    let format = if bound { "DPoP {token}" } else { &place.format };
+    let (header, value) = build::header(&place.header, &build::fill_by(format, known)?)?;
     parts.headers.insert(header, value);
     Ok(())
 }

@@ -37,7 +37,8 @@ fn names(provider: &Provider, certificate: &Certificate, list: &mut List) {
             }
             (CertificateOf::Connection, None) => list.error(at, "is missing"),
             (CertificateOf::Connection, Some(name)) => {
-                match provider.typed_fields().find(|field| field.key == *name) {
+                let mut typed = provider.keys().into_iter().flat_map(|keys| &keys.fields);
+                match typed.find(|field| field.key == *name) {
                     None => list.error(at, format!("nobody types in a `{name}`")),
                     Some(field) if !field.secret => {
                         list.error(at, format!("`{name}` must be secret: it does not fit into a URL"));

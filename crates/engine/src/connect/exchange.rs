@@ -100,7 +100,7 @@ pub(super) async fn redeem(
 ) -> std::result::Result<Exchanged, Failed> {
     let filled = endpoints::filled(provider, &inputs)?;
     let party = || party::of(broker, integration, &filled, code.at, &NOTHING_TYPED);
-    let got = ask(broker, integration, &filled, &party().await?, &code).await?;
+    let got = ask(broker, integration, &filled, party, &code).await?;
     let got = upgrade(broker, &filled, party, got).await?;
     let userinfo = code.at.userinfo_url.as_deref();
     Ok(known(broker, integration, provider, inputs, userinfo, got).await?)
@@ -141,11 +141,11 @@ async fn known(
 }
 
 /// The token request.
-async fn ask(
+async fn ask<F: Future<Output = Result<Party>>>(
     broker: &Broker,
     integration: &Integration,
     provider: &Provider,
-    party: &Party,
+    party: impl Fn() -> F,
     with: &Code<'_>,
 ) -> std::result::Result<Tokens, Failed> {
     let oauth2 = endpoints::oauth2(provider)?;
@@ -155,13 +155,19 @@ async fn ask(
     }
     // A file's token URL may name what only the callback told.
     let url = oauth2.endpoints.token_url.as_deref().unwrap_or(&with.at.token_url);
-    let request =
-        token::exchange(oauth2, url, &party.client(), with.code, &with.at.redirect_uri, with.verifier, &extra)
+    let (code, redirect_uri) = (with.code, with.at.redirect_uri.as_str());
+    let make = || async {
+        let party = party().await?;
+        let client = party.client();
+        let request = token::exchange(oauth2, url, &client, code, redirect_uri, with.verifier, &extra)
             .map_err(|e| Error::internal(format!("token request of {}: {e}", integration.id)))?;
-    let answer = post::fetch(broker, party, request).await?;
+        Ok::<_, Error>((party, request))
+    };
+    let (party, answer) = post::token(broker, make).await?;
     let now = broker.clock.now().0;
     let sent = [Some(with.code), with.state, with.verifier, party.secret()];
-    read::tokens(oauth2, answer.status(), answer.headers(), answer.body(), now).map_err(|e| told(e, &sent))
+    let got = read::tokens(oauth2, answer.status(), answer.headers(), answer.body(), now);
+    got.map(|got| party.bind(got)).map_err(|e| told(e, &sent))
 }
 
 /// Trades a token for a long-lived one, where the provider's file says so.
@@ -175,14 +181,17 @@ async fn upgrade<F: Future<Output = Result<Party>>>(
     if oauth2.upgrade.is_none() {
         return Ok(got);
     }
-    let party = party().await?;
-    let request = token::upgrade(oauth2, &party.client(), &got)
-        .map_err(|e| Error::internal(format!("upgrade request of {}: {e}", provider.key)))?;
-    let Some(request) = request else { return Ok(got) };
-    let answer = post::fetch(broker, &party, request).await?;
+    let make = || async {
+        let party = party().await?.holding(&got)?;
+        let request = token::upgrade(oauth2, &party.client(), &got)
+            .map_err(|e| Error::internal(format!("upgrade request of {}: {e}", provider.key)))?;
+        let request = request.ok_or_else(|| Error::internal("there is nothing to upgrade with"))?;
+        Ok::<_, Error>((party, request))
+    };
+    let (party, answer) = post::token(broker, make).await?;
     let now = broker.clock.now().0;
     match read::tokens(oauth2, answer.status(), answer.headers(), answer.body(), now) {
-        Ok(newer) => Ok(got.renewed(newer)),
+        Ok(newer) => Ok(got.renewed(party.bind(newer))),
         Err(error) => Err(told(error, &[Some(&got.access_token), got.refresh_token.as_ref(), party.secret()])),
     }
 }

@@ -46,6 +46,7 @@ fn broker(store: Store) -> Broker {
         flights: Default::default(),
         refused: Default::default(),
         tries: Default::default(),
+        nonces: Default::default(),
         discovery: Default::default(),
         metrics: Arc::default(),
         tasks: Default::default(),

@@ -13,7 +13,7 @@ use claviger_protocol::{
     verify::{self, Verdict},
 };
 
-use super::{ANSWER_CAP, endpoints, oauth1, who};
+use super::{call, endpoints, who};
 use crate::{
     broker::Broker,
     domain::integration::Integration,
@@ -59,8 +59,7 @@ pub(super) async fn by_calls(
     let requests = verify::requests(calls, &api, tokens)
         .map_err(|e| Error::internal(format!("verify calls of {}: {e}", provider.key)))?;
     for request in requests {
-        let request = oauth1::signed(broker, integration, provider, tokens, request)?;
-        let answer = broker.outbound.fetch(request, ANSWER_CAP).await?;
+        let answer = call::fetch(broker, integration, provider, tokens, request).await?;
         let status = answer.status();
         match verify::read(calls, status, answer.body()) {
             Verdict::Works => return Ok(true),

@@ -8,7 +8,7 @@ use claviger_catalog::{Api, Provider};
 use claviger_protocol::{identity, oauth2::Tokens};
 use http::StatusCode;
 
-use super::{ANSWER_CAP, oauth1, verify};
+use super::{call, verify};
 use crate::{
     broker::Broker,
     domain::integration::Integration,
@@ -47,8 +47,7 @@ pub(super) async fn ask(
     let request = identity::request(about, userinfo, &api, tokens)
         .map_err(|e| Error::internal(format!("identity call of {}: {e}", provider.key)))?;
     let Some(request) = request else { return Ok(Told::Nothing) };
-    let request = oauth1::signed(broker, integration, provider, tokens, request)?;
-    let answer = broker.outbound.fetch(request, ANSWER_CAP).await?;
+    let answer = call::fetch(broker, integration, provider, tokens, request).await?;
     Ok(match answer.status() {
         status if status.is_success() => Told::Account(identity::read(about, answer.body())),
         status => Told::Status(status, verify::words(answer.body(), tokens)),

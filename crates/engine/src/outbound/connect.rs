@@ -99,7 +99,11 @@ fn too_slow() -> Failure {
 
 /// TCP, checked.
 #[derive(Clone)]
-struct Tcp(Arc<Gate>);
+struct Tcp {
+    gate: Arc<Gate>,
+    /// Whether nothing is connected to without TLS, whatever the gate says.
+    https_only: bool,
+}
 
 impl Service<Uri> for Tcp {
     type Response = TokioIo<TcpStream>;
@@ -111,8 +115,14 @@ impl Service<Uri> for Tcp {
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
-        let gate = Arc::clone(&self.0);
+        let gate = Arc::clone(&self.gate);
+        let plain = self.https_only && uri.scheme() != Some(&http::uri::Scheme::HTTPS);
         Box::pin(async move {
+            if plain {
+                let message =
+                    "a client certificate can't be shown without TLS: the URL must begin with https://";
+                return Err(Failure::unsent(FailureKind::BadUrl, message));
+            }
             let deadline = Instant::now() + gate.timeout;
             timeout_at(deadline, gate.open(&uri, deadline))
                 .await
@@ -130,14 +140,15 @@ pub(super) struct Connector {
 }
 
 impl Connector {
-    pub fn new(gate: Arc<Gate>, tls: rustls::ClientConfig) -> Self {
+    /// `https_only`: for requests that go nowhere without TLS.
+    pub fn new(gate: Arc<Gate>, tls: rustls::ClientConfig, https_only: bool) -> Self {
         let timeout = gate.timeout;
         let https = HttpsConnectorBuilder::new()
             .with_tls_config(tls)
             .https_or_http()
             .enable_http1()
             .enable_http2()
-            .wrap_connector(Tcp(gate));
+            .wrap_connector(Tcp { gate, https_only });
         Self { https, timeout }
     }
 }

@@ -3,11 +3,12 @@
 //! A name is resolved once, every address it has is checked against the [`Policy`], and only a checked address
 //! is connected to, with TLS for the name. Redirects are never followed. It must never log a header or a URL's
 //! query, and nothing else in the engine may own a client. Read `connect` for the order of checks, `policy` for
-//! what is refused, `body` for the timeouts of a stream.
+//! what is refused, `body` for the timeouts of a stream, `identity` for requests with a certificate of ours.
 
 mod body;
 mod connect;
 mod failure;
+mod identity;
 mod policy;
 mod resolve;
 mod tls;
@@ -26,14 +27,20 @@ pub(crate) use self::url::{Endpoint, read as endpoint};
 pub use self::{
     body::{Body, BoxError, empty, full},
     failure::{Failure, FailureKind},
+    identity::{Identity, LONGEST_PEM, Pair, Problem, expires_at},
     policy::{Blocked, Policy},
     resolve::{Resolver, Script},
 };
 use self::{
     body::{Progress, Sent, Watched},
     connect::{Connector, Gate},
+    identity::Identities,
+    tls::Trust,
 };
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    time::Millis,
+};
 
 /// How requests leave.
 #[derive(Debug, Clone)]
@@ -81,6 +88,8 @@ pub struct Outbound {
     idle_timeout: Duration,
     total_timeout: Duration,
     gate: Arc<Gate>,
+    trust: Arc<Trust>,
+    identities: Arc<Identities>,
     user_agent: HeaderValue,
 }
 
@@ -101,7 +110,7 @@ impl Outbound {
     pub fn with_resolver(config: Config, resolver: Resolver) -> Result<Self> {
         let user_agent = HeaderValue::from_str(&config.user_agent)
             .map_err(|_| Error::invalid("user_agent", "is not a header value"))?;
-        let tls = tls::client_config(config.extra_ca.as_deref())?;
+        let trust = Trust::read(config.extra_ca.as_deref())?;
         let gate = Arc::new(Gate {
             resolver,
             policy: config.policy,
@@ -109,13 +118,28 @@ impl Outbound {
             timeout: config.connect_timeout,
         });
         Ok(Self {
-            client: client(Connector::new(Arc::clone(&gate), tls)),
+            client: client(Connector::new(Arc::clone(&gate), trust.client_config(None)?, false)),
             header_timeout: config.header_timeout,
             idle_timeout: config.idle_timeout,
             total_timeout: config.total_timeout,
             gate,
+            trust: Arc::new(trust),
+            identities: Arc::default(),
             user_agent,
         })
+    }
+
+    /// The same way out with a client certificate: for TLS only, and over connections that no other certificate's
+    /// requests, nor those without one, ever use.
+    ///
+    /// # Errors
+    /// `Conflict` when the certificate or its key is not usable now; neither is repeated.
+    pub fn showing(&self, pair: &Pair<'_>, now: Millis) -> Result<Self> {
+        let build = |identity: &Identity| {
+            let tls = self.trust.client_config(Some(identity))?;
+            Ok(client(Connector::new(Arc::clone(&self.gate), tls, true)))
+        };
+        Ok(Self { client: self.identities.client(pair, now, build)?, ..self.clone() })
     }
 
     /// Whether a URL of this scheme and host could be sent to at all, before any name is resolved: well formed,

@@ -31,8 +31,11 @@ fn hop_by_hop(name: &HeaderName) -> bool {
 /// before us, and what the client on the way out sets itself.
 fn ours(name: &HeaderName) -> bool {
     const PREFIXES: [&str; 3] = ["bu-", "proxy-", "x-forwarded-"];
+    // A proof of possession (RFC 9449) is part of a credential: there is ours or none.
+    const PROOFS: [&str; 2] = ["dpop", "dpop-nonce"];
     [header::AUTHORIZATION, header::COOKIE, header::FORWARDED, header::HOST, header::EXPECT].contains(name)
         || PREFIXES.iter().any(|prefix| name.as_str().starts_with(prefix))
+        || PROOFS.contains(&name.as_str())
 }
 
 /// Why a header set by an operator can't be added to calls; `None` when it can. The words follow its name.

@@ -12,6 +12,7 @@ mod headers;
 mod limit;
 mod named;
 mod prepare;
+mod proof;
 mod react;
 mod record;
 mod relay;
@@ -27,7 +28,7 @@ use http::{Request, Response, StatusCode};
 
 pub(crate) use self::headers::{not_a_place, not_addable};
 pub use self::{credential::Refused, record::Recorder};
-use self::{react::Verdict, record::Entry, replay::Replay};
+use self::{proof::Heard, react::Verdict, record::Entry, replay::Replay};
 use crate::{
     access::{Holder, Member},
     broker::Broker,
@@ -145,6 +146,9 @@ async fn exchange(
     let (caller, body) = call.request.into_parts();
     let (signing, body) = sign::begin(broker, subject, &caller, body).await?;
     let body = Replay::new(body, entry.bytes_in());
+    let way = send::way(broker, subject, &usable.tokens).await?;
+    let way = way.as_ref().unwrap_or(&broker.outbound);
+    let mut proofs = proof::Proofs::of(&usable.tokens)?;
     let mut renewed = false;
     let mut tries = react::Tries::new(&caller.method, call.max_retries, subject.provider.rate_limit.as_ref());
     loop {
@@ -152,9 +156,14 @@ async fn exchange(
         if let Some(signing) = &signing {
             signing.sign(broker, &usable.tokens, &mut prepared)?;
         }
+        proofs.add(broker, &usable.tokens, &mut prepared)?;
         entry.attempts += 1;
-        let outcome = send::attempt(broker, prepared.parts, &body).await;
-        if refused_the_token(&outcome) {
+        let outcome = send::attempt(way, prepared.parts, &body).await;
+        let heard = proofs.hear(broker, &uri, &outcome, body.replayable());
+        if heard == Heard::Again {
+            continue;
+        }
+        if heard == Heard::Nothing && refused_the_token(&outcome) {
             if renewed {
                 broker.refused.remember(&subject.connection.id, usable.version, broker.clock.now());
             } else if tries.may_refresh()
@@ -162,6 +171,7 @@ async fn exchange(
                 && body.replayable()
             {
                 (usable, renewed) = (newer, true);
+                proofs.renew(&usable.tokens)?;
                 continue;
             }
         }

@@ -1,16 +1,32 @@
 //! Phase 6: one attempt.
+//!
+//! Over a connection that shows the client certificate, where the provider wants one.
 
+use claviger_catalog::CertificateAt;
+use claviger_protocol::oauth2::Tokens;
 use http::{Request, Response, request::Parts};
 
 use super::replay::Replay;
 use crate::{
     broker::Broker,
-    outbound::{Body, Failure, FailureKind},
+    connect::certificate,
+    error::Result,
+    outbound::{Body, Failure, FailureKind, Outbound},
+    refresh::Subject,
 };
+
+/// The way out for the attempts of one call, where it is not the usual one.
+///
+/// # Errors
+/// `Conflict` when there is no certificate that could be shown.
+pub(super) async fn way(broker: &Broker, subject: &Subject, tokens: &Tokens) -> Result<Option<Outbound>> {
+    let Subject { integration, provider, .. } = subject;
+    certificate::way(broker, integration, provider, &tokens.typed, CertificateAt::Api).await
+}
 
 /// Sends the head with the body from its beginning. The body streams on while the answer already comes back.
 pub(super) async fn attempt(
-    broker: &Broker,
+    way: &Outbound,
     parts: Parts,
     body: &Replay,
 ) -> std::result::Result<Response<Body>, Failure> {
@@ -18,5 +34,5 @@ pub(super) async fn attempt(
         let message = "the request's body can't be sent again".to_owned();
         return Err(Failure { kind: FailureKind::Broken, nothing_sent: false, message });
     };
-    broker.outbound.send(Request::from_parts(parts, body)).await
+    way.send(Request::from_parts(parts, body)).await
 }

@@ -145,6 +145,7 @@ pub async fn broker(
         flights: Flights::default(),
         refused: Refused::default(),
         tries: Default::default(),
+        nonces: Default::default(),
         discovery: Discovery::default(),
         logs: Recorder::new(store.clone()),
         metrics: Arc::new(Metrics::default()),

@@ -2,6 +2,7 @@
 
 mod addresses;
 mod exchange;
+mod identity;
 mod server;
 mod trust;
 

@@ -159,6 +159,7 @@ pub(super) async fn world_with(
         flights: Default::default(),
         refused: Default::default(),
         tries: Default::default(),
+        nonces: Default::default(),
         discovery: Default::default(),
         metrics: Arc::default(),
         tasks: Default::default(),

@@ -137,6 +137,8 @@ pub(super) struct Integration {
     pub(super) mode: Option<Mode>,
     pub(super) client_id: Option<Secret>,
     pub(super) client_secret: Option<Secret>,
+    /// Absent: left as it is.
+    pub(super) client_certificate: Option<ClientCertificate>,
     #[serde(default)]
     pub(super) scopes: Vec<String>,
     pub(super) callback: Option<CallbackKind>,
@@ -159,13 +161,31 @@ pub(super) struct AuthOption {
     /// Absent: the integration's.
     pub(super) provider: Option<String>,
     pub(super) client_id: Option<Secret>,
-    /// Absent: left as it is.
+    /// Absent: left as it is, as what follows.
     pub(super) client_secret: Option<Secret>,
+    pub(super) client_certificate: Option<ClientCertificate>,
     #[serde(default)]
     pub(super) scopes: Vec<String>,
     pub(super) callback: Option<CallbackKind>,
     #[serde(default)]
     pub(super) config: Config,
+}
+
+/// A client certificate and its private key, both in PEM; usually `${file:…}`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ClientCertificate {
+    /// With those between it and a root behind it.
+    pub(super) certificate: Option<Secret>,
+    pub(super) key: Option<Secret>,
+}
+
+impl ClientCertificate {
+    fn resolve(of: &mut Option<Self>, at: &str, base: &Path) -> anyhow::Result<()> {
+        let Some(Self { certificate, key }) = of else { return Ok(()) };
+        resolve(certificate, &format!("{at}.client_certificate.certificate"), base)?;
+        resolve(key, &format!("{at}.client_certificate.key"), base)
+    }
 }
 
 /// An OAuth app of the operator's, which integrations name as `proxy_key`.
@@ -279,10 +299,13 @@ pub(super) fn parse(text: &str, base: &Path) -> anyhow::Result<Wanted> {
         for (i, integration) in workspace.integrations.iter_mut().enumerate() {
             resolve(&mut integration.client_id, &format!("{at}.integrations[{i}].client_id"), base)?;
             resolve(&mut integration.client_secret, &format!("{at}.integrations[{i}].client_secret"), base)?;
+            let of = &mut integration.client_certificate;
+            ClientCertificate::resolve(of, &format!("{at}.integrations[{i}]"), base)?;
             for (o, option) in integration.auth_options.iter_mut().flatten().enumerate() {
                 let at = format!("{at}.integrations[{i}].auth_options[{o}]");
                 resolve(&mut option.client_id, &format!("{at}.client_id"), base)?;
                 resolve(&mut option.client_secret, &format!("{at}.client_secret"), base)?;
+                ClientCertificate::resolve(&mut option.client_certificate, &at, base)?;
             }
         }
         for (a, app) in workspace.apps.iter_mut().enumerate() {

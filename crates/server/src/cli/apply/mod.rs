@@ -13,6 +13,7 @@ use crate::config::Settings;
 
 mod apps;
 mod auth_options;
+mod certificates;
 mod file;
 mod integrations;
 mod jwt_keys;

@@ -13,7 +13,7 @@ use claviger_engine::{
     vault::hash,
 };
 
-use super::{apps, auth_options, file, integrations, jwt_keys, keys, people, sharing, webhooks};
+use super::{apps, auth_options, certificates, file, integrations, jwt_keys, keys, people, sharing, webhooks};
 
 /// What was done, in order.
 #[derive(Default)]
@@ -86,6 +86,7 @@ async fn one(
     apps::apply(to, &workspace, &wish.apps, steps).await?;
     integrations::apply(to, &workspace, &wish.integrations, prune, steps).await?;
     auth_options::apply(to, &workspace, &wish.integrations, prune, steps).await?;
+    certificates::apply(to, &workspace, &wish.integrations, steps).await?;
     if prune {
         apps::prune(to, &workspace, &wish.apps, steps).await?;
     }

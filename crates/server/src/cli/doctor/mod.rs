@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use crate::{config::Settings, out};
 
+mod certificates;
 mod keys;
 mod network;
 mod people;

@@ -7,7 +7,7 @@ use claviger_engine::{
     time::{Millis, system_now},
 };
 
-use super::{Finding, keys, people};
+use super::{Finding, certificates, keys, people};
 use crate::{cli::open, config::Settings};
 
 /// Clocks that differ by more than this are worth a word, and by more than the other, a failure.
@@ -26,6 +26,7 @@ pub(super) async fn check(settings: &Settings) -> Vec<Finding> {
     findings.extend(keys::check(settings, store.as_ref()).await);
     if let Some(store) = store {
         findings.extend(people::check(settings, &store).await);
+        findings.extend(certificates::check(&store, system_now()).await);
         store.close().await;
     }
     findings

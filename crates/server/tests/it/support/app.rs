@@ -150,6 +150,7 @@ impl TestApp {
             flights: Flights::default(),
             refused: Default::default(),
             tries: Default::default(),
+            nonces: Default::default(),
             discovery: Discovery::default(),
         });
         let acme = tenant(&broker, &sandbox, "Acme", Settings::default()).await;
