@@ -5,7 +5,7 @@ pub mod connection;
 pub mod icon;
 pub mod integration;
 pub mod owner;
-mod picture;
+pub(crate) mod picture;
 pub mod principal;
 pub mod share;
 pub mod token;

@@ -24,11 +24,13 @@ pub mod app;
 pub mod auth_option;
 #[cfg(test)]
 mod auth_option_tests;
+mod certificate;
 pub mod check;
-mod fit;
 pub mod client_key;
+mod fit;
 pub mod integration;
 pub mod jwt_key;
+pub mod logo;
 pub mod team;
 #[cfg(test)]
 mod tests;
@@ -42,8 +44,10 @@ mod webhook_tests;
 
 pub use app::{NewOauthApp, oauth_app, update_oauth_app};
 pub use auth_option::{NewAuthOption, auth_option, update_auth_option};
+pub use certificate::{certificate_end, client_certificate};
 pub use integration::{NewIntegration, integration, update_integration};
 pub use jwt_key::{NewJwtKey, check_jwt_key, jwt_key, roll_jwt_secret};
+pub use logo::logo;
 pub use team::{join_team, leave_team, rename_team, team};
 pub use user::{NewUser, UserEdit, password_hash, update_user, user};
 pub use webhook::{

@@ -9,7 +9,7 @@ use claviger_catalog::{Kind, Provider};
 use url::Url;
 
 use super::{
-    FLOW_LIFE, PENDING_FLOWS,
+    FLOW_LIFE, PAGE_LIFE, PENDING_FLOWS,
     grant::{Grant, Kept},
     handoff::{self, Outcome, Refusal},
     keys, start, target, typed,
@@ -18,13 +18,13 @@ use crate::{
     broker::Broker,
     domain::{
         audit::Actor,
-        connection::{Onto, Owner},
+        connection::{Connection, Onto, Owner},
         flow::{Flow, Handoff},
         integration::Integration,
         workspace::Completion,
     },
     error::{Error, Result},
-    id::{FlowId, WorkspaceId},
+    id::{ConnectionId, FlowId, WorkspaceId},
     secret::Secret,
     store::Conn,
     vault::hash,
@@ -38,6 +38,9 @@ pub struct Begin<'a> {
     pub integration: &'a str,
     /// For whom the connection is to be.
     pub owner: Owner,
+    /// The connection to authorize anew, by id, where it is not to be a new one. Only with completion `server`: whoever
+    /// sends a link could otherwise put an account of theirs in a customer's place.
+    pub connection: Option<&'a str>,
     /// What to do with the browser at the end. Its target is checked before anything else.
     pub handoff: Handoff,
     /// The browser's id, as its cookie says.
@@ -80,6 +83,10 @@ pub async fn begin(broker: &Arc<Broker>, wish: Begin<'_>) -> Result<Next> {
     let integration = conn.as_option(&workspace.id, integration, None).await?;
     let integration = integration.ok_or(Error::NotFound { what: "integration" })?;
     admit(broker, &mut conn, &workspace.id, wish.address).await?;
+    let onto = match wish.connection {
+        Some(id) => onto(&mut conn, &integration, &wish.owner, id).await?,
+        None => Some(Onto::New),
+    };
     drop(conn);
 
     let refused = |error, text| Ok(Next::Back(handoff::not_begun(&wish.handoff, Refusal::of(error, text))));
@@ -91,6 +98,16 @@ pub async fn begin(broker: &Arc<Broker>, wish: Begin<'_>) -> Result<Next> {
         let text = "external_id is required: it is compared when the code is exchanged";
         return refused("invalid_request", text);
     }
+    if wish.connection.is_some() && completion != Completion::Server {
+        let text = "connection_id is taken only where the application's server completes: set completion to `server`";
+        return refused("invalid_request", text);
+    }
+    let Some(onto) = onto else {
+        return refused(
+            "invalid_request",
+            "connection_id names no connection of this external_id and integration",
+        );
+    };
     // Such a connection speaks for its owner with the workspace's own signature; whom a link names is only a claim.
     let vouches = broker.provider(&integration)?.kind() == Kind::WorkspaceToken;
     if vouches && completion != Completion::Server {
@@ -101,7 +118,7 @@ pub async fn begin(broker: &Arc<Broker>, wish: Begin<'_>) -> Result<Next> {
     let fresh = Fresh {
         integration: &integration,
         owner: wish.owner.clone(),
-        onto: Onto::New,
+        onto,
         completion,
         handoff: wish.handoff.clone(),
         by: By::Browser(wish.browser),
@@ -123,6 +140,15 @@ pub async fn begin(broker: &Arc<Broker>, wish: Begin<'_>) -> Result<Next> {
     }
 }
 
+/// Which connection a caller means to authorize anew: one of this integration and this very owner; `None` when it is not
+/// there, or is another's.
+async fn onto(conn: &mut Conn, of: &Integration, owner: &Owner, id: &str) -> Result<Option<Onto>> {
+    let Some(id) = ConnectionId::parse(id).filter(|_| owner.key.is_some()) else { return Ok(None) };
+    let found = conn.connection(&of.workspace_id, &id).await?;
+    let same = |it: &Connection| it.owner == *owner && it.integration_id == of.id;
+    Ok(found.filter(same).map(|it| Onto::This(it.id)))
+}
+
 /// Counts a flow that is about to begin.
 ///
 /// # Errors
@@ -134,7 +160,7 @@ pub(crate) async fn admit(
     address: &str,
 ) -> Result<()> {
     let now = broker.clock.now();
-    let pending = conn.pending_flows(workspace, now).await?;
+    let pending = conn.pending_flows(workspace, now, FLOW_LIFE).await?;
     broker.flow_limit.take(address, now).map_err(|retry_after| Error::Limited { retry_after })?;
     if pending >= PENDING_FLOWS {
         return Err(Error::Limited { retry_after: FLOW_LIFE });
@@ -236,7 +262,7 @@ pub(crate) async fn create(broker: &Arc<Broker>, fresh: Fresh<'_>) -> Result<Nex
         callback: integration.callback,
         inputs,
         endpoints: None,
-        expires_at: now.plus(FLOW_LIFE),
+        expires_at: now.plus(if asks { PAGE_LIFE } else { FLOW_LIFE }),
         taken_at: None,
         callback_hash: None,
         outcome: None,

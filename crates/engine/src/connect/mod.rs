@@ -16,16 +16,19 @@ pub(crate) mod certificate;
 pub mod client_key;
 pub mod device;
 mod discovery;
+pub(crate) mod dpop;
 pub(crate) mod end;
 pub(crate) mod endpoints;
 pub(crate) mod exchange;
 mod finish;
 mod grant;
+mod grown;
 pub(crate) mod handoff;
 mod import;
 mod issue;
 pub(crate) mod keys;
 pub(crate) mod listen;
+pub(crate) mod look;
 pub(crate) mod oauth1;
 pub(crate) mod outside;
 mod page;
@@ -39,25 +42,29 @@ mod record;
 mod redeem;
 pub(crate) mod renew;
 mod start;
+mod steps;
 mod target;
 pub mod tokens;
 mod typed;
 pub(crate) mod verify;
 mod who;
 
+pub use ask::{Alert, Ask, Fault, Given, Wrong};
 pub use begin::{Begin, Next, begin};
 pub use bring::{Bring, bring};
 pub use discovery::Discovery;
+pub use dpop::Nonces;
 pub use end::{archive, end};
-pub(crate) use finish::{outcome, tell};
 pub use finish::{Callback, finish};
+pub(crate) use finish::{outcome, tell};
 pub use handoff::{Ended, Failure, Landing, Message, Outcome};
 pub use import::{Import, Imported, LONGEST_LIFE, Place, import, import_as};
-pub use listen::{Bounds, Heard, Listener, Listeners, listen};
-pub use page::{Ask, Form, Given, Visitor, Wrong, cancel, landed, open, submit};
 pub(crate) use listen::ended as ended_request;
-pub use parameters::connector_parameters;
+pub use listen::{Bounds, Heard, Listener, Listeners, listen};
+pub use look::{Look, Symbol, icon, logo, look, look_of};
 pub(crate) use page::{Bearer, Opened, decline, load, submit_as, used};
+pub use page::{Form, Visitor, cancel, landed, open, submit};
+pub use parameters::connector_parameters;
 pub use popup::{Told, adopt, told};
 pub use redeem::{Redeem, Redeemed, redeem};
 pub use typed::Tries;
@@ -66,7 +73,9 @@ use std::time::Duration;
 
 /// What scopes are called among the parameters that a product's page may say.
 pub const SCOPES: &str = "scopes";
-/// How long a flow is good for.
+/// How long a page of ours waits for whoever is to fill it in.
+pub const PAGE_LIFE: Duration = Duration::from_secs(3600);
+/// How long a flow is good for that is on its way over a provider, from when the browser leaves.
 pub const FLOW_LIFE: Duration = Duration::from_secs(600);
 /// How long the product has to exchange its one-time code.
 pub const CODE_LIFE: Duration = Duration::from_secs(300);

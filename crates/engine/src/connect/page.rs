@@ -5,15 +5,19 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use claviger_catalog::{Input, KeyField, Provider, pattern};
+use claviger_catalog::{Input, Provider, pattern};
 
 use super::{
     FLOW_LIFE,
+    ask::{Alert, Ask, Fault, Given, Wrong},
     begin::{By, may_end_at},
     bound,
+    device::{self, Device},
     finish::{End, STRUCK_OFF, current, outcome},
     handoff::{self, Landing, Outcome, Refusal},
-    keys, outside,
+    keys,
+    look::{self, Look, Symbol},
+    outside,
     start::{self, Started},
     typed,
 };
@@ -23,7 +27,7 @@ use crate::{
     domain::{
         audit::Actor,
         connection::OwnerKind,
-        flow::{Endpoints, Flow},
+        flow::Flow,
         integration::Integration,
         workspace::{Completion, Workspace},
     },
@@ -66,65 +70,14 @@ impl<'a> Bearer<'a> {
     }
 }
 
-/// What the page shows.
-pub struct Ask {
-    /// The product's name.
-    pub product: String,
-    /// The integration's name.
-    pub integration: String,
-    /// For whom the connection will be, when the page is to confirm that.
-    pub owner: Option<String>,
-    /// Whether the page is there to confirm whose connection it will be.
-    pub confirm: bool,
-    /// Whether a signed-in user of the product began it, rather than a link of the product's.
-    pub member: bool,
-    /// Whether the connection is going to serve all users.
-    pub shared: bool,
-    /// The inputs still open.
-    pub inputs: Vec<Input>,
-    /// The fields of the credential, where it is typed in.
-    pub keys: Vec<KeyField>,
-    /// Whether the browser goes to the provider next.
-    pub leaves: bool,
-    /// Origins that may frame the page: the workspace's, and none where the page is to confirm.
-    pub framed_by: Vec<String>,
-}
-
-/// What was filled in.
-#[derive(Default)]
-pub struct Given {
-    /// The provider's inputs, by key.
-    pub inputs: BTreeMap<String, String>,
-    /// The credential's fields, by key.
-    pub typed: BTreeMap<String, Secret>,
-}
-
-/// What is wrong with what was filled in, by key.
-#[derive(Default)]
-pub struct Wrong {
-    /// The provider's inputs.
-    pub inputs: BTreeMap<String, String>,
-    /// The credential's fields.
-    pub keys: BTreeMap<String, String>,
-}
-
-impl Wrong {
-    /// One field of the credential is.
-    pub(super) fn key(field: String, message: String) -> Self {
-        Self { keys: BTreeMap::from([(field, message)]), ..Self::default() }
-    }
-
-    fn is_nothing(&self) -> bool {
-        self.inputs.is_empty() && self.keys.is_empty()
-    }
-}
-
 /// What came of a submitted form.
 pub enum Form {
     /// Off to the provider; the URL carries the state.
     Provider(String),
-    /// Wrong values; the page is shown again with what is wrong.
+    /// Wrong values, or not now; the page is shown again with what is wrong.
     Wrong(Ask, Wrong),
+    /// The flow stays on its page, which shows something else now: a code to enter elsewhere.
+    Stay(Ask),
     /// The flow has ended: with a connection, where a credential was typed in, or with an error.
     Back(Outcome),
 }
@@ -138,6 +91,12 @@ pub(crate) struct Opened {
     pub member: Option<Member>,
     /// What people call the owner, where the owner's key is none of their words.
     pub owner_name: Option<String>,
+    /// In whose name its page speaks.
+    pub look: Look,
+    /// The hash of the integration's own icon, where it has one.
+    pub icon: Option<String>,
+    /// How far the code is that is entered elsewhere, where one is.
+    pub device: Option<Device>,
 }
 
 /// Opens the page of a flow.
@@ -150,7 +109,8 @@ pub async fn open(broker: &Arc<Broker>, flow: &FlowId, visitor: Visitor<'_>) -> 
 }
 
 /// Takes the page's form: checks what was filled in. Then it mints state and verifier and sends the browser to the
-/// provider, or, where a credential was typed in, has the provider say whether it takes it, and ends the flow.
+/// provider, or, where a credential was typed in, has the provider say whether it takes it, and ends the flow. What could
+/// not be done now leaves the page as it was.
 ///
 /// # Errors
 /// As [`open`].
@@ -170,7 +130,7 @@ pub(crate) async fn submit_as(
     bearer: Bearer<'_>,
     given: &Given,
 ) -> Result<Form> {
-    let mut opened = match load(broker, flow, bearer).await {
+    let opened = match load(broker, flow, bearer).await {
         Ok(opened) => opened,
         // Used, perhaps by this very form a moment ago.
         Err(error) => match sent_before(broker, flow, bearer).await? {
@@ -178,6 +138,20 @@ pub(crate) async fn submit_as(
             None => return Err(error),
         },
     };
+    let ask = opened.ask();
+    match go_on(broker, opened, given).await {
+        Err(error) => match Alert::of(&error) {
+            Some(alert) => {
+                tracing::warn!(%flow, ?error, "a form could not be taken now");
+                Ok(Form::Wrong(ask, Wrong::alert(alert)))
+            }
+            None => Err(error),
+        },
+        done => done,
+    }
+}
+
+async fn go_on(broker: &Arc<Broker>, mut opened: Opened, given: &Given) -> Result<Form> {
     let (inputs, mut wrong) = check(&opened, &given.inputs);
     let typed = keys::trimmed(&given.typed);
     if let Some(keys) = opened.provider.keys() {
@@ -191,11 +165,15 @@ pub(crate) async fn submit_as(
         let broker = broker.clone();
         return broker.to_its_end(outside::finish(broker.clone(), opened, code)).await.map(Form::Back);
     }
+    if opened.device.is_some() {
+        let broker = broker.clone();
+        return broker.to_its_end(device::give(broker.clone(), opened)).await;
+    }
     if !opened.provider.kind().has_callback() {
         let broker = broker.clone();
         return broker.to_its_end(typed::finish(broker.clone(), opened, typed)).await;
     }
-    leave(broker, &opened).await
+    depart(broker, &opened).await
 }
 
 /// The inputs with what was filled in, and what is wrong with that.
@@ -207,35 +185,54 @@ fn check(opened: &Opened, given: &BTreeMap<String, String>) -> (BTreeMap<String,
         if value.is_empty() && !input.is_needed() {
             continue;
         }
-        if pattern::admits(&input.pattern, value) {
-            inputs.insert(input.key.clone(), value.to_owned());
-        } else {
-            let example = input.placeholder.as_deref().map(|p| format!(", such as {p}")).unwrap_or_default();
-            let what = if value.is_empty() { "This is needed" } else { "This does not look right" };
-            wrong.inputs.insert(input.key.clone(), format!("{what}{example}."));
-        }
+        match fault(input, value) {
+            Some(fault) => wrong.inputs.insert(input.key.clone(), fault).map(drop),
+            None => inputs.insert(input.key.clone(), value.to_owned()).map(drop),
+        };
     }
     (inputs, wrong)
 }
 
-/// Sends the browser to the provider.
+fn fault(input: &Input, value: &str) -> Option<Fault> {
+    let listed = input.options.is_empty() || input.options.iter().any(|option| option.value == value);
+    if value.is_empty() {
+        Some(Fault::Missing)
+    } else if !listed {
+        Some(Fault::NotListed)
+    } else if !pattern::admits(&input.pattern, value) {
+        Some(Fault::Unlike { example: input.placeholder.clone() })
+    } else {
+        None
+    }
+}
+
+/// Sends the browser to the provider; where that can't be reached, there is no page to try again from.
 pub(super) async fn leave(broker: &Arc<Broker>, opened: &Opened) -> Result<Form> {
-    let Opened { flow, integration, provider, .. } = opened;
-    let started = match start::mint(broker, flow, integration, provider).await {
-        Ok(started) => started,
+    match depart(broker, opened).await {
         Err(Error::Provider { message, .. } | Error::TargetNotAllowed { message }) => {
+            let flow = &opened.flow;
             tracing::warn!(flow = %flow.id, %message, "a flow could not start");
             let text = "the service could not be reached; try again later";
-            return refuse(broker, flow, Refusal::of("temporarily_unavailable", text)).await.map(Form::Back);
+            refuse(broker, flow, Refusal::of("temporarily_unavailable", text)).await.map(Form::Back)
         }
-        Err(error) => return Err(error),
-    };
-    let Started { url, state_hash, verifier, endpoints } = started;
-    let mut conn = broker.store.begin(Actor::System, broker.clock.now()).await?;
+        done => done,
+    }
+}
+
+/// Mints what the browser carries to the provider. From here on the flow lives as long as one without a page.
+async fn depart(broker: &Arc<Broker>, opened: &Opened) -> Result<Form> {
+    let Opened { flow, integration, provider, .. } = opened;
+    let Started { url, state_hash, verifier, endpoints } =
+        start::mint(broker, flow, integration, provider).await?;
+    let now = broker.clock.now();
+    let mut conn = broker.store.begin(Actor::System, now).await?;
     let workspace = &flow.workspace_id;
     let first = conn
         .start_flow(workspace, &flow.id, &state_hash, verifier.as_ref(), &endpoints, &flow.inputs)
         .await?;
+    if first {
+        conn.expire_flow_at(workspace, &flow.id, now.plus(FLOW_LIFE)).await?;
+    }
     conn.commit().await?;
     if first { Ok(Form::Provider(url)) } else { Err(used()) }
 }
@@ -269,8 +266,8 @@ pub(super) async fn refuse(broker: &Arc<Broker>, flow: &Flow, refusal: Refusal<'
 /// Takes a flow that never left for its provider; `false` when it was taken before, or is too old. Nobody learns the
 /// state that it is taken by.
 pub(super) async fn take(conn: &mut Conn, flow: &Flow, callback_hash: &str, now: Millis) -> Result<bool> {
-    let (unused, none) = (hash::token(token()?.expose()), Endpoints::default());
-    if !conn.start_flow(&flow.workspace_id, &flow.id, &unused, None, &none, &flow.inputs).await? {
+    let (unused, at) = (hash::token(token()?.expose()), flow.endpoints.clone().unwrap_or_default());
+    if !conn.start_flow(&flow.workspace_id, &flow.id, &unused, None, &at, &flow.inputs).await? {
         return Ok(false);
     }
     Ok(conn.any_take_flow(&unused, callback_hash, now).await?.is_some())
@@ -305,7 +302,11 @@ pub(super) fn over() -> Error {
 }
 
 /// How this form ended when it was sent a moment ago: whoever clicks twice sees what came of the first click.
-async fn sent_before(broker: &Arc<Broker>, id: &FlowId, bearer: Bearer<'_>) -> Result<Option<Outcome>> {
+pub(super) async fn sent_before(
+    broker: &Arc<Broker>,
+    id: &FlowId,
+    bearer: Bearer<'_>,
+) -> Result<Option<Outcome>> {
     let mut conn = broker.store.read().await?;
     let Some(flow) = conn.any_flow(id).await? else { return Ok(None) };
     if !bearer.by.is_some_and(|by| by.carries(&flow)) {
@@ -341,11 +342,14 @@ pub(crate) async fn load(broker: &Arc<Broker>, id: &FlowId, bearer: Bearer<'_>) 
         }
         _ => None,
     };
+    let look = look::of(&mut conn, &workspace).await?;
+    let icon = conn.icon_hash(&workspace.id, &flow.integration_id).await?;
     drop(conn);
     let member = bound::hold(broker, &flow, bearer.session).await?;
     let integration = current(broker, &flow).await?;
     let provider = broker.provider(&integration)?;
-    Ok(Opened { flow, workspace, integration, provider, member, owner_name })
+    let device = device::shown(broker, &flow, &provider)?;
+    Ok(Opened { flow, workspace, integration, provider, member, owner_name, look, icon, device })
 }
 
 impl Opened {
@@ -365,9 +369,13 @@ impl Opened {
         let strict = !member && settings.completion == Completion::Confirm;
         let confirm = strict || self.flow.completion == Completion::Confirm;
         let keys = self.provider.keys().map(|keys| keys.fields.clone()).unwrap_or_default();
+        let provider = || Symbol::Provider(self.integration.provider.clone());
         Ask {
-            product: self.workspace.name.clone(),
+            flow: self.flow.id.clone(),
+            product: self.look.product.clone(),
+            look: self.look.clone(),
             integration: self.integration.name.clone(),
+            symbol: self.icon.clone().map_or_else(provider, Symbol::Own),
             owner: self.owner().filter(|_| confirm),
             confirm,
             member,
@@ -375,6 +383,7 @@ impl Opened {
             inputs: self.provider.page_inputs(&self.flow.inputs).into_iter().cloned().collect(),
             keys,
             leaves: self.provider.kind().has_callback(),
+            device: self.device.clone(),
             framed_by: if confirm || member { Vec::new() } else { settings.allowed_origins.clone() },
         }
     }

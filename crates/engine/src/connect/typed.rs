@@ -9,12 +9,16 @@ use std::{collections::BTreeMap, sync::Arc};
 use claviger_catalog::Provider;
 
 use super::{
-    FLOW_LIFE, REPEAT_LIFE, bound,
+    FLOW_LIFE, REPEAT_LIFE,
+    ask::{Alert, Wrong},
+    bound,
+    device::POLLED,
     finish::{End, outcome},
     grant::Kept,
     handoff::{self, Outcome, Refusal},
     keys::{self, Accepted},
-    page::{Form, Opened, Wrong, refuse, take, used},
+    look::Look,
+    page::{Form, Opened, refuse, take, used},
     record::{self, Draft},
 };
 use crate::{
@@ -73,16 +77,14 @@ pub(super) async fn finish(
     let accepted = keys::accept(broker, integration, provider, flow.inputs.clone(), &typed).await;
     match accepted {
         Ok(accepted) => conclude(broker, &opened, accepted).await.map(Form::Back),
+        Err(Error::Provider { message, .. } | Error::TargetNotAllowed { message }) => {
+            tracing::warn!(flow = %flow.id, integration = %integration.id, %message, "a key could not be tried");
+            Ok(Form::Wrong(opened.ask(), Wrong::alert(Alert::Unreachable)))
+        }
         Err(error) if keys::at_once(provider) => fail(broker, &opened, error).await.map(Form::Back),
         Err(Error::Invalid { field, message }) if ours(&opened, field).is_some() => {
             let field = ours(&opened, field).unwrap_or_default();
             Ok(Form::Wrong(opened.ask(), Wrong::key(field, message)))
-        }
-        Err(Error::Provider { message, .. } | Error::TargetNotAllowed { message }) => {
-            tracing::warn!(flow = %flow.id, integration = %integration.id, %message, "a key could not be tried");
-            let text = "The service could not be reached to try it; try again later";
-            let field = keys::of(provider)?.fields.first().map_or("api_key", |field| &field.key);
-            Ok(Form::Wrong(opened.ask(), Wrong::key(field.to_owned(), text.to_owned())))
         }
         Err(error) => Err(error),
     }
@@ -98,10 +100,30 @@ pub(super) async fn at_once(
     let workspace = broker.store.read().await?.workspace(&flow.workspace_id).await?;
     let workspace = workspace.ok_or(Error::NotFound { what: "workspace" })?;
     let member = bound::whose(broker, &flow).await?;
-    let opened = Opened { flow, workspace, integration, provider, member, owner_name: None };
+    // There is no page, so nothing is shown on one.
+    let (look, begun) = (Look::default(), flow.clone());
+    let opened = Opened {
+        flow,
+        workspace,
+        integration,
+        provider,
+        member,
+        owner_name: None,
+        look,
+        icon: None,
+        device: None,
+    };
     match broker.to_its_end(finish(broker.clone(), opened, BTreeMap::new())).await? {
         Form::Back(outcome) => Ok(outcome),
-        Form::Provider(_) | Form::Wrong(..) => Err(Error::internal("there was something to ask after all")),
+        Form::Wrong(_, Wrong { alert: Some(Alert::Unreachable), .. }) => {
+            let text = "the service could not be reached; try again later";
+            let outcome = refuse(broker, &begun, Refusal::of("temporarily_unavailable", text)).await?;
+            broker.metrics.flow("failed");
+            Ok(outcome)
+        }
+        Form::Provider(_) | Form::Wrong(..) | Form::Stay(_) => {
+            Err(Error::internal("there was something to ask after all"))
+        }
     }
 }
 
@@ -109,9 +131,6 @@ pub(super) async fn at_once(
 async fn fail(broker: &Arc<Broker>, opened: &Opened, error: Error) -> Result<Outcome> {
     let Opened { flow, integration, .. } = opened;
     let refusal = match &error {
-        Error::Provider { .. } | Error::TargetNotAllowed { .. } => {
-            Refusal::of("temporarily_unavailable", "the service could not be reached; try again later")
-        }
         Error::Invalid { .. } | Error::Conflict { .. } => {
             Refusal::of("server_error", "the service does not accept how this integration is set up")
         }
@@ -132,10 +151,13 @@ fn ours(opened: &Opened, field: &str) -> Option<String> {
 
 /// How this very form ended when it was sent before, a moment ago and by the same browser; `None` when it was not.
 pub(super) fn again(broker: &Broker, flow: &Flow) -> Result<Option<Outcome>> {
-    let (Some(SUBMITTED), Some(taken_at)) = (flow.callback_hash.as_deref(), flow.taken_at) else {
-        return Ok(None);
+    let life = match flow.callback_hash.as_deref() {
+        Some(SUBMITTED) => REPEAT_LIFE,
+        // Nobody sent a form: the page finds it out when it looks.
+        Some(POLLED) => FLOW_LIFE,
+        _ => return Ok(None),
     };
-    if broker.clock.now().since(taken_at) > REPEAT_LIFE {
+    if flow.taken_at.is_none_or(|taken_at| broker.clock.now().since(taken_at) > life) {
         return Ok(None);
     }
     flow.outcome.as_ref().map(|sealed| outcome(broker, flow, sealed)).transpose()

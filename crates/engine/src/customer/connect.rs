@@ -13,7 +13,7 @@ use crate::{
     access::Holder,
     broker::Broker,
     connect::{
-        self, Ended, FLOW_LIFE, Failure, Message, Outcome, Told,
+        self, Ended, FLOW_LIFE, Failure, Message, Outcome, PAGE_LIFE, Told,
         begin::{By, Fresh, Wishes, admit, create, may_end_at},
         handoff, listen, outside,
     },
@@ -283,7 +283,8 @@ impl Way {
         let Some(request) = &self.request else { return Ok(true) };
         let now = broker.clock.now();
         let mut conn = broker.store.begin(Actor::System, now).await?;
-        let first = conn.claim_connect_request(&self.workspace.id, request, now.plus(FLOW_LIFE)).await?;
+        let first =
+            conn.claim_connect_request(&self.workspace.id, request, now.plus(PAGE_LIFE + FLOW_LIFE)).await?;
         conn.commit().await?;
         Ok(first)
     }

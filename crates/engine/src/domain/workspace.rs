@@ -37,6 +37,23 @@ pub struct Settings {
     pub allowed_origins: Vec<String>,
     /// Which of a product's tokens hold.
     pub jwt: Jwt,
+    /// In whose name hosted pages speak.
+    pub brand: Brand,
+}
+
+/// The languages that a workspace's pages may be fixed to, as RFC 5646 names them.
+pub const LANGUAGES: [&str; 4] = ["en", "de", "fr", "es"];
+
+/// In whose name hosted pages speak, besides the logo, which is a row of its own.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Brand {
+    /// The product's name, where that is not the workspace's.
+    pub name: Option<String>,
+    /// Its colour: `#rrggbb`.
+    pub colour: Option<String>,
+    /// The language of its pages, one of [`LANGUAGES`]; `None` for the one that each browser asks for.
+    pub language: Option<String>,
 }
 
 /// Which of a product's tokens hold, besides those signed with a registered key.
@@ -92,6 +109,7 @@ impl Default for Settings {
             completion: Completion::Redirect,
             allowed_origins: Vec::new(),
             jwt: Jwt::default(),
+            brand: Brand::default(),
         }
     }
 }

@@ -3,7 +3,7 @@
 use url::{Host, Url};
 
 use crate::{
-    domain::workspace::Settings,
+    domain::workspace::{Brand, LANGUAGES, Settings},
     error::{Error, Result},
     secret::Secret,
 };
@@ -158,9 +158,24 @@ pub fn url(field: &'static str, text: &str) -> Result<Url> {
     Ok(url)
 }
 
-/// A workspace's settings: allowed origins are origins.
+/// A workspace's settings: allowed origins are origins, and a brand is one.
 pub fn settings(settings: &Settings) -> Result<()> {
-    settings.allowed_origins.iter().try_for_each(|it| origin("settings.allowed_origins", it))
+    settings.allowed_origins.iter().try_for_each(|it| origin("settings.allowed_origins", it))?;
+    brand(&settings.brand)
+}
+
+/// In whose name pages speak: a name of one line, a colour as `#rrggbb`, a language of ours.
+fn brand(brand: &Brand) -> Result<()> {
+    brand.name.as_deref().map(|it| name("brand.name", it)).transpose()?;
+    let digits = |it: &str| it.len() == 6 && it.bytes().all(|b| b.is_ascii_hexdigit());
+    if brand.colour.as_deref().is_some_and(|it| !it.strip_prefix('#').is_some_and(digits)) {
+        return Err(Error::invalid("brand.colour", "must be a colour such as #0b5fff"));
+    }
+    if brand.language.as_deref().is_some_and(|it| !LANGUAGES.contains(&it)) {
+        let message = format!("must be one of {}", LANGUAGES.join(", "));
+        return Err(Error::invalid("brand.language", message));
+    }
+    Ok(())
 }
 
 /// The origin of a host of ours: https, or http on loopback.

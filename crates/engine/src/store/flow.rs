@@ -1,6 +1,6 @@
 //! Flows: each step that must happen once is one conditional statement.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use super::{
     Conn,
@@ -109,11 +109,18 @@ impl Conn {
         Ok(self.execute(update.json(endpoints)?.json(inputs)?.at(self.now)).await? > 0)
     }
 
-    /// Keeps how a taken flow ended. Its verifier is erased unless a code is still to be redeemed.
+    /// Gives a flow this end of its life.
+    pub async fn expire_flow_at(&mut self, ws: &WorkspaceId, id: &FlowId, at: Millis) -> Result<()> {
+        let update = sql("update flow set expires_at = $3 where workspace_id = $1 and id = $2");
+        found(self.execute(update.text(ws.as_str()).text(id.as_str()).at(at)).await?, "flow")
+    }
+
+    /// Keeps how a taken flow ended. What was entered elsewhere is erased, and its verifier unless a code is still to be
+    /// redeemed.
     pub async fn finish_flow(&mut self, ws: &WorkspaceId, id: &FlowId, end: &FlowEnd<'_>) -> Result<()> {
         let update =
             sql("update flow set outcome = $3, provider_code = $4, code_hash = $5, code_expires_at = $6, \
-                          connection_id = coalesce($7, connection_id), \
+                          connection_id = coalesce($7, connection_id), device = null, poll_at = null, \
                           verifier = case when $4 is null then null else verifier end \
                           where workspace_id = $1 and id = $2");
         let update = update.text(ws.as_str()).text(id.as_str()).text(end.outcome.as_str());
@@ -165,15 +172,17 @@ impl Conn {
         Ok(self.execute(update).await? > 0)
     }
 
-    /// How many flows of the workspace are open.
-    pub async fn pending_flows(&mut self, ws: &WorkspaceId, now: Millis) -> Result<i64> {
-        let query = sql("select count(*) as n from flow \
-                         where workspace_id = $1 and taken_at is null and expires_at > $2");
-        self.row(query.text(ws.as_str()).at(now)).await?.map_or(Ok(0), |row| row.int("n"))
+    /// How many flows of the workspace are open that were begun within this time.
+    pub async fn pending_flows(&mut self, ws: &WorkspaceId, now: Millis, within: Duration) -> Result<i64> {
+        let query = sql("select count(*) as n from flow where workspace_id = $1 and taken_at is null \
+                         and expires_at > $2 and created_at > $3");
+        self.row(query.text(ws.as_str()).at(now).at(now.minus(within)))
+            .await?
+            .map_or(Ok(0), |row| row.int("n"))
     }
 }
 
-fn read(row: &Row) -> Result<Flow> {
+pub(super) fn read(row: &Row) -> Result<Flow> {
     let endpoints = match row.maybe_text("endpoints")? {
         Some(_) => Some(row.json("endpoints")?),
         None => None,
@@ -208,6 +217,8 @@ fn read(row: &Row) -> Result<Flow> {
         session_hash: row.maybe_text("session_hash")?,
         origin: row.maybe_text("origin")?,
         connection_id: row.maybe_id("connection_id", ConnectionId::from_row)?,
+        device: row.maybe_sealed("device")?,
+        poll_at: row.maybe_at("poll_at")?,
         created_at: row.at("created_at")?,
     })
 }

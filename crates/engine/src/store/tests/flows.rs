@@ -1,7 +1,7 @@
 //! Flows: what must happen once happens once.
 
 use super::*;
-use crate::store::FlowEnd;
+use crate::{connect::FLOW_LIFE, store::FlowEnd};
 
 const STATE: &str = "5f0c";
 
@@ -45,9 +45,15 @@ async fn a_flow_starts_once() {
         assert_eq!(conn.any_flow(&fresh.id).await.unwrap().unwrap().endpoints, None);
         assert!(!conn.start_flow(&ws, &old.id, "old", None, &endpoints(), &inputs()).await.unwrap());
         assert!(!conn.start_flow(&other, &fresh.id, "foreign", None, &endpoints(), &inputs()).await.unwrap());
-        assert_eq!(conn.pending_flows(&ws, T0).await.unwrap(), 2);
-        assert_eq!(conn.pending_flows(&ws, later(1)).await.unwrap(), 1);
-        assert_eq!(conn.pending_flows(&other, T0).await.unwrap(), 0);
+        assert_eq!(conn.pending_flows(&ws, T0, FLOW_LIFE).await.unwrap(), 2);
+        assert_eq!(conn.pending_flows(&ws, later(1), FLOW_LIFE).await.unwrap(), 1);
+        assert_eq!(conn.pending_flows(&other, T0, FLOW_LIFE).await.unwrap(), 0);
+
+        assert!(conn.expire_flow_at(&other, &fresh.id, later(9000)).await.is_err());
+        conn.expire_flow_at(&ws, &fresh.id, later(9000)).await.unwrap();
+        assert_eq!(conn.any_flow(&fresh.id).await.unwrap().unwrap().expires_at, later(9000));
+        assert_eq!(conn.pending_flows(&ws, later(599), FLOW_LIFE).await.unwrap(), 2);
+        assert_eq!(conn.pending_flows(&ws, later(600), FLOW_LIFE).await.unwrap(), 0, "begun long ago");
     })
     .await;
 }
@@ -79,7 +85,7 @@ async fn of_callbacks_at_once_exactly_one_takes_the_flow() {
         );
         let mut conn = read(&store).await;
         assert_eq!(conn.any_flow_by_state(STATE).await.unwrap().unwrap().callback_hash.as_ref(), Some(query));
-        assert_eq!(conn.pending_flows(&made.workspace_id, T0).await.unwrap(), 0);
+        assert_eq!(conn.pending_flows(&made.workspace_id, T0, FLOW_LIFE).await.unwrap(), 0);
     })
     .await;
 }

@@ -239,3 +239,31 @@ async fn integrations_change_by_version_and_go_when_unused() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_logo_is_one_workspaces() {
+    on_each(async |store| {
+        let Scene { ws, other, .. } = scene(&store).await;
+        let logo = Icon {
+            media_type: "image/png".into(),
+            body: vec![0, 255, 7],
+            hash: "a".repeat(64),
+            updated_at: T0,
+        };
+        let mut conn = begin(&store).await;
+        assert_eq!((conn.logo(&ws).await.unwrap(), conn.logo_hash(&ws).await.unwrap()), (None, None));
+        assert!(!conn.delete_logo(&ws).await.unwrap());
+        conn.set_logo(&ws, &logo).await.unwrap();
+        let next = Icon { body: vec![1], hash: "b".repeat(64), updated_at: later(1), ..logo };
+        conn.set_logo(&ws, &next).await.unwrap();
+        assert_eq!(conn.logo_hash(&ws).await.unwrap(), Some(next.hash.clone()));
+        assert_eq!(conn.logo(&ws).await.unwrap(), Some(next.clone()));
+        assert_eq!((conn.logo(&other).await.unwrap(), conn.logo_hash(&other).await.unwrap()), (None, None));
+        assert!(!conn.delete_logo(&other).await.unwrap());
+        assert!(conn.delete_logo(&ws).await.unwrap());
+        assert_eq!(conn.logo(&ws).await.unwrap(), None);
+        conn.commit().await.unwrap();
+        conflict(begin(&store).await.set_logo(&WorkspaceId::new(), &next).await);
+    })
+    .await;
+}
