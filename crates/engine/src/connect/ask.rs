@@ -2,7 +2,7 @@
 //!
 //! What is wrong has a kind, not a sentence: pages speak several languages. A value that is a secret must never be in it.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, fmt, time::Duration};
 
 use claviger_catalog::{Input, KeyField};
 
@@ -78,6 +78,21 @@ pub enum Fault {
     NotListed,
     /// What whoever checked it said, in English: of the credential's fields only. May hold a provider's words.
     Said(String),
+}
+
+/// In English, for programs that bring what a page would ask for.
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing => f.write_str("Is missing"),
+            Self::Unlike { example: Some(example) } => {
+                write!(f, "Does not look like one of this provider's, such as {example}")
+            }
+            Self::Unlike { example: None } => f.write_str("Does not look like one of this provider's"),
+            Self::NotListed => f.write_str("Is none of those that there are to choose from"),
+            Self::Said(message) => f.write_str(message),
+        }
+    }
 }
 
 /// Why a form did not get further that is well filled in. Nothing has happened yet, so it can be sent again.

@@ -5,8 +5,12 @@
 //! but whom the request is for.
 
 use bytes::Bytes;
-use claviger_catalog::{CertificateAt, Provider};
-use claviger_protocol::{dpop::api_asks, oauth2::Tokens};
+use claviger_catalog::{CertificateAt, Provider, SigV4};
+use claviger_protocol::{
+    dpop::api_asks,
+    oauth2::Tokens,
+    sigv4::{self, Payload},
+};
 use http::{Request, Response};
 
 use super::{
@@ -14,7 +18,12 @@ use super::{
     dpop::{self, Prover},
     oauth1,
 };
-use crate::{broker::Broker, domain::integration::Integration, error::Result, outbound::Outbound};
+use crate::{
+    broker::Broker,
+    domain::integration::Integration,
+    error::{Error, Result},
+    outbound::Outbound,
+};
 
 /// Sends a request that carries its credential already, and reads the whole answer. `provider` is filled.
 ///
@@ -31,7 +40,10 @@ pub(super) async fn fetch(
     let way = certificate::way(broker, integration, provider, &tokens.typed, CertificateAt::Api).await?;
     let way = way.as_ref().unwrap_or(&broker.outbound);
     let Some(prover) = Prover::of(tokens)? else {
-        let request = oauth1::signed(broker, integration, provider, tokens, request)?;
+        let request = match provider.sigv4() {
+            Some(sigv4) => signed(broker, sigv4, tokens, request)?,
+            None => oauth1::signed(broker, integration, provider, tokens, request)?,
+        };
         return Ok(way.fetch(request, ANSWER_CAP).await?);
     };
     let answer = proven(broker, way, &prover, tokens, request.clone()).await?;
@@ -39,6 +51,19 @@ pub(super) async fn fetch(
         return proven(broker, way, &prover, tokens, request).await;
     }
     Ok(answer)
+}
+
+/// Signs a request of our own with the secret key that somebody typed in.
+fn signed(
+    broker: &Broker,
+    sigv4: &SigV4,
+    tokens: &Tokens,
+    request: Request<Bytes>,
+) -> Result<Request<Bytes>> {
+    let (mut parts, body) = request.into_parts();
+    sigv4::call(sigv4, tokens, &mut parts, Payload::Whole(&body), broker.clock.now().0)
+        .map_err(|error| Error::Conflict { message: format!("the call can't be signed: {error}") })?;
+    Ok(Request::from_parts(parts, body))
 }
 
 async fn proven(

@@ -2,9 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use claviger_catalog::{
-    Auth, EndpointSource, Grant, OAuth1, OAuth2, Provider, RefreshWith,
-};
+use claviger_catalog::{Auth, EndpointSource, Grant, OAuth1, OAuth2, Provider, RefreshWith};
 use claviger_protocol::oauth2::{Tokens, authorize};
 
 use super::{discovery, parameters};
@@ -45,7 +43,8 @@ pub(crate) fn account_client(integration: &Integration) -> &str {
 pub(crate) fn refreshable(provider: &Provider, tokens: &Tokens) -> bool {
     match &provider.auth {
         Auth::OAuth2(oauth2) => match oauth2.refresh.with {
-            RefreshWith::RefreshToken => tokens.refresh_token.is_some(),
+            // A token that was exchanged for can be had again as long as the first one lives.
+            RefreshWith::RefreshToken => tokens.refresh_token.is_some() || tokens.subject.is_some(),
             RefreshWith::AccessToken | RefreshWith::Client => true,
         },
         Auth::Steps(_) | Auth::WorkspaceToken(_) => true,

@@ -101,9 +101,23 @@ pub(super) async fn redeem(
     let filled = endpoints::filled(provider, &inputs)?;
     let party = || party::of(broker, integration, &filled, code.at, &NOTHING_TYPED);
     let got = ask(broker, integration, &filled, party, &code).await?;
+    completed(broker, integration, provider, inputs, code.at, got).await
+}
+
+/// What there is to do with tokens that were just given: they are traded for long-lived ones where the provider's file
+/// says so, and asked whose account they open.
+pub(super) async fn completed(
+    broker: &Broker,
+    integration: &Integration,
+    provider: &Provider,
+    inputs: BTreeMap<String, String>,
+    at: &Endpoints,
+    got: Tokens,
+) -> std::result::Result<Exchanged, Failed> {
+    let filled = endpoints::filled(provider, &inputs)?;
+    let party = || party::of(broker, integration, &filled, at, &NOTHING_TYPED);
     let got = upgrade(broker, &filled, party, got).await?;
-    let userinfo = code.at.userinfo_url.as_deref();
-    Ok(known(broker, integration, provider, inputs, userinfo, got).await?)
+    Ok(known(broker, integration, provider, inputs, at.userinfo_url.as_deref(), got).await?)
 }
 
 /// Exchanges the verifier of OAuth 1.
@@ -191,8 +205,31 @@ async fn upgrade<F: Future<Output = Result<Party>>>(
     let (party, answer) = post::token(broker, make).await?;
     let now = broker.clock.now().0;
     match read::tokens(oauth2, answer.status(), answer.headers(), answer.body(), now) {
+        Ok(newer) if oauth2.upgrade.as_ref().is_some_and(|upgrade| upgrade.each) => {
+            Ok(got.exchanged(party.bind(newer)))
+        }
         Ok(newer) => Ok(got.renewed(party.bind(newer))),
-        Err(error) => Err(told(error, &[Some(&got.access_token), got.refresh_token.as_ref(), party.secret()])),
+        Err(error) => {
+            Err(told(error, &[Some(&got.access_token), got.refresh_token.as_ref(), party.secret()]))
+        }
+    }
+}
+
+/// Exchanges the token of a first grant that was refreshed just now, or lives yet, as it was exchanged at first.
+pub(super) async fn again(
+    broker: &Broker,
+    integration: &Integration,
+    provider: &Provider,
+    inputs: &BTreeMap<String, String>,
+    first: Tokens,
+) -> Result<std::result::Result<Tokens, TokenError>> {
+    let filled = endpoints::filled(provider, inputs)?;
+    let at = endpoints::resolve(broker, integration, provider, inputs).await?;
+    let party = || party::of(broker, integration, &filled, &at, &NOTHING_TYPED);
+    match upgrade(broker, &filled, party, first).await {
+        Ok(tokens) => Ok(Ok(tokens)),
+        Err(Failed::Told(error)) => Ok(Err(error)),
+        Err(Failed::Ours(error)) => Err(error),
     }
 }
 

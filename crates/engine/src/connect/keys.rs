@@ -6,15 +6,17 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use claviger_catalog::{KeyKind, Keys, Kind, Provider};
+use claviger_catalog::{KeyField, Keys, Kind, Provider};
 use claviger_protocol::{
-    identity, keys,
+    identity,
+    keys::{self, Amiss},
     oauth2::{TokenError, TokenErrorKind, Tokens},
     text,
 };
 use http::StatusCode;
 
 use super::{
+    ask::Fault,
     certificate, endpoints, exchange, issue, renew, verify,
     who::{self, Told},
 };
@@ -41,13 +43,21 @@ fn no_key(provider: &Provider) -> Error {
 }
 
 /// What is wrong with the values given, by field; empty when nothing is. The provider is not asked.
-pub(crate) fn wrong(keys: &Keys, given: &BTreeMap<String, Secret>) -> BTreeMap<String, String> {
+pub(crate) fn wrong(keys: &Keys, given: &BTreeMap<String, Secret>) -> BTreeMap<String, Fault> {
     let mut found = BTreeMap::new();
     let mut left = keys.clone();
     // One error at a time is told: the field at fault is left out, and the others are looked at.
     while let Err(error) = keys::checked(&left, given) {
+        let field = left.fields.iter().find(|field| field.key == error.field);
+        let example = field.and_then(|field| field.label.placeholder.clone());
         left.fields.retain(|field| field.key != error.field);
-        found.insert(error.field, error.message);
+        let fault = match error.amiss {
+            Amiss::Missing => Fault::Missing,
+            Amiss::NotListed => Fault::NotListed,
+            Amiss::Unlike => Fault::Unlike { example },
+            Amiss::Other => Fault::Said(error.message),
+        };
+        found.insert(error.field, fault);
     }
     found
 }
@@ -116,13 +126,12 @@ async fn typed(
         "connection_parameters" => Error::invalid("connection_parameters", error.to_string()),
         field => Error::invalid(field, error.message),
     };
+    let given = keys::checked(of, given).map_err(wrong)?;
+    inputs.extend(keys::plain(of, &given));
     if of.kind.fetches() {
-        let given = keys::checked(of, given).map_err(wrong)?;
-        inputs.extend(keys::plain(of, &given));
         return fetched(broker, integration, provider, inputs, given).await;
     }
-    let tokens = keys::tokens(of, given).map_err(wrong)?;
-    inputs.extend(keys::plain(of, given));
+    let tokens = keys::credential(of, &given).map_err(wrong)?;
     let found = ask(broker, integration, provider, &inputs, &tokens).await;
     let found = found.map_err(|error| at(error, secret(provider), &tokens))?;
     Ok(accepted(tokens, found, inputs))
@@ -138,7 +147,7 @@ async fn fetched(
     client: BTreeMap<String, Secret>,
 ) -> Result<Accepted> {
     let held = Tokens { typed: client, ..Tokens::of(Secret::new(String::new()), "Bearer") };
-    let given = renew::at_endpoint(broker, integration, provider, &inputs, &held).await?;
+    let given = renew::fetch(broker, integration, provider, &inputs, &held).await?;
     let tokens = given.map_err(|error| blame(error, integration, provider, &held))?;
     inputs.extend(tokens.saved.clone());
     let filled = endpoints::filled(provider, &inputs)?;
@@ -155,10 +164,15 @@ fn accepted(tokens: Tokens, found: identity::Account, mut inputs: BTreeMap<Strin
     Accepted { tokens, account, inputs }
 }
 
+/// Whether something secret comes of a field.
+pub(super) fn is_secret(field: &KeyField) -> bool {
+    field.values().any(|value| value.secret)
+}
+
 /// The field at which a refusal is said: the first secret one.
 fn secret(provider: &Provider) -> &'static str {
     let fields = provider.keys().map(|keys| keys.fields.as_slice()).unwrap_or_default();
-    fields.iter().find(|field| field.secret).map_or("api_key", |field| named(&field.key))
+    fields.iter().find(|field| is_secret(field)).map_or("api_key", |field| named(&field.key))
 }
 
 /// A token endpoint's refusal of a client: whoever typed it in can help it, or else whoever set the integration up.
@@ -178,7 +192,7 @@ fn blame(error: TokenError, integration: &Integration, provider: &Provider, held
 
 /// Whether a token endpoint refuses the integration's own client, where something else was typed in.
 pub(crate) fn is_ours(error: &TokenError, integration: &Integration, provider: &Provider) -> bool {
-    let grant = provider.keys().is_some_and(|keys| keys.kind == KeyKind::Grant);
+    let grant = provider.keys().is_some_and(|keys| keys.kind == claviger_catalog::KeyKind::Grant);
     grant && integration.client_id.is_some() && error.code.as_deref() == Some("invalid_client")
 }
 

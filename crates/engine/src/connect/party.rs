@@ -111,7 +111,7 @@ pub(crate) async fn of(
         let id = match (&integration.client_id, oauth2.grant) {
             (Some(id), _) => id.clone(),
             // The assertion itself says who asks (RFC 7523 §3.1).
-            (None, Grant::JwtBearer) => String::new(),
+            (None, Grant::JwtBearer | Grant::TokenExchange) => String::new(),
             (None, _) => return Err(endpoints::no_client(integration)),
         };
         (id, tokens::client_secret(broker, integration)?)

@@ -1,19 +1,20 @@
 //! Renew: one token set in place of another, without anybody's consent: a refresh at a provider's token endpoint
-//! (RFC 6749 §6), a token fetched anew with a client's own credentials (§4.4) or with an assertion (RFC 7523), or one
-//! that we make ourselves.
+//! (RFC 6749 §6), a token fetched anew with a client's own credentials (§4.4), with an assertion (RFC 7523), in exchange
+//! for another (RFC 8693) or in the steps of a provider's file, or one that we make ourselves.
 //!
 //! It talks to the provider and writes nothing; what it gives must be written, for the token shown may be spent.
 
 use std::collections::BTreeMap;
 
 use claviger_catalog::{Auth, Grant, Provider};
-use claviger_protocol::oauth2::{TokenError, Tokens, read, token};
+use claviger_protocol::oauth2::{TokenError, TokenErrorKind, Tokens, read, token, token_exchange};
 
-use super::{assertion, endpoints, issue, party, post};
+use super::{assertion, endpoints, exchange, issue, party, post, steps};
 use crate::{
     broker::Broker,
     domain::{connection::Owner, integration::Integration},
     error::{Error, Result},
+    secret::Secret,
 };
 
 /// Gets the tokens that come after `held`, of a connection of `owner`. The outer error is ours or the network's, the
@@ -28,10 +29,59 @@ pub(crate) async fn ask(
 ) -> Result<std::result::Result<Tokens, TokenError>> {
     match &provider.auth {
         Auth::WorkspaceToken(table) => issue::token(broker, integration, owner, table).await.map(Ok),
-        Auth::OAuth2(_) | Auth::OAuth1(_) | Auth::Keys(_) | Auth::SigV4(_) | Auth::Steps(_) => {
-            at_endpoint(broker, integration, provider, inputs, held).await
+        _ => fetch(broker, integration, provider, inputs, held).await,
+    }
+}
+
+/// The same of the provider: by the steps of its file, or of its token endpoint. What was typed in is among what is
+/// `held`.
+pub(super) async fn fetch(
+    broker: &Broker,
+    integration: &Integration,
+    provider: &Provider,
+    inputs: &BTreeMap<String, String>,
+    held: &Tokens,
+) -> Result<std::result::Result<Tokens, TokenError>> {
+    match &provider.auth {
+        Auth::Steps(_) => steps::run(broker, integration, provider, inputs, held).await,
+        Auth::OAuth2(oauth2) if oauth2.upgrade.as_ref().is_some_and(|upgrade| upgrade.each) => {
+            again(broker, integration, provider, inputs, held).await
+        }
+        _ => at_endpoint(broker, integration, provider, inputs, held).await,
+    }
+}
+
+/// A first grant whose token is exchanged again after each refresh (RFC 8693).
+///
+/// Once the first grant is refreshed, its refresh token may be the only one that is still good: so it is given back also
+/// where the exchange fails then, with no token that calls could carry, and the exchange alone is tried the next time.
+async fn again(
+    broker: &Broker,
+    integration: &Integration,
+    provider: &Provider,
+    inputs: &BTreeMap<String, String>,
+    held: &Tokens,
+) -> Result<std::result::Result<Tokens, TokenError>> {
+    let first = held.clone().first();
+    let exchanged = |first| exchange::again(broker, integration, provider, inputs, first);
+    if held.access_token.is_empty() || first.refresh_token.is_none() {
+        match exchanged(first.clone()).await? {
+            // Its token has ended meanwhile, and can be had anew.
+            Err(error) if error.kind == TokenErrorKind::Oauth && first.refresh_token.is_some() => {}
+            told => return Ok(told),
         }
     }
+    let first = match at_endpoint(broker, integration, provider, inputs, &first).await? {
+        Ok(first) => first,
+        refused => return Ok(refused),
+    };
+    let why = match exchanged(first.clone()).await {
+        Ok(Ok(tokens)) => return Ok(Ok(tokens)),
+        Ok(Err(error)) => error.to_string(),
+        Err(error) => error.to_string(),
+    };
+    tracing::warn!(integration = %integration.id, %why, "a refreshed token could not be exchanged");
+    Ok(Ok(first.clone().exchanged(Tokens { expires_at: None, ..Tokens::of(Secret::new(""), "Bearer") })))
 }
 
 /// The same, of the provider's token endpoint. A client that was typed in is among what is `held`.
@@ -60,7 +110,7 @@ pub(super) async fn at_endpoint(
                 token::jwt_bearer(oauth2, url, &party.client(), signed, &at.scopes)
             }
             Grant::TokenExchange => {
-                return Err(Error::internal("this grant is not here yet"));
+                token_exchange::request(oauth2, url, &party.client(), &held.typed, &at.scopes)
             }
         };
         let request =
@@ -72,6 +122,8 @@ pub(super) async fn at_endpoint(
     let got = read::refreshed(oauth2, held.clone(), status, answer.headers(), answer.body(), now);
     Ok(got.map(|got| party.bind(got)).map_err(|error| {
         let sent = [Some(&held.access_token), held.refresh_token.as_ref()];
-        error.hiding(&sent.into_iter().flatten().chain(party.shown()).collect::<Vec<_>>())
+        let typed = held.typed.iter().filter(|(name, _)| *name != "client_id").map(|(_, value)| value);
+        let sent = sent.into_iter().flatten().chain(typed);
+        error.hiding(&sent.chain(party.shown()).collect::<Vec<_>>())
     }))
 }

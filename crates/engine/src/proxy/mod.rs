@@ -144,7 +144,7 @@ async fn exchange(
     let filled = fill::headers(broker, subject, call.caller.user()).await?;
     let mut usable = credential::usable(broker, subject).await?;
     let (caller, body) = call.request.into_parts();
-    let (signing, body) = sign::begin(broker, subject, &caller, body).await?;
+    let (signing, body) = sign::begin(broker, subject, &caller, &uri, body).await?;
     let body = Replay::new(body, entry.bytes_in());
     let way = send::way(broker, subject, &usable.tokens).await?;
     let way = way.as_ref().unwrap_or(&broker.outbound);

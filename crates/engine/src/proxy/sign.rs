@@ -5,11 +5,12 @@
 //! call of a signing provider go unsigned.
 
 mod oauth1;
+mod sigv4;
 
 use bytes::{Bytes, BytesMut};
 use claviger_catalog::Auth;
 use claviger_protocol::oauth2::Tokens;
-use http::request::Parts;
+use http::{Uri, request::Parts};
 use http_body_util::BodyExt as _;
 
 use super::prepare::Prepared;
@@ -27,9 +28,11 @@ const LONGEST: usize = 1024 * 1024;
 pub(super) enum Signing {
     /// OAuth 1 (RFC 5849).
     OAuth1(oauth1::Signing),
+    /// AWS Signature Version 4.
+    SigV4(Box<sigv4::Signing>),
 }
 
-/// What signs a call, and the body as it is to be sent; `None` where calls are not signed, and nothing is read then.
+/// What signs a call to this URL, and the body as it is to be sent; `None` where calls are not signed, and nothing is read then.
 ///
 /// # Errors
 /// `Invalid` for a body that is to be signed and is too long or breaks off, `Conflict` when there is nothing to sign with.
@@ -37,6 +40,7 @@ pub(super) async fn begin(
     broker: &Broker,
     subject: &Subject,
     caller: &Parts,
+    uri: &Uri,
     body: Body,
 ) -> Result<(Option<Signing>, Body)> {
     match &subject.provider.auth {
@@ -44,7 +48,11 @@ pub(super) async fn begin(
             let (signing, body) = oauth1::begin(broker, subject, caller, body).await?;
             Ok((Some(Signing::OAuth1(signing)), body))
         }
-        Auth::OAuth2(_) | Auth::Keys(_) | Auth::SigV4(_) | Auth::Steps(_) | Auth::WorkspaceToken(_) => Ok((None, body)),
+        Auth::SigV4(_) => {
+            let (signing, body) = sigv4::begin(subject, caller, uri, body).await?;
+            Ok((Some(Signing::SigV4(Box::new(signing))), body))
+        }
+        Auth::OAuth2(_) | Auth::Keys(_) | Auth::Steps(_) | Auth::WorkspaceToken(_) => Ok((None, body)),
     }
 }
 
@@ -53,6 +61,7 @@ impl Signing {
     pub(super) fn sign(&self, broker: &Broker, tokens: &Tokens, prepared: &mut Prepared) -> Result<()> {
         match self {
             Self::OAuth1(signing) => signing.sign(broker, tokens, prepared),
+            Self::SigV4(signing) => signing.sign(broker, tokens, prepared),
         }
     }
 }

@@ -19,7 +19,7 @@ use crate::{
         event::EventKind,
         integration::Integration,
     },
-    error::{Error, Result},
+    error::{Error, ProviderFault, Result},
     time::Millis,
     webhook,
 };
@@ -48,7 +48,13 @@ async fn perform(broker: Arc<Broker>, subject: Subject, seen: i64) -> Result<Usa
         Ok(Err(_)) | Err(_) => "failed",
     });
     let failed = match answered {
-        Ok(Ok(newer)) => return keep(&broker, &subject, &held.credential, newer).await,
+        Ok(Ok(newer)) => {
+            let kept = keep(&broker, &subject, &held.credential, newer).await?;
+            if kept.tokens.access_token.is_empty() {
+                return Err(unexchanged());
+            }
+            return Ok(kept);
+        }
         Ok(Err(refused)) if ends(integration, provider, &refused) => {
             let error = exchange::refusal(refused, &[]);
             expire(&broker, &subject, seen, &error.to_string()).await?;
@@ -65,6 +71,13 @@ async fn perform(broker: Arc<Broker>, subject: Subject, seen: i64) -> Result<Usa
     Err(failed)
 }
 
+/// The grant was refreshed, and its token could not be exchanged for the one that calls carry.
+fn unexchanged() -> Error {
+    let message =
+        "the refreshed token could not be exchanged; it is tried again with the next call".to_owned();
+    Error::Provider { fault: ProviderFault::Unreadable, message }
+}
+
 /// Whether a refusal says that only the connection's owner can help: the grant is over, or the client that it typed in is
 /// not taken any more. Of the integration's own client, or our own key, its operator hears.
 fn ends(integration: &Integration, provider: &Provider, refused: &TokenError) -> bool {
@@ -76,7 +89,11 @@ fn ends(integration: &Integration, provider: &Provider, refused: &TokenError) ->
     // What only we signed is nobody else's to mend.
     let signed =
         provider.keys().is_none() && provider.oauth2().is_some_and(|oauth2| oauth2.grant == Grant::JwtBearer);
-    (refused.is_invalid_grant() && !signed) || typed
+    // RFC 8693 §2.2.2: a token that is not taken any more is an invalid request.
+    let exchanged = provider.oauth2().is_some_and(|oauth2| oauth2.grant == Grant::TokenExchange)
+        && refused.kind == TokenErrorKind::Oauth
+        && refused.code.as_deref() == Some("invalid_request");
+    (refused.is_invalid_grant() && !signed) || typed || exchanged
 }
 
 /// Writes what the provider answered, and does not give up at the first failure of the database: the old refresh

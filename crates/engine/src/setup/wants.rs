@@ -2,7 +2,7 @@
 //!
 //! Must never let a setting stand that nothing reads: whoever set it would believe that it holds.
 
-use claviger_catalog::{Alg, Auth, ClientAuth, EndpointSource, Grant, Kind, OAuth2, Provider, Signature};
+use claviger_catalog::{Alg, Auth, ClientAuth, ClientSource, EndpointSource, Grant, OAuth2, Provider, Signature};
 
 use super::{check, fit::Way};
 use crate::{
@@ -31,10 +31,11 @@ const OURS: [&str; 9] = [
 pub(super) fn settings(provider: &Provider, way: &Way<'_>) -> Result<()> {
     let (kind, config, oauth2) = (provider.kind(), way.config, provider.oauth2());
     let consent = kind.has_callback();
-    let client = consent || matches!(kind, Kind::ClientCredentials | Kind::DeviceCode);
+    let client = consent || oauth2.is_some_and(|it| it.client == ClientSource::Integration);
     let chosen = provider.keys().is_some_and(|keys| keys.place_chosen);
     let signs = provider.oauth1().is_some_and(|it| it.endpoints.source == EndpointSource::Integration);
-    let own = config.client_auth.as_deref().map_or_else(|| oauth2.map(|it| it.client_auth), ClientAuth::parse);
+    let own =
+        config.client_auth.as_deref().map_or_else(|| oauth2.map(|it| it.client_auth), ClientAuth::parse);
     let signs_itself = own == Some(ClientAuth::PrivateKeyJwt);
     for (field, given, taken) in [
         ("client_id", way.client_id.is_some(), client),
@@ -69,8 +70,7 @@ fn places(provider: &Provider, chosen: bool, config: &Config) -> Result<()> {
     }
 }
 
-const CLIENT_AUTH: &str =
-    "must be basic, body, none, private_key_jwt, client_secret_jwt or tls_client_auth";
+const CLIENT_AUTH: &str = "must be basic, body, none, private_key_jwt, client_secret_jwt or tls_client_auth";
 
 /// What is one of a few words, or any but a few.
 fn words(oauth2: Option<&OAuth2>, config: &Config) -> Result<()> {
@@ -117,7 +117,8 @@ pub(super) fn endpoints(provider: &Provider, config: &Config) -> Result<()> {
     const DEVICE: &str = "config.device_url";
     const PAR: &str = "config.par_url";
     let (needs, takes): (&[&str], &[&str]) = match (provider.endpoint_source(), &provider.auth) {
-        (EndpointSource::File, _) | (_, Auth::Keys(_) | Auth::SigV4(_) | Auth::Steps(_) | Auth::WorkspaceToken(_)) => (&[], &[]),
+        (EndpointSource::File, _)
+        | (_, Auth::Keys(_) | Auth::SigV4(_) | Auth::Steps(_) | Auth::WorkspaceToken(_)) => (&[], &[]),
         (EndpointSource::Issuer, _) => (&[ISSUER], &[ISSUER]),
         (EndpointSource::Integration, Auth::OAuth1(_)) => {
             (&[REQUEST, AUTHORIZE, TOKEN], &[REQUEST, AUTHORIZE, TOKEN])
@@ -125,7 +126,7 @@ pub(super) fn endpoints(provider: &Provider, config: &Config) -> Result<()> {
         (EndpointSource::Integration, Auth::OAuth2(oauth2)) => match oauth2.grant {
             Grant::AuthorizationCode => {
                 (&[AUTHORIZE, TOKEN], &[ISSUER, AUTHORIZE, TOKEN, REVOKE, USERINFO, PAR])
-            },
+            }
             Grant::DeviceCode => (&[DEVICE, TOKEN], &[ISSUER, DEVICE, TOKEN, REVOKE, USERINFO]),
             Grant::ClientCredentials | Grant::JwtBearer | Grant::TokenExchange => {
                 (&[TOKEN], &[ISSUER, TOKEN, REVOKE])
