@@ -1,6 +1,7 @@
 //! Workspaces, redirect URIs, API keys, integrations.
 
 use super::*;
+use crate::domain::icon::Icon;
 
 #[tokio::test]
 async fn a_workspace_reads_back() {
