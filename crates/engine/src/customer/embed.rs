@@ -52,8 +52,6 @@ const SAID: &str = "said:";
 pub struct Framed {
     /// Whose it is.
     pub workspace_id: WorkspaceId,
-    /// The product's name.
-    pub product: String,
     /// The origins that may frame it. Without any, none may.
     pub framed_by: Vec<String>,
     /// The flow that its forms go on with; `None` where there is nothing to go on with.
@@ -86,14 +84,6 @@ pub enum Shows {
     Closed,
 }
 
-/// What the caller wants connected, in a frame.
-pub enum Asked {
-    /// A new connection, or the customer's at an integration anew.
-    Connect(Wish),
-    /// This connection anew: by id, or by an integration at which the customer has one.
-    Refresh(String),
-}
-
 /// A page in a frame, and the handle that its forms come back with.
 pub type Begun = (Framed, Option<Secret>);
 
@@ -104,23 +94,12 @@ pub type Begun = (Framed, Option<Secret>);
 /// `Denied` for a token that speaks of no customer; `Limited`; `NotFound` for an integration, an auth option or a
 /// connection that is not there or not the customer's; `Invalid` naming the parameter at fault; `Conflict` when the
 /// integration is switched off or not set up; `Provider`.
-pub async fn open(
-    broker: &Arc<Broker>,
-    holder: &Holder,
-    address: &str,
-    asked: Result<Asked>,
-) -> Result<Begun> {
+pub async fn open(broker: &Arc<Broker>, holder: &Holder, address: &str, wish: Result<Wish>) -> Result<Begun> {
     let customer = holder.customer()?;
     let mut conn = broker.store.read().await?;
     admit(broker, &mut conn, &holder.workspace.id, address).await?;
-    let mut wish = match asked? {
-        Asked::Connect(wish) => wish,
-        Asked::Refresh(selector) => {
-            let found = chosen::connection(&mut conn, holder, &selector).await?;
-            Wish { connection: Some(found.connection.id.to_string()), ..Wish::default() }
-        }
-    };
     drop(conn);
+    let mut wish = wish?;
     let handle = token()?;
     let workspace = &holder.workspace;
     if wish.option.is_none() && wish.connection.is_none() && wish.parameters.is_empty() {
@@ -154,6 +133,17 @@ pub async fn open(
     let flow = begin(broker, Fresh { wishes, ..fresh }).await?;
     let opened = load(broker, &flow, Bearer::frame(&handle)).await?;
     Ok((Framed::page(&opened, Wrong::default(), None), Some(handle)))
+}
+
+/// The id of the connection that is to be authorized anew: named by its id, or by an integration at which the customer has
+/// one.
+///
+/// # Errors
+/// As [`chosen::connection`].
+pub async fn meant(broker: &Broker, holder: &Holder, selector: &str) -> Result<String> {
+    let mut conn = broker.store.read().await?;
+    let found = chosen::connection(&mut conn, holder, selector).await?;
+    Ok(found.connection.id.to_string())
 }
 
 /// What a frame tells whose flow could not begin.
@@ -268,7 +258,6 @@ impl Framed {
     fn of(workspace: &Workspace, flow: Option<FlowId>, shows: Shows) -> Self {
         Self {
             workspace_id: workspace.id.clone(),
-            product: workspace.name.clone(),
             framed_by: workspace.settings.allowed_origins.clone(),
             flow,
             shows,

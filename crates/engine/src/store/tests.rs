@@ -32,6 +32,7 @@ mod deliveries;
 mod flows;
 mod integrations;
 mod lines;
+mod framed;
 mod members;
 mod opening;
 mod people;

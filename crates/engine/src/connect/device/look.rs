@@ -9,6 +9,7 @@ use crate::{
         handoff::Outcome,
         page::{Bearer, Visitor, sent_before},
     },
+    domain::flow::Flow,
     error::Result,
     id::FlowId,
 };
@@ -50,7 +51,11 @@ pub async fn stands(broker: &Broker, flow: &FlowId, visitor: Visitor<'_>) -> Res
     let bearer = Bearer::from(visitor);
     let ours = found.filter(|flow| flow.taken_at.is_none() && bearer.by.is_some_and(|by| by.carries(flow)));
     let Some(flow) = ours else { return Ok(Stands::Otherwise) };
-    let held = Held::open(broker, &flow)?;
-    let waits = held.is_some_and(|held| !held.is_over(broker.clock.now()));
-    Ok(if waits { Stands::Waiting } else { Stands::Otherwise })
+    Ok(if waits(broker, &flow)? { Stands::Waiting } else { Stands::Otherwise })
+}
+
+/// Whether there is a code that is still to be entered.
+pub(crate) fn waits(broker: &Broker, flow: &Flow) -> Result<bool> {
+    let held = Held::open(broker, flow)?;
+    Ok(held.is_some_and(|held| !held.is_over(broker.clock.now())))
 }

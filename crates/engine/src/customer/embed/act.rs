@@ -27,7 +27,7 @@ pub async fn check(broker: &Arc<Broker>, flow: &FlowId, handle: &Secret) -> Resu
     let failed = match state {
         State::Ended(Ended::Failed(failure)) if !over => Some(failure),
         State::Ended(ended) => return Ok(Framed::of(&workspace, None, Shows::End(ended))),
-        State::Open => None,
+        State::Open | State::Changed => None,
     };
     if let (Some(_), Some(request)) = (&failed, &flow.request) {
         let mut conn = broker.store.begin(Actor::System, broker.clock.now()).await?;
@@ -76,6 +76,7 @@ async fn take(
     }
     let shows = match connect::submit_as(broker, &flow.id, Bearer::frame(handle), given).await? {
         Form::Wrong(ask, wrong) => Shows::Form(ask, wrong),
+        Form::Stay(ask) => Shows::Form(ask, Wrong::default()),
         Form::Back(Outcome::Message(message)) => Shows::End(message.ended),
         Form::Provider(_) | Form::Back(_) => return Err(Error::internal("a flow left its frame")),
     };

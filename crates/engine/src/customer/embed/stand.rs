@@ -4,7 +4,7 @@
 
 use super::{Arc, Bearer, Broker, By, Ended, Error, Failure, Flow, FlowId, Result, Secret, Workspace, used};
 use crate::{
-    connect::{FLOW_LIFE, Outcome, ended_request, outcome},
+    connect::{FLOW_LIFE, Outcome, device, ended_request, outcome},
     time::Millis,
 };
 
@@ -13,6 +13,8 @@ use crate::{
 pub enum State {
     /// Nothing has ended.
     Open,
+    /// Nothing has ended, but the page has something else to show: a code that was to be entered elsewhere has expired.
+    Changed,
     /// It ended, here or in the last window.
     Ended(Ended),
 }
@@ -31,7 +33,10 @@ pub(super) struct Stand {
 /// # Errors
 /// `Invalid` for a flow that is not there, or not this handle's.
 pub async fn state(broker: &Arc<Broker>, flow: &FlowId, handle: &Secret) -> Result<State> {
-    Ok(look(broker, flow, handle).await?.state)
+    let found = look(broker, flow, handle).await?;
+    let coded = found.state == State::Open && found.flow.device.is_some();
+    let waits = !coded || device::waits(broker, &found.flow)?;
+    Ok(if waits { found.state } else { State::Changed })
 }
 
 pub(super) async fn look(broker: &Arc<Broker>, id: &FlowId, handle: &Secret) -> Result<Stand> {
