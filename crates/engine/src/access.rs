@@ -19,6 +19,7 @@ mod workspace_token;
 pub use holder::{Holder, Who};
 pub use member::{By, Member};
 pub use password::password;
+pub(crate) use session::lasting;
 pub use session::{Lifetimes, session, sign_out};
 pub use sign_in::{Attempt, SignIns, SignedIn, sign_in};
 pub use user_token::user_token;

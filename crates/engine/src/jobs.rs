@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     broker::Broker,
+    connect::device,
     gauges,
     retention::{self, Keep},
     webhook::deliver,
@@ -32,6 +33,7 @@ impl Jobs {
         running.spawn(deliver::run(broker.clone(), stop.clone()));
         running.spawn(retention::run(broker.clone(), keep, stop.clone()));
         running.spawn(gauges::run(broker.clone(), stop.clone()));
+        running.spawn(device::run(broker.clone(), stop.clone()));
         running.spawn(clock(broker.clone(), stop.clone()));
         Self { stop, running }
     }

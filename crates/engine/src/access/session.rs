@@ -30,16 +30,29 @@ pub struct Lifetimes {
 /// # Errors
 /// `Unauthenticated`, the same for a session that is unknown, over, of another workspace, or of a user who is disabled.
 pub async fn session(broker: &Arc<Broker>, workspace: &WorkspaceId, sid: &Secret) -> Result<Member> {
+    let (member, session) = find(broker, workspace, &hash::token(sid.expose())).await?;
+    used::session(broker, &session);
+    Ok(member)
+}
+
+/// The same by the hash of what a browser showed once, for what goes on without it. The session lasts no longer for it.
+///
+/// # Errors
+/// As [`session`].
+pub(crate) async fn lasting(broker: &Broker, workspace: &WorkspaceId, hash: &str) -> Result<Member> {
+    find(broker, workspace, hash).await.map(|(member, _)| member)
+}
+
+async fn find(broker: &Broker, workspace: &WorkspaceId, hash: &str) -> Result<(Member, Session)> {
     let now = broker.clock.now();
     let mut conn = broker.store.read().await?;
-    let found = conn.session(workspace, &hash::token(sid.expose())).await?;
+    let found = conn.session(workspace, hash).await?;
     let session = found.filter(|session| is_open(session, &broker.sessions, now)).ok_or_else(refused)?;
     let user = conn.user(workspace, &session.user_id).await?;
     let user = user.filter(|user| user.disabled_at.is_none()).ok_or_else(refused)?;
     let teams = conn.teams_of(workspace, &user.id).await?;
-    drop(conn);
-    used::session(broker, &session);
-    Ok(Member { workspace_id: workspace.clone(), user, teams, by: By::Session(session.hash) })
+    let by = By::Session(session.hash.clone());
+    Ok((Member { workspace_id: workspace.clone(), user, teams, by }, session))
 }
 
 fn is_open(session: &Session, lifetimes: &Lifetimes, now: Millis) -> bool {

@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use claviger_catalog::Provider;
+use claviger_catalog::{Kind, Provider};
 
 use super::{
     finish::tell,
@@ -56,7 +56,8 @@ pub(crate) fn is_ready(
     typed: &BTreeMap<String, Secret>,
 ) -> bool {
     let whole = provider.keys().is_none_or(|keys| keys::wrong(keys, typed).is_empty());
-    whole && !provider.kind().has_callback() && provider.missing_inputs(inputs).is_empty()
+    let asks = provider.kind().has_callback() || provider.kind() == Kind::DeviceCode;
+    whole && !asks && provider.missing_inputs(inputs).is_empty()
 }
 
 /// Has the provider take the credential, and makes the connection.

@@ -44,14 +44,37 @@ pub(super) async fn hold(
         Some(begun_with) => signed_in(broker, flow, begun_with, session).await?,
         None => named(broker, flow).await?,
     };
+    may_still(broker, flow, &member).await?;
+    Ok(Some(member))
+}
+
+/// The same where no browser shows its session: it must only last. Looking does not count as using it.
+pub(super) async fn hold_away(broker: &Broker, flow: &Flow) -> Result<Option<Member>> {
+    match flow.owner.kind {
+        OwnerKind::User | OwnerKind::Shared => {}
+        OwnerKind::Customer => return still_there(broker, flow).await.map(|()| None),
+        OwnerKind::External => return Ok(None),
+    }
+    let member = match &flow.session_hash {
+        Some(begun_with) => match access::lasting(broker, &flow.workspace_id, begun_with).await {
+            Err(Error::Unauthenticated { .. }) => return Err(signed_out()),
+            found => found?,
+        },
+        None => named(broker, flow).await?,
+    };
+    may_still(broker, flow, &member).await?;
+    Ok(Some(member))
+}
+
+/// Fails unless a user may connect the flow's integration still.
+async fn may_still(broker: &Broker, flow: &Flow, member: &Member) -> Result<()> {
     let mut conn = broker.store.read().await?;
     let integration = conn.integration(&flow.workspace_id, &flow.integration_id).await?;
     let integration = integration.ok_or(Error::NotFound { what: "integration" })?;
-    let Some(seen) = rights::seen(&mut conn, &member, integration).await? else {
+    let Some(seen) = rights::seen(&mut conn, member, integration).await? else {
         return Err(Error::Denied { message: "it is not shared with you any more".to_owned() });
     };
-    may_connect(&mut conn, &member, &seen.integration).await?;
-    Ok(Some(member))
+    may_connect(&mut conn, member, &seen.integration).await
 }
 
 /// Fails where the integration is connected already, for everybody, by another user: only that one, or a superuser,
@@ -94,18 +117,19 @@ async fn signed_in(
     begun_with: &str,
     session: Option<&Secret>,
 ) -> Result<Member> {
-    let over = || {
-        let message = "you are not signed in any more as who began this; sign in and begin again";
-        Error::invalid("session", message)
-    };
-    let shown = session.ok_or_else(over)?;
+    let shown = session.ok_or_else(signed_out)?;
     if !hash::same(&hash::token(shown.expose()), begun_with) {
-        return Err(over());
+        return Err(signed_out());
     }
     match access::session(broker, &flow.workspace_id, shown).await {
-        Err(Error::Unauthenticated { .. }) => Err(over()),
+        Err(Error::Unauthenticated { .. }) => Err(signed_out()),
         found => found,
     }
+}
+
+fn signed_out() -> Error {
+    let message = "you are not signed in any more as who began this; sign in and begin again";
+    Error::invalid("session", message)
 }
 
 /// The flow's user, of whom it was just found that it may connect; `None` for a flow that is no user's.

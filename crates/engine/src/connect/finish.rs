@@ -294,7 +294,7 @@ fn is_popup(flow: &Flow) -> bool {
 
 /// What the browser gets for an error: a page where it can't be trusted with a redirect, else the product's
 /// redirect with an error of OAuth's names.
-fn explain(flow: &Flow, error: &Error) -> (Outcome, End) {
+pub(super) fn explain(flow: &Flow, error: &Error) -> (Outcome, End) {
     let back = |name: &str, text: &str| {
         let refusal = Refusal::of(name, text);
         (handoff::refused(flow, refusal), End::without(refusal))

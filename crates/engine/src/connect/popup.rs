@@ -51,7 +51,7 @@ pub async fn adopt(broker: &Arc<Broker>, flow: &FlowId, handle: &Secret, browser
     match page::leave(broker, &opened).await? {
         Form::Provider(url) => Ok(Next::Provider(url)),
         Form::Back(outcome) => Ok(Next::Back(outcome)),
-        Form::Wrong(..) => Err(used()),
+        Form::Wrong(..) | Form::Stay(_) => Err(used()),
     }
 }
 

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use super::{
-    exchange, finish,
+    device, exchange, finish,
     grant::Kept,
     prove,
     record::{self, Draft},
@@ -65,6 +65,30 @@ async fn spend(broker: Arc<Broker>, workspace: WorkspaceId, ask: Redeem) -> Resu
     let flow = conn.take_code(&workspace, &hash::token(ask.code.expose()), now).await?.ok_or_else(spent)?;
     conn.forget_provider_code(&workspace, &flow.id).await?;
     conn.commit().await?;
+    let integration = match vouched(&flow, &ask) {
+        Ok(integration) => integration,
+        Err(refused) => {
+            if let Err(error) = device::abandon(broker, &flow).await {
+                tracing::warn!(flow = %flow.id, %error, "tokens that nobody vouches for could not be revoked");
+            }
+            return Err(refused);
+        }
+    };
+    let connection_id = match (&flow.connection_id, &flow.provider_code) {
+        (Some(id), _) => id.clone(),
+        (None, Some(sealed)) => complete(broker, &flow, sealed).await?,
+        // The connection ended before its code was exchanged.
+        (None, None) => return Err(spent()),
+    };
+    Ok(Redeemed { connection_id, external_id: flow.owner.key.clone(), integration: integration.to_owned() })
+}
+
+fn spent() -> Error {
+    Error::invalid("code", "Invalid or expired authorization code")
+}
+
+/// Whether a flow is what the product's server takes it for; gives the integration in the flow's words.
+fn vouched<'a>(flow: &'a Flow, ask: &Redeem) -> Result<&'a str> {
     if ask.only.as_ref().is_some_and(|only| *only != flow.integration_id) {
         return Err(spent());
     }
@@ -85,13 +109,7 @@ async fn spend(broker: Arc<Broker>, workspace: WorkspaceId, ask: Redeem) -> Resu
             "Is not the external_id that the authorization was begun with",
         ));
     }
-    let connection_id = match (&flow.connection_id, &flow.provider_code) {
-        (Some(id), _) => id.clone(),
-        (None, Some(sealed)) => complete(broker, &flow, sealed).await?,
-        // The connection ended before its code was exchanged.
-        (None, None) => return Err(spent()),
-    };
-    Ok(Redeemed { connection_id, external_id: flow.owner.key.clone(), integration: integration.clone() })
+    Ok(integration)
 }
 
 /// The late half of completion `server`: redeem at the provider what is to be redeemed, write the connection.

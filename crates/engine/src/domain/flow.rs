@@ -77,6 +77,10 @@ pub struct Flow {
     pub origin: Option<String>,
     /// The connection that came of it.
     pub connection_id: Option<ConnectionId>,
+    /// What the provider gave to enter elsewhere (RFC 8628 §3.2), sealed, until the flow has ended.
+    pub device: Option<Sealed>,
+    /// When the provider is asked next what came of that.
+    pub poll_at: Option<Millis>,
     /// When it was begun.
     pub created_at: Millis,
 }

@@ -4,11 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{
-    Conn,
-    flow::read,
-    statement::sql,
-};
+use super::{Conn, conn::found, flow::read, statement::sql};
 use crate::{
     domain::flow::{Endpoints, Flow},
     error::Result,
@@ -36,11 +32,10 @@ pub struct Given<'a> {
 impl Conn {
     /// Keeps what the provider gave. `false` when it gave something else meanwhile, or the flow has ended or is too old.
     pub async fn give_device(&mut self, ws: &WorkspaceId, id: &FlowId, given: &Given<'_>) -> Result<bool> {
-        let update = sql(
-            "update flow set device = $3, endpoints = $4, inputs = $5, poll_at = $6, expires_at = $7 \
+        let update =
+            sql("update flow set device = $3, endpoints = $4, inputs = $5, poll_at = $6, expires_at = $7 \
                           where workspace_id = $1 and id = $2 and state_hash is null and taken_at is null \
-                          and coalesce(device, '') = $8 and expires_at > $9",
-        );
+                          and coalesce(device, '') = $8 and expires_at > $9");
         let update = update.text(ws.as_str()).text(id.as_str()).text(given.device.as_str());
         let update = update.json(given.endpoints)?.json(given.inputs)?.at(given.poll_at).at(given.expires_at);
         let update = update.text(given.was.map(Sealed::as_str).unwrap_or_default()).at(self.now);
@@ -49,7 +44,9 @@ impl Conn {
 
     /// Flows whose providers are to be asked by now, those that have waited longest first, at most `limit`.
     pub async fn any_flows_to_poll(&mut self, now: Millis, limit: i64) -> Result<Vec<Flow>> {
-        let query = sql("select * from flow where poll_at is not null and poll_at <= $1 order by poll_at, id limit $2");
+        let query = sql(
+            "select * from flow where poll_at is not null and poll_at <= $1 order by poll_at, id limit $2",
+        );
         self.rows(query.at(now).int(limit)).await?.iter().map(read).collect()
     }
 
@@ -72,5 +69,18 @@ impl Conn {
                           where id = $1 and poll_at = $2 and taken_at is null");
         let update = update.text(id.as_str()).at(was).maybe_at(next).text(device.as_str());
         Ok(self.execute(update).await? > 0)
+    }
+
+    /// Says when it is looked whether anybody vouched for the owner of a flow that has ended.
+    pub async fn look_at_flow(&mut self, ws: &WorkspaceId, id: &FlowId, at: Millis) -> Result<()> {
+        let update = sql("update flow set poll_at = $3 where workspace_id = $1 and id = $2");
+        found(self.execute(update.text(ws.as_str()).text(id.as_str()).at(at)).await?, "flow")
+    }
+
+    /// Erases what a flow kept for a code that nobody has spent in time; `false` when somebody has, or it is erased.
+    pub async fn any_drop_unvouched(&mut self, id: &FlowId, was: Millis) -> Result<bool> {
+        let update = sql("update flow set poll_at = null, provider_code = null where id = $1 and poll_at = $2 \
+                          and taken_at is not null and code_used_at is null and code_expires_at <= $3");
+        Ok(self.execute(update.text(id.as_str()).at(was).at(self.now)).await? > 0)
     }
 }

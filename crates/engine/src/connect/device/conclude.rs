@@ -9,9 +9,9 @@ use claviger_protocol::oauth2::Tokens;
 use crate::{
     broker::Broker,
     connect::{
-        end as revoke,
+        CODE_LIFE, end as revoke,
         exchange::{self, Exchanged, Failed},
-        finish::{End, explain},
+        finish::{self, End, explain},
         grant::Kept,
         handoff::{self, Outcome, Refusal},
         page::{take, used},
@@ -30,6 +30,7 @@ use crate::{
     id::ConnectionId,
     secret::{Secret, token},
     store::Conn,
+    time::Millis,
     vault::hash,
 };
 
@@ -153,6 +154,9 @@ async fn defer(
     let written = persist(&broker.clock, &format!("the tokens of {}", flow.id), || async {
         let mut conn = begin(broker, flow, Actor::System).await?;
         end.write(broker, &mut conn, flow, &ended.outcome(flow, None)).await?;
+        // Once nobody can spend the code any more.
+        let later = broker.clock.now().plus(CODE_LIFE);
+        conn.look_at_flow(&flow.workspace_id, &flow.id, later).await?;
         conn.commit().await
     })
     .await;
@@ -166,6 +170,28 @@ async fn defer(
         give_up(broker, flow, integration, *exchanged).await;
     }
     Err(error)
+}
+
+/// Nobody vouched for the owner while the code was good.
+pub(super) async fn unvouched(broker: &Arc<Broker>, flow: &Flow, due: Millis) -> Result<()> {
+    let mut conn = broker.store.begin(Actor::System, broker.clock.now()).await?;
+    let ours = conn.any_drop_unvouched(&flow.id, due).await?;
+    conn.commit().await?;
+    if ours { abandon(broker, flow).await } else { Ok(()) }
+}
+
+/// Has the provider forget the tokens that a flow kept for an owner whom nobody vouches for. What else a flow may have
+/// kept is a code, which dies by itself, or was typed in by whoever still has it.
+pub(in crate::connect) async fn abandon(broker: &Broker, flow: &Flow) -> Result<()> {
+    let Some(sealed) = flow.provider_code.as_ref().filter(|_| flow.callback_hash.as_deref() == Some(POLLED))
+    else {
+        return Ok(());
+    };
+    let Kept::Keys(exchanged) = Kept::open(broker, flow, sealed)? else { return Ok(()) };
+    // Of another version it may be another place.
+    let integration = finish::current(broker, flow).await?;
+    give_up(broker, flow, &integration, *exchanged).await;
+    Ok(())
 }
 
 /// Has the provider forget tokens that nothing is made of.

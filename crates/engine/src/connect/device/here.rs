@@ -115,7 +115,8 @@ pub async fn begin(broker: &Arc<Broker>, wish: Here<'_>) -> Result<FlowId> {
     let device = kept::shown(broker, &flow, &provider)?;
     // There is no page, so nothing is shown on one.
     let (workspace, look) = (wish.workspace.clone(), Look::default());
-    let opened = Opened { flow, workspace, integration, provider, member, owner_name: None, look, icon: None, device };
+    let opened =
+        Opened { flow, workspace, integration, provider, member, owner_name: None, look, icon: None, device };
     match broker.to_its_end(give::give(broker.clone(), opened)).await? {
         Form::Back(outcome) => Err(Error::Conflict { message: words(&outcome) }),
         Form::Stay(_) | Form::Provider(_) | Form::Wrong(..) => Ok(id),
@@ -144,7 +145,8 @@ pub async fn step(broker: &Arc<Broker>, id: &FlowId) -> Result<Step> {
     if let Some(sealed) = &flow.outcome {
         return Ok(Step::Failed(words(&finish::outcome(broker, &flow, sealed)?)));
     }
-    let held = kept::Held::open(broker, &flow)?.ok_or_else(|| Error::internal("a code was given by nobody"))?;
+    let held =
+        kept::Held::open(broker, &flow)?.ok_or_else(|| Error::internal("a code was given by nobody"))?;
     Ok(match held.shown(broker.clock.now()) {
         Device::Expired { .. } | Device::Asked => Step::Failed("the code was not entered in time".to_owned()),
         given => Step::Waiting(given),

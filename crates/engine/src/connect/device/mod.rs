@@ -15,7 +15,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio_util::sync::CancellationToken;
 
-pub(super) use self::{conclude::POLLED, give::give, kept::shown};
+pub(super) use self::{conclude::{POLLED, abandon}, give::give, kept::shown};
 pub(crate) use self::look::waits;
 pub use self::{
     here::{Here, Step, begin, step},

@@ -37,7 +37,11 @@ pub(super) async fn poll(broker: Arc<Broker>, flow: Flow) {
 }
 
 async fn perform(broker: &Arc<Broker>, flow: &Flow) -> Result<()> {
-    let (Some(due), Some(held)) = (flow.poll_at, Held::open(broker, flow)?) else { return Ok(()) };
+    let Some(due) = flow.poll_at else { return Ok(()) };
+    if flow.taken_at.is_some() {
+        return conclude::unvouched(broker, flow, due).await;
+    }
+    let Some(held) = Held::open(broker, flow)? else { return Ok(()) };
     let now = broker.clock.now();
     let is_over = held.is_over(now);
     let next = if is_over { None } else { Some(now.plus(ANSWER.max(held.interval()))) };
