@@ -13,7 +13,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use crate::{
     app::App,
     health,
-    hosted::{callback, connect, dev_sign_in, done, landing},
+    hosted::{assets, audience, callback, connect, dev_sign_in, device, done, jwks, landing, picture},
     http::{count, request_id},
     surface::{
         bundleup::{self, connections, deliveries, error, integrations, not_yet, webhooks},
@@ -47,6 +47,7 @@ pub fn app(app: App) -> Router {
         .route("/oauth-callback", get(membrane::outside::callback).post(callback::posted))
         .route("/connect/{flow}", get(connect::show).post(connect::submit))
         .route("/connect/{flow}/done", get(done::show));
+        .route("/oauth2/jwks/{id}", get(jwks::show))
     for noun in not_yet::UNIFIED {
         router = below_v1(router, noun, || any(not_yet::unified));
     }

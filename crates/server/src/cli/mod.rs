@@ -14,6 +14,8 @@ mod api_key;
 mod apply;
 mod backup;
 mod catalog;
+mod client_key;
+mod connect;
 mod dev;
 mod doctor;
 mod flags;
@@ -76,6 +78,9 @@ enum Command {
     /// Root keys
     #[command(subcommand)]
     Key(key::Command),
+    /// Our own keys towards providers
+    #[command(subcommand)]
+    ClientKey(client_key::Command),
     /// Provider files
     #[command(subcommand)]
     Catalog(catalog::Command),
@@ -125,6 +130,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Token(command) => token::run(command, &settings).await,
         Command::Sandbox(args) => sandbox::run(args, &settings).await,
         Command::Key(command) => key::run(command, &settings).await,
+        Command::ClientKey(command) => client_key::run(command, &settings).await.map(|()| ExitCode::SUCCESS),
         Command::Catalog(_) | Command::Openapi(_) => Ok(ExitCode::SUCCESS),
     }
 }

@@ -140,7 +140,7 @@ pub(super) fn networks(text: &str) -> Option<Vec<IpNet>> {
 }
 
 /// `20s`, `500ms`, `2m`, `1h`.
-pub(super) fn duration(text: &str) -> Option<Duration> {
+pub(crate) fn duration(text: &str) -> Option<Duration> {
     let digits = text.find(|c: char| !c.is_ascii_digit())?;
     let count: u64 = text[..digits].parse().ok()?;
     let unit = match text[digits..].trim() {

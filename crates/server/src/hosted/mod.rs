@@ -9,3 +9,4 @@ pub mod form;
 pub mod landing;
 pub mod page;
 pub mod text;
+pub mod jwks;

@@ -1,8 +1,9 @@
-//! What `apply` tells when it is done: its steps, and the callback URLs to register at the providers.
+//! What `apply` tells when it is done: its steps, and what to register at the providers: callback URLs, key sets.
 
 use std::iter;
 
 use claviger_engine::{
+    connect::client_key,
     domain::integration,
     id::{IntegrationId, WorkspaceId},
     setup::Change,
@@ -35,8 +36,16 @@ struct Integration {
     /// What to register at the provider: at the public URL and at each host of the workspace. None where nobody is
     /// sent back, for the credential is typed in.
     callback_urls: Vec<String>,
-    /// The same for each auth option whose browsers come back elsewhere, by key.
-    options: Vec<(String, Vec<String>)>,
+    /// Where the provider finds our public keys, where the client authenticates, or asks, with those.
+    jwks_url: Option<String>,
+    /// The same for each auth option whose browsers come back elsewhere, or that has keys of its own.
+    options: Vec<AuthOption>,
+}
+
+struct AuthOption {
+    key: String,
+    callback_urls: Vec<String>,
+    jwks_url: Option<String>,
 }
 
 /// The file's workspaces with their integrations.
@@ -57,12 +66,17 @@ pub(super) async fn gather(
             let mut options = Vec::new();
             for option in to.conn.auth_options(&there.id, &found.id).await? {
                 let key = option.key.clone();
-                let urls = register(to, &option.over(found.clone()), origins());
-                if !urls.is_empty() && urls != callback_urls {
-                    options.push((key, urls));
+                let of = option.over(found.clone());
+                let (mut urls, jwks_url) = (register(to, &of, origins()), keys(to, &of, public_url));
+                if urls == callback_urls {
+                    urls = Vec::new();
+                }
+                if !urls.is_empty() || jwks_url.is_some() {
+                    options.push(AuthOption { key, callback_urls: urls, jwks_url });
                 }
             }
-            integrations.push(Integration { id: found.id, key: found.key, callback_urls, options });
+            let jwks_url = keys(to, &found, public_url);
+            integrations.push(Integration { id: found.id, key: found.key, callback_urls, jwks_url, options });
         }
         all.push(Workspace { integrations, id: there.id, client_id: there.client_id });
     }
@@ -83,13 +97,22 @@ fn register<'a>(
     }
 }
 
+/// Where its provider finds our public keys, where it needs any.
+fn keys(to: &Change<'_>, of: &integration::Integration, public_url: &str) -> Option<String> {
+    client_key::published(public_url, &*to.catalog.get(&of.provider)?, of)
+}
+
 /// For a person: what to do about them, behind what was said.
-fn wording(urls: &[String]) -> String {
-    match urls {
+fn wording(urls: &[String], jwks_url: Option<&String>) -> String {
+    let mut said = match urls {
         [] => String::new(),
         [one] => format!("; register this callback URL at the provider: {one}"),
         all => format!("; register these callback URLs at the provider: {}", all.join(" ")),
+    };
+    if let Some(url) = jwks_url {
+        said.push_str(&format!("; register this key set (JWKS) at the provider: {url}"));
     }
+    said
 }
 
 impl Told {
@@ -105,11 +128,11 @@ impl Told {
         })?;
         for workspace in &self.workspaces {
             let client_id = &workspace.client_id;
-            for Integration { id, key, callback_urls, options } in &workspace.integrations {
-                let told = wording(callback_urls);
+            for Integration { id, key, callback_urls, jwks_url, options } in &workspace.integrations {
+                let told = wording(callback_urls, jwks_url.as_ref());
                 out::line(format_args!("workspace {client_id}: integration {key} is {id}{told}"))?;
-                for (option, urls) in options {
-                    let told = wording(urls);
+                for AuthOption { key: option, callback_urls, jwks_url } in options {
+                    let told = wording(callback_urls, jwks_url.as_ref());
                     out::line(format_args!(
                         "workspace {client_id}: integration {key}: auth option {option}{told}"
                     ))?;
@@ -126,7 +149,16 @@ impl Told {
             let mut told = json!({
                 "key": i.key, "id": i.id.as_str(), "callback_url": first, "callback_urls": i.callback_urls,
             });
-            let option = |(key, urls): &(String, Vec<String>)| json!({ "key": key, "callback_urls": urls });
+            if let Some(url) = &i.jwks_url {
+                told["jwks_url"] = json!(url);
+            }
+            let option = |of: &AuthOption| {
+                let mut told = json!({ "key": of.key, "callback_urls": of.callback_urls });
+                if let Some(url) = &of.jwks_url {
+                    told["jwks_url"] = json!(url);
+                }
+                told
+            };
             if !i.options.is_empty() {
                 told["auth_options"] = i.options.iter().map(option).collect();
             }

@@ -108,6 +108,9 @@ pub struct Whole {
     /// The redirect URI to register at the provider; null where nobody is asked for consent.
     #[schema(example = "https://connect.example.com/oauth2/callback")]
     callback_uri: Option<String>,
+    /// The key set (JWKS) to register at the provider, where the client shows who it is with a key of ours.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    jwks_uri: Option<String>,
     /// Only for whoever may edit it.
     #[serde(flatten)]
     #[schema(value_type = Configuration)]
@@ -127,8 +130,8 @@ pub struct Configuration {
     /// Whether there is a client secret. It is never shown.
     #[schema(required = false)]
     has_client_secret: bool,
-    /// How the client authenticates at the token endpoint, where not as the provider's file says: `basic`, `body` or
-    /// `none`.
+    /// How the client authenticates at the token endpoint, where not as the provider's file says: `basic`, `body`,
+    /// `none`, `private_key_jwt`, `client_secret_jwt` or `tls_client_auth`.
     client_auth: Option<String>,
     /// How requests are signed, for `oauth1`, where not as the provider's file says.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -269,6 +272,7 @@ pub fn whole(shown: &Shown, origin: &str) -> Whole {
         issuer: shown.issuer().map(str::to_owned),
         allowed_hosts: integration.config.allowed_hosts.clone(),
         callback_uri: shown.asks_for_consent().then(callback),
+        jwks_uri: shown.jwks_url(origin),
         configuration: shown.configuration.then(|| configuration(shown)),
         ended: None,
     }

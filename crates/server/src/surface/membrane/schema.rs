@@ -93,7 +93,7 @@ fn of_field(field: &KeyField) -> Value {
 mod tests {
     use std::collections::BTreeMap;
 
-    use claviger_catalog::{AskedOf, Kind, Label};
+    use claviger_catalog::{AskedOf, Holds, Kind, Label};
 
     use super::*;
 
@@ -112,9 +112,21 @@ mod tests {
             order: 0,
         };
         let region = Input { key: "region".to_owned(), default: Some("eu".to_owned()), ..subdomain.clone() };
-        let key = KeyField { key: "api_key".to_owned(), label: Label::default(), secret: true, parts: BTreeMap::new() };
+        let key = KeyField {
+            key: "api_key".to_owned(),
+            label: Label::default(),
+            secret: true,
+            parts: BTreeMap::new(),
+            holds: Holds::Text,
+        };
         let note = Label { optional: true, title: Some("Note".to_owned()), ..Label::default() };
-        let note = KeyField { key: "note".to_owned(), label: note, secret: false, parts: BTreeMap::new() };
+        let note = KeyField {
+            key: "note".to_owned(),
+            label: note,
+            secret: false,
+            parts: BTreeMap::new(),
+            holds: Holds::Text,
+        };
         Way {
             key: None,
             title: "Shop".to_owned(),
@@ -158,3 +170,43 @@ mod tests {
         assert_eq!(schema["properties"]["subdomain"]["pattern"], "^[a-z]+$");
     }
 }
+            jwks_uri: None,
+    #[test]
+    fn forms_choices_and_order_are_told() {
+        let mut way = way();
+        let eu = Choice { value: "eu".to_owned(), title: Some("Europe".to_owned()) };
+        let us = Choice { value: "us".to_owned(), title: None };
+        (way.inputs[1].options, way.inputs[1].help) = (vec![eu, us], Some("https://x.example/".to_owned()));
+        way.fields[0].label.form = claviger_catalog::Form::Multiline;
+        way.fields[0].label.order = -1;
+        way.fields[1].label.form = claviger_catalog::Form::Json;
+        let part = |secret| claviger_catalog::Part {
+            path: "k".to_owned(),
+            secret,
+            pattern: None,
+            required: true,
+            holds: Holds::Text,
+        };
+        way.fields[1].parts.insert("k".to_owned(), part(false));
+        let schema = inputs(&way);
+        let of = |schema: &Value, key: &str| schema["properties"][key].clone();
+        assert_eq!(of(&schema, "region")["enum"], json!(["eu", "us"]));
+        let choices = json!([{ "value": "eu", "label": "Europe" }, { "value": "us", "label": "us" }]);
+        assert_eq!(of(&schema, "region")["options"], choices);
+        assert_eq!(
+            (of(&schema, "region")["help"].as_str(), help(&way)),
+            (Some("https://x.example/"), help(&way))
+        );
+        let key = json!({ "type": "string", "title": "api_key", "format": "textarea", "isSensitive": true, "order": -1 });
+        assert_eq!(of(&schema, "api_key"), key);
+        let note = json!({
+            "type": "string", "title": "Note", "format": "textarea", "contentMediaType": "application/json"
+        });
+        assert_eq!(of(&schema, "note"), note);
+        let keys: Vec<_> =
+            schema["properties"].as_object().map(|all| all.keys().collect()).unwrap_or_default();
+        assert_eq!(keys, ["api_key", "subdomain", "region", "note"], "by their numbers");
+        way.fields[1].parts.insert("s".to_owned(), part(true));
+        assert_eq!(of(&inputs(&way), "note")["isSensitive"], true, "one secret part is enough");
+    }
+

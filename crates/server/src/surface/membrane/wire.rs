@@ -138,6 +138,9 @@ pub struct Integration {
     #[serde(rename = "oAuthCallbackUri", skip_serializing_if = "Option::is_none")]
     #[schema(example = "https://connect.example.com/oauth-callback")]
     callback_uri: Option<String>,
+    /// The key set (JWKS) to register at the provider, where the client shows who it is with a key of ours.
+    #[serde(rename = "jwksUri", skip_serializing_if = "Option::is_none")]
+    jwks_uri: Option<String>,
     /// How its own way authenticates.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "oauth2")]
@@ -177,6 +180,9 @@ pub struct AuthOption {
     /// What has to be registered at the provider, where browsers come back from it.
     #[serde(rename = "oAuthCallbackUri", skip_serializing_if = "Option::is_none")]
     callback_uri: Option<String>,
+    /// The key set (JWKS) to register at the provider, where the client shows who it is with a key of ours.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    jwks_uri: Option<String>,
     /// The JSON Schema of `connectorParameters`, where callers may give any.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
@@ -314,6 +320,7 @@ pub fn integration(offered: &Offered, origin: &str) -> Integration {
         is_read_only: true,
         is_test: false,
         callback_uri: own.and_then(|way| way.redirect_uri.clone()),
+        jwks_uri: own.and_then(|way| way.jwks_uri.clone()),
         auth_type: own.map(kind),
         auth_options: ways.iter().map(auth_option).collect(),
         connection: mine.as_ref().map(connection),
@@ -332,6 +339,7 @@ pub fn auth_option(way: &Way) -> AuthOption {
         input_schema: schema::inputs(way),
         ui: ui(way),
         callback_uri: way.redirect_uri.clone(),
+        jwks_uri: way.jwks_uri.clone(),
         connector_parameters_schema: schema::connector_parameters(way),
     }
 }
