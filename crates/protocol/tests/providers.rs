@@ -31,10 +31,12 @@ const WITHOUT: &[&str] = &[
     "basic",
     "bearer",
     "client-credentials",
+    "jwt-bearer",
     "membrane-token",
     "oauth1",
     "oauth2",
     "oidc",
+    "s3-compatible",
     "sandbox",
 ];
 

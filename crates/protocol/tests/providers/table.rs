@@ -75,6 +75,14 @@
 //! Where a client gets a token for itself, there is no `authorize` either: `exchange` is its request, `answers` the answers
 //! to it, and `given.keys` and `given.wrong` are there where somebody types the client in.
 //!
+//! Where an assertion is shown for a token, its id is `jti-1`, `ASSERTION` stands for it in `exchange`, and there is:
+//!
+//! ```toml
+//! [assertion]                                       # what it says, as JSON
+//! head = '''{"alg": "RS256", "typ": "JWT"}'''
+//! claims = '''{"iss": "…"}'''
+//! ```
+//!
 //! With OAuth 1, what is signed has the nonce `nonce-1`, the verifier is `verifier-1`, and before `authorize` there is:
 //!
 //! ```toml
@@ -105,6 +113,7 @@ pub(crate) struct Table {
     pub temporary_answers: Vec<Answer>,
     pub authorize: Option<Authorize>,
     pub exchange: Option<Sent>,
+    pub assertion: Option<Assertion>,
     #[serde(default)]
     pub answers: Vec<Answer>,
     pub upgrade: Option<Sent>,
@@ -152,6 +161,14 @@ pub(crate) struct Sent {
     pub headers: Texts,
     #[serde(default)]
     pub body: String,
+}
+
+/// What an assertion says, as JSON.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Assertion {
+    pub head: String,
+    pub claims: String,
 }
 
 #[derive(Deserialize)]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use claviger_catalog::{KeyKind, Keys};
+use claviger_catalog::Keys;
 use claviger_protocol::{
     keys,
     oauth2::Tokens,
@@ -93,7 +93,7 @@ pub(super) fn typed_in(keys: &Keys, given: &Texts) -> Result<Tokens, String> {
         return Err(format!("there is no field `{name}`"));
     }
     let given = table_keys(given);
-    if keys.kind == KeyKind::Client {
+    if keys.kind.fetches() {
         let typed = keys::checked(keys, &given).map_err(|error| error.to_string())?;
         return Ok(Tokens { typed, ..Tokens::of(Secret::new(""), "Bearer") });
     }

@@ -5,6 +5,8 @@
 mod machine;
 #[path = "signed.rs"]
 mod signed;
+#[path = "steps.rs"]
+mod steps;
 #[path = "typed.rs"]
 mod typed;
 
@@ -16,6 +18,7 @@ use claviger_protocol::{
     oauth1::sign,
     oauth2::{Client, TokenError, Tokens, authorize, callback, pkce, read, revoke, token},
     secret::Secret,
+    sigv4::{self, Payload},
     throttle,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, header};
@@ -66,7 +69,10 @@ impl Walk<'_> {
         match (self.provider.kind(), self.provider.keys()) {
             (Kind::OAuth2Code, _) => {}
             (Kind::OAuth1, _) => return self.signed(),
-            (Kind::Typed, Some(keys)) if keys.kind != KeyKind::Client => return self.typed(keys),
+            (Kind::Typed, Some(keys)) if keys.kind == KeyKind::Steps => return self.stepped(keys),
+            (Kind::Typed, Some(keys)) if !matches!(keys.kind, KeyKind::Client | KeyKind::Grant) => {
+                return self.typed(keys);
+            }
             (Kind::Typed | Kind::ClientCredentials, keys) => return self.machine(keys),
             (Kind::WorkspaceToken | Kind::DeviceCode, _) => {
                 return self.out.fault(".", "there are no bytes to compare");
@@ -307,6 +313,9 @@ impl Walk<'_> {
         if let Some(oauth1) = provider.oauth1() {
             sign::call(oauth1, &self.consumer(), tokens, &mut parts, None, signed::STAMP)
                 .map_err(|e| e.to_string())?;
+        }
+        if let Some(table) = provider.sigv4() {
+            sigv4::call(table, tokens, &mut parts, Payload::Whole(b""), NOW).map_err(|e| e.to_string())?;
         }
         self.out.text("call.url", &expected.url, &parts.uri.to_string());
         self.out.texts("call.headers", &expected.headers, &headers(&parts.headers));
