@@ -25,6 +25,8 @@ mod archive;
 mod auth_options;
 mod backups;
 mod bystanders;
+mod certificates;
+mod client_keys;
 mod connect_requests;
 mod connections;
 mod customers;
