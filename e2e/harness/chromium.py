@@ -182,6 +182,13 @@ class Window(View):
     def back(self):
         return self.do("back")
 
+    def complaints(self, *but):
+        """Policies broken, errors on the console, dialogs, scripts that ran; without those that hold one of these words, and without
+        what oidc-provider's own pages give cause for."""
+        heard = self.heard()
+        said = [f"{kind}: {what}" for kind in ("policy", "console", "dialog", "ran") for what in heard[kind]]
+        return [one for one in said if not any(word in one for word in ("favicon", "fonts.googleapis.com", *but))]
+
     def heard(self):
         """What no page of this profile should have given cause for: policy, console, dialog, ran; and the origins asked."""
         return self.do("heard")
