@@ -1,17 +1,22 @@
 //! The schema of what an auth option asks for, as JSON Schema: what product pages and the vendor's SDKs draw forms from.
 
-use claviger_catalog::{Input, KeyField};
+use claviger_catalog::{Choice, Input, KeyField};
 use claviger_engine::customer::integration::Way;
 use serde_json::{Map, Value, json};
 
-/// What is given as `connectionParameters` or `input`, by key.
+/// What is given as `connectionParameters` or `input`, by key, in the order in which it is asked for.
 pub fn inputs(way: &Way) -> Value {
+    let inputs = way.inputs.iter().map(|input| (input.order, &input.key, of_input(input), input.is_needed()));
+    let fields = way.fields.iter().map(|field| {
+        let order = field.label.order;
+        (order, &field.key, of_field(field), !field.label.optional)
+    });
+    let mut all: Vec<_> = inputs.chain(fields).collect();
+    // Stable: what has the same number stays in the order of the file.
+    all.sort_by_key(|(order, ..)| *order);
     let mut form = Form::default();
-    for input in &way.inputs {
-        form.add(&input.key, of_input(input), input.is_needed());
-    }
-    for field in &way.fields {
-        form.add(&field.key, of_field(field), !field.label.optional);
+    for (_, key, property, required) in all {
+        form.add(key, property, required);
     }
     form.schema()
 }
@@ -34,7 +39,8 @@ pub fn connector_parameters(way: &Way) -> Option<Value> {
 
 /// Where people find what they are asked for.
 pub fn help(way: &Way) -> Option<&str> {
-    way.fields.iter().find_map(|field| field.label.help.as_deref())
+    let fields = way.fields.iter().filter_map(|field| field.label.help.as_deref());
+    fields.chain(way.inputs.iter().filter_map(|input| input.help.as_deref())).next()
 }
 
 #[derive(Default)]
@@ -72,21 +78,56 @@ fn of_input(input: &Input) -> Value {
         "default": input.default,
         "examples": input.placeholder.as_ref().map(|one| [one]),
         "placeholder": input.placeholder,
+        "enum": values(&input.options),
+        "options": choices(&input.options),
+        "order": placed(input.order),
+        "help": input.help,
     })
 }
 
 fn of_field(field: &KeyField) -> Value {
     let label = &field.label;
+    let secret = is_secret(field);
+    // Several lines and documents are not one line behind dots, however secret they are.
+    let format = match label.form {
+        claviger_catalog::Form::Text => secret.then_some("password"),
+        claviger_catalog::Form::Multiline | claviger_catalog::Form::Json => Some("textarea"),
+    };
     json!({
         "type": "string",
         "title": label.title.as_ref().unwrap_or(&field.key),
         "description": label.description,
-        "format": field.secret.then_some("password"),
-        "isSensitive": field.secret.then_some(true),
+        "format": format,
+        "contentMediaType": field.is_document().then_some("application/json"),
+        "isSensitive": secret.then_some(true),
         "pattern": label.pattern,
         "examples": label.placeholder.as_ref().map(|one| [one]),
         "placeholder": label.placeholder,
+        "enum": values(&label.options),
+        "options": choices(&label.options),
+        "order": placed(label.order),
+        "help": label.help,
     })
+}
+
+/// Whether something secret comes of it: of a document, any part.
+fn is_secret(field: &KeyField) -> bool {
+    field.values().any(|value| value.secret)
+}
+
+/// What there is to choose from, as JSON Schema has it.
+fn values(options: &[Choice]) -> Option<Vec<&str>> {
+    (!options.is_empty()).then(|| options.iter().map(|choice| choice.value.as_str()).collect())
+}
+
+/// The same with what people read.
+fn choices(options: &[Choice]) -> Option<Vec<Value>> {
+    let one = |choice: &Choice| json!({ "value": choice.value, "label": choice.title.as_ref().unwrap_or(&choice.value) });
+    (!options.is_empty()).then(|| options.iter().map(one).collect())
+}
+
+fn placed(order: i64) -> Option<i64> {
+    (order != 0).then_some(order)
 }
 
 #[cfg(test)]
@@ -136,6 +177,7 @@ mod tests {
             inputs: vec![subdomain, region],
             fields: vec![key, note],
             redirect_uri: None,
+            jwks_uri: None,
             tunable: Vec::new(),
         }
     }
@@ -159,18 +201,6 @@ mod tests {
         assert_eq!(keys, ["subdomain", "region", "api_key", "note"], "in the order of the file");
     }
 
-    #[test]
-    fn nothing_is_asked_where_nothing_is_needed() {
-        let none = Way { inputs: Vec::new(), fields: Vec::new(), ..way() };
-        assert_eq!(inputs(&none), json!({ "type": "object", "properties": {} }));
-        assert_eq!(connector_parameters(&none), None);
-        let tunable = Way { tunable: vec!["scopes".to_owned(), "subdomain".to_owned()], ..way() };
-        let schema = connector_parameters(&tunable).unwrap_or_default();
-        assert_eq!(schema["properties"]["scopes"]["items"]["type"], "string");
-        assert_eq!(schema["properties"]["subdomain"]["pattern"], "^[a-z]+$");
-    }
-}
-            jwks_uri: None,
     #[test]
     fn forms_choices_and_order_are_told() {
         let mut way = way();
@@ -210,3 +240,14 @@ mod tests {
         assert_eq!(of(&inputs(&way), "note")["isSensitive"], true, "one secret part is enough");
     }
 
+    #[test]
+    fn nothing_is_asked_where_nothing_is_needed() {
+        let none = Way { inputs: Vec::new(), fields: Vec::new(), ..way() };
+        assert_eq!(inputs(&none), json!({ "type": "object", "properties": {} }));
+        assert_eq!(connector_parameters(&none), None);
+        let tunable = Way { tunable: vec!["scopes".to_owned(), "subdomain".to_owned()], ..way() };
+        let schema = connector_parameters(&tunable).unwrap_or_default();
+        assert_eq!(schema["properties"]["scopes"]["items"]["type"], "string");
+        assert_eq!(schema["properties"]["subdomain"]["pattern"], "^[a-z]+$");
+    }
+}
