@@ -3,7 +3,7 @@
 use axum::{
     Router,
     extract::DefaultBodyLimit,
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     middleware,
     response::Response,
     routing::{MethodRouter, any, get, post},
@@ -32,7 +32,7 @@ pub fn app(app: App) -> Router {
         .route("/healthz", get(health::live))
         .route("/readyz", get(health::ready))
         // The BundleUp-style door.
-        .route("/authorize", get(bundleup::authorize::authorize))
+        .route("/authorize", get(bundleup::authorize::authorize).layer(middleware::from_fn(audience::layer)))
         .route("/connection", post(bundleup::connection::exchange))
         .merge(management())
         .route("/v1/mcp", any(not_yet::mcp))
@@ -41,13 +41,21 @@ pub fn app(app: App) -> Router {
         .merge(pictures())
         .merge(membrane())
         .merge(popups())
+        .merge(embeds())
+        .merge(scripts())
         // Pages of ours, for every door.
         .route("/oauth2/callback", get(callback::shared).post(callback::posted))
         .route("/oauth2/callback/{integration_id}", get(callback::own).post(callback::posted))
         .route("/oauth-callback", get(membrane::outside::callback).post(callback::posted))
-        .route("/connect/{flow}", get(connect::show).post(connect::submit))
-        .route("/connect/{flow}/done", get(done::show));
         .route("/oauth2/jwks/{id}", get(jwks::show))
+        .route(
+            "/connect/{flow}",
+            get(connect::show).post(connect::submit).layer(middleware::from_fn(audience::layer)),
+        )
+        .route("/connect/{flow}/done", get(done::show))
+        .route("/connect/{flow}/icon", get(picture::icon))
+        .route("/connect/{flow}/state", get(device::state))
+        .route("/brand/{client_id}/logo", get(picture::logo));
     for noun in not_yet::UNIFIED {
         router = below_v1(router, noun, || any(not_yet::unified));
     }
@@ -172,7 +180,32 @@ fn popups() -> Router<App> {
     let start = || get(membrane::popup::open).post(membrane::popup::submit);
     with_and_without_slash([("/connection-popup", start()), ("/connect", start())])
         .route("/connection-popup/{flow}", get(membrane::popup::flow))
+        .layer(middleware::from_fn(audience::layer))
         .layer(middleware::map_response(not_for_keeping))
+}
+
+/// That door's pages for frames: what opens them, and what their forms ask for.
+fn embeds() -> Router<App> {
+    use membrane::embed;
+    let routes = [
+        ("/embed/integrations/{selector}/connect", get(embed::connect)),
+        ("/embed/connections/{selector}/refresh", get(embed::refresh)),
+        ("/screens/connect", get(embed::screen).post(embed::screen)),
+        ("/screens/integrations/{selector}/connect", get(embed::screen_of).post(embed::screen_of)),
+    ];
+    with_and_without_slash(routes)
+        .route("/embed/{flow}", get(embed::act::gone).post(embed::act::submit))
+        .route("/embed/{flow}/popup", get(embed::act::gone).post(embed::act::window))
+        .route("/embed/{flow}/state", post(embed::act::state))
+        .layer(middleware::from_fn(audience::layer))
+        .layer(middleware::map_response(not_for_keeping))
+}
+
+/// Scripts of ours: for pages of ours in frames, and for pages of products.
+fn scripts() -> Router<App> {
+    assets::ALL.iter().fold(Router::new(), |router, asset| {
+        router.route(asset.path, get(async |headers: HeaderMap| assets::serve(asset, &headers)))
+    })
 }
 
 /// What that door's tokens read and change of integrations and connections, and the calls that they make.

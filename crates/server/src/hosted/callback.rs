@@ -69,8 +69,10 @@ async fn finish(
 ) -> Response {
     let (browser, session) = (browser::read(headers, app.https), session::read(headers));
     let callback = Callback { kind, integration, query: query.unwrap_or_default(), browser, session };
+    // The query is the provider's.
+    let pages = app.pages.to(headers, None);
     match connect::finish(&app.broker, callback).await {
-        Ok(outcome) => done::perform(&app.pages, StatusCode::FOUND, &outcome),
-        Err(error) => app.pages.engine_error(&error),
+        Ok(outcome) => done::perform(&pages, StatusCode::FOUND, &outcome),
+        Err(error) => pages.engine_error(&error),
     }
 }

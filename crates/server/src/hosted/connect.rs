@@ -4,14 +4,14 @@
 use axum::{
     body::Bytes,
     extract::{
-        Path, State,
+        Path, RawQuery, State,
         rejection::{BytesRejection, PathRejection},
     },
-    http::{HeaderMap, StatusCode, request::Parts},
+    http::{HeaderMap, HeaderValue, StatusCode, header::RETRY_AFTER, request::Parts},
     response::Response,
 };
 use claviger_engine::{
-    connect::{self, Ask, Form, Given, Visitor, Wrong},
+    connect::{self, Alert, Ask, Form, Given, Look, Visitor, Wrong, device},
     error::Error,
     id::FlowId,
     secret::Secret,
@@ -19,10 +19,10 @@ use claviger_engine::{
 use minijinja::context;
 
 use super::{
-    done,
+    device as code, done,
     form::{self, TYPED},
-    page::{Kind, redirect},
-    text::Language,
+    page::{Kind, Pages, redirect},
+    picture,
 };
 use crate::{
     app::App,
@@ -33,17 +33,23 @@ use crate::{
 pub async fn show(
     State(app): State<App>,
     flow: Result<Path<String>, PathRejection>,
+    RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Response {
     let flow = flow.map(|Path(flow)| flow).unwrap_or_default();
+    let pages = app.pages.to(&headers, query.as_deref());
     let cookies = Cookies::of(&app, &headers);
     let asked = match FlowId::parse(&flow) {
-        Some(flow) => connect::open(&app.broker, &flow, cookies.visitor()).await,
+        Some(flow) => match device::ended(&app.broker, &flow, cookies.visitor()).await {
+            Ok(Some(outcome)) => return done::perform(&pages, StatusCode::FOUND, &outcome),
+            Ok(None) => connect::open(&app.broker, &flow, cookies.visitor()).await,
+            Err(error) => Err(error),
+        },
         None => Err(unknown()),
     };
     match asked {
-        Ok(ask) => page(&app, StatusCode::OK, &ask, &Given::default(), &Wrong::default()),
-        Err(error) => app.pages.engine_error(&error),
+        Ok(ask) => page(&pages, &ask, &Given::default(), &Wrong::default()),
+        Err(error) => pages.of(look(&app, &flow).await).engine_error(&error),
     }
 }
 
@@ -54,40 +60,63 @@ pub async fn submit(
     parts: Parts,
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
+    let flow = flow.map(|Path(flow)| flow).unwrap_or_default();
+    let pages = app.pages.to(&parts.headers, parts.uri.query()).of(look(&app, &flow).await);
     let origin = site::find(&app, &parts).await.map_or(app.broker.urls.app.clone(), |site| site.origin);
     if !csrf::same_origin(&parts.headers, &origin) {
         let message = "This form was not sent from our page. Open the link again.";
-        return app.pages.error(StatusCode::FORBIDDEN, "This can't be connected", message);
+        return pages.error(StatusCode::FORBIDDEN, "This can't be connected", message);
     }
     let body = match body.map_err(|unread| unread.status()) {
         Ok(body) if std::str::from_utf8(&body).is_ok() => body,
-        Ok(_) => return app.pages.unreadable(StatusCode::BAD_REQUEST),
-        Err(status) => return app.pages.unreadable(status),
+        Ok(_) => return pages.unreadable(StatusCode::BAD_REQUEST),
+        Err(status) => return pages.unreadable(status),
     };
-    let flow = flow.map(|Path(flow)| flow).unwrap_or_default();
-    match take(&app, &flow, &parts.headers, &String::from_utf8_lossy(&body)).await {
+    match take(&app, &pages, &flow, &parts.headers, &String::from_utf8_lossy(&body)).await {
         Ok(response) => response,
-        Err(error) => app.pages.engine_error(&error),
+        Err(error) => pages.engine_error(&error),
     }
 }
 
-async fn take(app: &App, flow: &str, headers: &HeaderMap, body: &str) -> Result<Response, Error> {
+/// In whose name the pages of a flow speak, also once it has ended.
+pub(super) async fn look(app: &App, flow: &str) -> Option<Look> {
+    match connect::look_of(&app.broker, &FlowId::parse(flow)?).await {
+        Ok(look) => look,
+        Err(error) => {
+            tracing::error!(?error, "it is not known in whose name a page speaks");
+            None
+        }
+    }
+}
+
+async fn take(
+    app: &App,
+    pages: &Pages,
+    flow: &str,
+    headers: &HeaderMap,
+    body: &str,
+) -> Result<Response, Error> {
     let cookies = Cookies::of(app, headers);
     let flow = FlowId::parse(flow).ok_or_else(unknown)?;
     let mut given = read(body)?;
     if given.inputs.remove("decision").is_some_and(|decision| decision == "cancel") {
-        let outcome = connect::cancel(&app.broker, &flow, cookies.visitor()).await?;
-        return Ok(done::perform(&app.pages, StatusCode::SEE_OTHER, &outcome));
+        let outcome = match device::ended(&app.broker, &flow, cookies.visitor()).await? {
+            Some(outcome) => outcome,
+            None => connect::cancel(&app.broker, &flow, cookies.visitor()).await?,
+        };
+        return Ok(done::perform(pages, StatusCode::SEE_OTHER, &outcome));
     }
     Ok(match connect::submit(&app.broker, &flow, cookies.visitor(), &given).await? {
         Form::Provider(url) => redirect(StatusCode::SEE_OTHER, &url),
-        Form::Back(outcome) => done::perform(&app.pages, StatusCode::SEE_OTHER, &outcome),
-        Form::Wrong(ask, wrong) => page(app, StatusCode::UNPROCESSABLE_ENTITY, &ask, &given, &wrong),
+        // The page is one to be loaded again and again.
+        Form::Stay(_) => redirect(StatusCode::SEE_OTHER, &format!("/connect/{flow}")),
+        Form::Back(outcome) => done::perform(pages, StatusCode::SEE_OTHER, &outcome),
+        Form::Wrong(ask, wrong) => page(pages, &ask, &given, &wrong),
     })
 }
 
 /// The form's values: a credential's are secrets from here on.
-fn read(body: &str) -> Result<Given, Error> {
+pub fn read(body: &str) -> Result<Given, Error> {
     let params = Params::parse(body);
     let mut given = Given::default();
     for name in params.names() {
@@ -102,17 +131,17 @@ fn read(body: &str) -> Result<Given, Error> {
 }
 
 /// What a browser's cookies say.
-struct Cookies {
+pub(super) struct Cookies {
     browser: Option<Secret>,
     session: Option<Secret>,
 }
 
 impl Cookies {
-    fn of(app: &App, headers: &HeaderMap) -> Self {
+    pub(super) fn of(app: &App, headers: &HeaderMap) -> Self {
         Self { browser: browser::read(headers, app.https), session: session::read(headers) }
     }
 
-    fn visitor(&self) -> Visitor<'_> {
+    pub(super) fn visitor(&self) -> Visitor<'_> {
         Visitor { browser: self.browser.as_ref(), session: self.session.as_ref() }
     }
 }
@@ -121,14 +150,20 @@ fn unknown() -> Error {
     Error::invalid("flow", "this link is not one of ours; begin again")
 }
 
-fn page(app: &App, status: StatusCode, ask: &Ask, given: &Given, wrong: &Wrong) -> Response {
-    let form = form::context(Language::default(), ask, given, wrong);
+fn page(pages: &Pages, ask: &Ask, given: &Given, wrong: &Wrong) -> Response {
+    let form = form::context(ask, given, wrong);
     let Ask { product, integration, owner, confirm, member, shared, leaves, framed_by, .. } = ask;
-    let keys = !ask.keys.is_empty();
-    app.pages.render(
-        status,
+    let (keys, symbol) = (!ask.keys.is_empty(), picture::symbol(ask));
+    let (coded, device) = (ask.device.is_some(), code::context(ask));
+    let mut response = pages.of(Some(ask.look.clone())).render(
+        form::status(wrong),
         Kind::Form { framed_by },
         "connect.html",
-        context! { product, integration, owner, confirm, member, shared, leaves, keys, form },
-    )
+        context! { product, integration, symbol, owner, confirm, member, shared, leaves, keys, coded, device, form },
+    );
+    if let Some(Alert::Limited { retry_after }) = wrong.alert {
+        let seconds = HeaderValue::from(retry_after.as_secs().max(1));
+        response.headers_mut().insert(RETRY_AFTER, seconds);
+    }
+    response
 }

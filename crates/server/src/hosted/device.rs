@@ -34,7 +34,7 @@ pub fn context(ask: &Ask) -> Option<Value> {
         Device::Given { user_code, verification_uri, verification_uri_complete, .. } => Some(context! {
             expired => false,
             code => user_code,
-            groups => groups(user_code),
+            groups => groups(user_code).into_iter().map(str::to_owned).collect::<Vec<_>>(),
             link => verification_uri,
             whole => verification_uri_complete,
             state => format!("/connect/{}/state", ask.flow),

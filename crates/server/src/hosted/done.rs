@@ -1,7 +1,7 @@
 //! Done: performs a flow's outcome, and shows it where the flow ends here.
 
 use axum::{
-    extract::{Path, State, rejection::PathRejection},
+    extract::{Path, RawQuery, State, rejection::PathRejection},
     http::{HeaderMap, StatusCode},
     response::Response,
 };
@@ -12,7 +12,10 @@ use claviger_engine::{
 };
 use minijinja::context;
 
-use super::page::{Kind, Pages, redirect, sentence};
+use super::{
+    connect::look,
+    page::{Kind, Pages, redirect, sentence},
+};
 use crate::{app::App, http::browser};
 
 /// Sends the browser where the outcome says. `status` is 302 answering GET, 303 answering POST.
@@ -35,9 +38,11 @@ pub fn perform(pages: &Pages, status: StatusCode, outcome: &Outcome) -> Response
 pub async fn show(
     State(app): State<App>,
     flow: Result<Path<String>, PathRejection>,
+    RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Response {
     let flow = flow.map(|Path(flow)| flow).unwrap_or_default();
+    let pages = app.pages.to(&headers, query.as_deref()).of(look(&app, &flow).await);
     let browser = browser::read(&headers, app.https);
     let found = match FlowId::parse(&flow) {
         Some(flow) => connect::landed(&app.broker, &flow, browser.as_ref()).await,
@@ -47,11 +52,12 @@ pub async fn show(
         Ok(Landing { integration, failure, said, .. }) => {
             let status = if failure.is_some() { StatusCode::BAD_REQUEST } else { StatusCode::OK };
             let failure = failure.as_deref().map(sentence);
-            app.pages.render(status, Kind::Plain, "done.html", context! { integration, failure, said })
+            let values = context! { integration, failure, said_by_service => said };
+            pages.render(status, Kind::Plain, "done.html", values)
         }
         Err(Error::Invalid { message, .. }) => {
-            app.pages.error(StatusCode::NOT_FOUND, "Nothing to show", &sentence(&message))
+            pages.error(StatusCode::NOT_FOUND, "Nothing to show", &sentence(&message))
         }
-        Err(error) => app.pages.engine_error(&error),
+        Err(error) => pages.engine_error(&error),
     }
 }

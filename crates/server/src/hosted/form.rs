@@ -1,31 +1,53 @@
 //! The form's context: what `_form.html` shows of what is asked for, what was filled in and what is wrong with it.
 //!
 //! Pages of other shapes use the same partial: they give it `form`, made here, with an `action` and `hidden` fields of
-//! their own. A secret's value must never get in here.
+//! their own. No words are chosen here: the partial speaks the page's language. A secret's value must never get in here.
 
-use claviger_catalog::{Input, KeyField};
+use axum::http::StatusCode;
+use claviger_catalog::{Choice, Form, Input, KeyField};
 use claviger_engine::{
-    connect::{Ask, Given, Wrong},
+    connect::{Alert, Ask, Fault, Given, Wrong},
     secret::Secret,
 };
 use minijinja::{Value, context};
 
-use super::{page::sentence, text::Language};
+use super::{markdown, pattern};
 
 /// What the names of a credential's fields begin with in the form: an input's key has no `-`.
 pub const TYPED: &str = "credential-";
 
 /// The `form` of `_form.html`. A page that is not at the flow's own URL overrides `action`, and `hidden`, a list of
 /// `{ name, value }`: `context! { action => "/embed/…", hidden => vec![…], ..form::context(…) }`.
-pub fn context(_language: Language, ask: &Ask, given: &Given, wrong: &Wrong) -> Value {
-    let inputs = ask.inputs.iter().map(|input| field(input, given, wrong));
-    let keys = ask.keys.iter().map(|key| key_field(key, given, wrong));
+pub fn context(ask: &Ask, given: &Given, wrong: &Wrong) -> Value {
+    let inputs = ask.inputs.iter().map(|input| (input.order, field(input, given, wrong)));
+    let keys = ask.keys.iter().map(|key| (key.label.order, key_field(key, given, wrong)));
+    let mut fields: Vec<(i64, Value)> = inputs.chain(keys).collect();
+    fields.sort_by_key(|(order, _)| *order);
+    let alert = wrong.alert.map(|alert| match alert {
+        Alert::Unreachable => "unreachable",
+        Alert::Limited { .. } => "limited",
+        Alert::Ours => "ours",
+    });
     context! {
         action => (),
         hidden => Vec::<Value>::new(),
         integration => &ask.integration,
         leaves => ask.leaves,
-        fields => inputs.chain(keys).collect::<Vec<Value>>(),
+        coded => ask.device.is_some(),
+        alert,
+        problems => wrong.inputs.len() + wrong.keys.len(),
+        fields => fields.into_iter().map(|(_, field)| field).collect::<Vec<Value>>(),
+    }
+}
+
+/// The status of a page that shows this form.
+pub fn status(wrong: &Wrong) -> StatusCode {
+    match wrong.alert {
+        Some(Alert::Unreachable) => StatusCode::SERVICE_UNAVAILABLE,
+        Some(Alert::Limited { .. }) => StatusCode::TOO_MANY_REQUESTS,
+        Some(Alert::Ours) => StatusCode::INTERNAL_SERVER_ERROR,
+        None if wrong.inputs.is_empty() && wrong.keys.is_empty() => StatusCode::OK,
+        None => StatusCode::UNPROCESSABLE_ENTITY,
     }
 }
 
@@ -34,28 +56,73 @@ fn field(input: &Input, given: &Given, wrong: &Wrong) -> Value {
     context! {
         name => &input.key,
         title => &input.title,
-        description => &input.description,
-        help => (),
+        about => about(input.description.as_deref()),
+        help => help(input.help.as_deref()),
         placeholder => input.placeholder.as_deref().unwrap_or_default(),
+        pattern => pattern::for_browsers(&input.pattern, true),
         required => input.is_needed(),
         secret => false,
+        kind => if input.options.is_empty() { "line" } else { "choice" },
+        options => options(&input.options),
         value => value.map(String::as_str).unwrap_or_default(),
-        error => wrong.inputs.get(&input.key),
+        fault => fault(wrong.inputs.get(&input.key)),
     }
 }
 
 /// A field of a credential. A secret's value never goes back into a page.
 fn key_field(key: &KeyField, given: &Given, wrong: &Wrong) -> Value {
     let value = given.typed.get(&key.key).filter(|_| !key.secret);
+    let label = &key.label;
+    let kind = match label.form {
+        _ if !label.options.is_empty() => "choice",
+        Form::Text => "line",
+        Form::Multiline => "lines",
+        Form::Json => "json",
+    };
+    // A password's white space is its own.
+    let pattern = label.pattern.as_deref().and_then(|it| pattern::for_browsers(it, key.key != "password"));
     context! {
         name => format!("{TYPED}{}", key.key),
-        title => &key.label.title,
-        description => &key.label.description,
-        help => &key.label.help,
-        placeholder => key.label.placeholder.as_deref().unwrap_or_default(),
-        required => !key.label.optional,
+        title => label.title.as_deref().unwrap_or(&key.key),
+        about => about(label.description.as_deref()),
+        help => help(label.help.as_deref()),
+        placeholder => label.placeholder.as_deref().unwrap_or_default(),
+        pattern,
+        required => !label.optional,
         secret => key.secret,
+        kind,
+        options => options(&label.options),
         value => value.map(Secret::expose).unwrap_or_default(),
-        error => wrong.keys.get(&key.key).map(|text| sentence(text)),
+        fault => fault(wrong.keys.get(&key.key)),
     }
 }
+
+fn about(description: Option<&str>) -> Option<Value> {
+    description.map(|text| Value::from_safe_string(markdown::safe(text)))
+}
+
+fn help(to: Option<&str>) -> Option<String> {
+    to.and_then(markdown::away)
+}
+
+fn options(options: &[Choice]) -> Vec<Value> {
+    let one = |choice: &Choice| {
+        let title = choice.title.as_deref().unwrap_or(&choice.value);
+        context! { value => &choice.value, title }
+    };
+    options.iter().map(one).collect()
+}
+
+fn fault(fault: Option<&Fault>) -> Option<Value> {
+    let (kind, words) = match fault? {
+        Fault::Missing => ("missing", None),
+        Fault::Unlike { example } => ("unlike", example.as_deref()),
+        Fault::NotListed => ("choice", None),
+        Fault::Said(words) => ("said", Some(words.as_str())),
+    };
+    Some(context! { kind, words })
+}
+
+#[cfg(test)]
+#[path = "form_tests.rs"]
+mod tests;

@@ -6,29 +6,49 @@
 use std::sync::Arc;
 
 use axum::{
-    http::{HeaderName, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{Html, IntoResponse, Response},
 };
 use claviger_engine::{
+    connect::Look,
     error::{Error, Result},
     secret::token,
 };
 use minijinja::{Environment, UndefinedBehavior, Value, context};
 
-const TEMPLATES: [(&str, &str); 8] = [
+use super::{
+    assets,
+    audience::Audience,
+    brand::{Palette, palette},
+    picture,
+    text::Texts,
+    words,
+};
+
+const TEMPLATES: [(&str, &str); 15] = [
+    ("_brand.html", include_str!("../../templates/_brand.html")),
+    ("_device.html", include_str!("../../templates/_device.html")),
     ("_form.html", include_str!("../../templates/_form.html")),
+    ("_service.html", include_str!("../../templates/_service.html")),
+    ("_style.html", include_str!("../../templates/_style.html")),
+    ("_wait.html", include_str!("../../templates/_wait.html")),
     ("base.html", include_str!("../../templates/base.html")),
-    ("error.html", include_str!("../../templates/error.html")),
     ("connect.html", include_str!("../../templates/connect.html")),
     ("done.html", include_str!("../../templates/done.html")),
+    ("embed.html", include_str!("../../templates/embed.html")),
+    ("error.html", include_str!("../../templates/error.html")),
+    ("expired.html", include_str!("../../templates/expired.html")),
     ("landing.html", include_str!("../../templates/landing.html")),
     ("sign_in.html", include_str!("../../templates/sign_in.html")),
     ("told.html", include_str!("../../templates/told.html")),
 ];
 
-/// The templates, compiled.
+/// The templates, compiled, and for whom they are filled in.
 #[derive(Clone)]
-pub struct Pages(Arc<Environment<'static>>);
+pub struct Pages {
+    env: Arc<Environment<'static>>,
+    audience: Audience,
+}
 
 /// Whether a page carries a form, which decides what the browser may say of where it comes from.
 #[derive(Clone, Copy)]
@@ -37,6 +57,12 @@ pub enum Kind<'a> {
     Plain,
     /// A form that ends at another site: `same-origin`, no `form-action`, and framed by these origins only.
     Form {
+        /// Origins that may frame the page; without any, none may.
+        framed_by: &'a [String],
+    },
+    /// A form in a frame of a product's page, with a script file of ours that talks to that page: `same-origin`, no
+    /// `form-action`, framed by these origins only.
+    Framed {
         /// Origins that may frame the page; without any, none may.
         framed_by: &'a [String],
     },
@@ -55,10 +81,22 @@ impl Pages {
     pub fn load() -> Result<Self> {
         let mut env = Environment::new();
         env.set_undefined_behavior(UndefinedBehavior::Strict);
+        words::add(&mut env, &Arc::new(Texts::load()?));
         for (name, text) in TEMPLATES {
             env.add_template(name, text).map_err(|e| Error::Internal(e.into()))?;
         }
-        Ok(Self(Arc::new(env)))
+        Ok(Self { env: Arc::new(env), audience: Audience::default() })
+    }
+
+    /// The same for whoever sent a request: in the language that it asks for.
+    pub fn to(&self, headers: &HeaderMap, query: Option<&str>) -> Self {
+        let audience = Audience::of(headers, query).reading(self.audience.look.clone());
+        Self { audience, ..self.clone() }
+    }
+
+    /// The same in a product's name, as far as it is known whose page it is.
+    pub fn of(&self, look: Option<Look>) -> Self {
+        Self { audience: self.audience.clone().reading(look.map(Arc::new)), ..self.clone() }
     }
 
     /// Renders a page with its headers.
@@ -90,6 +128,9 @@ impl Pages {
     pub fn engine_error(&self, error: &Error) -> Response {
         let title = "This can't be connected";
         let (status, message) = match error {
+            Error::Invalid { field: "flow", message } => {
+                return self.expired(StatusCode::BAD_REQUEST, message);
+            }
             Error::Invalid { field, message } if is_parameter(field) => {
                 (StatusCode::BAD_REQUEST, format!("{field}: {message}."))
             }
@@ -114,15 +155,25 @@ impl Pages {
         response
     }
 
+    /// The page of a flow that has none any more.
+    pub fn expired(&self, status: StatusCode, message: &str) -> Response {
+        self.render(status, Kind::Plain, "expired.html", context! { message => sentence(message) })
+    }
+
     fn try_render(&self, kind: Kind<'_>, name: &str, values: Value) -> Result<Response> {
         let nonce = token()?;
-        let values = context! { nonce => nonce.expose(), ..values };
-        let template = self.0.get_template(name).map_err(|e| Error::Internal(e.into()))?;
+        let script = matches!(kind, Kind::Form { .. } | Kind::Framed { .. }).then_some(assets::PAGE);
+        let (lang, look) = (self.audience.language().tag(), self.audience.look.as_deref().map(look));
+        let values = context! { nonce => nonce.expose(), lang, look, script, ..values };
+        let template = self.env.get_template(name).map_err(|e| Error::Internal(e.into()))?;
         let text = template.render(values).map_err(|e| Error::Internal(e.into()))?;
         let (more, framed_by, referrer) = match kind {
             Kind::Plain => ("; form-action 'none'".to_owned(), "'none'".to_owned(), "no-referrer"),
-            Kind::Form { framed_by: [] } => (String::new(), "'none'".to_owned(), "same-origin"),
-            Kind::Form { framed_by } => (String::new(), framed_by.join(" "), "same-origin"),
+            Kind::Form { framed_by } | Kind::Framed { framed_by } => {
+                let script = format!("; script-src 'nonce-{}'; connect-src 'self'", nonce.expose());
+                let by = if framed_by.is_empty() { "'none'".to_owned() } else { framed_by.join(" ") };
+                (script, by, "same-origin")
+            }
             Kind::Message { framed_by } => {
                 let script = format!("; form-action 'none'; script-src 'nonce-{}'", nonce.expose());
                 let by = if framed_by.is_empty() { "*".to_owned() } else { framed_by.join(" ") };
@@ -142,6 +193,16 @@ impl Pages {
         put(headers, header::X_CONTENT_TYPE_OPTIONS, "nosniff");
         Ok(response)
     }
+}
+
+/// What a page shows of whose it is. Nothing of it is markup, and a colour is made here.
+fn look(look: &Look) -> Value {
+    let logo =
+        look.logo.as_ref().map(|hash| format!("/brand/{}/logo?v={}", look.client_id, picture::mark(hash)));
+    let palette = look.brand.colour.as_deref().and_then(palette);
+    let palette =
+        palette.map(|Palette { fill, on_fill, light, dark }| context! { fill, on_fill, light, dark });
+    context! { product => &look.product, logo, palette }
 }
 
 /// Whether a field is a parameter that the product's engineer gave; other fields say nothing to a customer.
@@ -183,51 +244,10 @@ pub fn redirect(status: StatusCode, to: &str) -> Response {
     response
 }
 
-fn put(headers: &mut axum::http::HeaderMap, name: HeaderName, value: &'static str) {
+fn put(headers: &mut HeaderMap, name: HeaderName, value: &'static str) {
     headers.insert(name, HeaderValue::from_static(value));
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_page_renders_strictly_and_escapes() {
-        let pages = Pages::load().expect("templates compile");
-        let bad = "<script>alert(1)</script>";
-        let input = context! { name => bad, title => bad, description => bad, help => bad, placeholder => bad, value => bad, error => bad, required => true, secret => true };
-        let (one, none) = (vec![input.clone()], Vec::<Value>::new());
-        let asked = |keys: &Vec<Value>,
-                     inputs: &Vec<Value>,
-                     owner: Option<&str>,
-                     confirm: bool,
-                     member: bool| {
-            let fields: Vec<&Value> = inputs.iter().chain(keys).collect();
-            let form =
-                context! { action => bad, hidden => (), integration => bad, leaves => confirm, fields };
-            context! { integration => bad, product => bad, owner, confirm, member, shared => true, leaves => confirm, keys => !keys.is_empty(), form }
-        };
-        let connection = context! { id => bad, integration => bad, account => bad, owner => bad, scopes => bad, curl => bad };
-        for (name, values) in [
-            ("error.html", context! { title => bad, message => bad }),
-            ("connect.html", asked(&none, &one, Some(bad), true, false)),
-            ("connect.html", asked(&one, &one, Some(bad), true, true)),
-            ("connect.html", asked(&one, &none, None, false, true)),
-            ("connect.html", asked(&none, &none, None, false, false)),
-            ("done.html", context! { integration => bad, failure => (), said => () }),
-            ("done.html", context! { integration => bad, failure => bad, said => bad }),
-            ("landing.html", context! { connection, error => () }),
-            ("landing.html", context! { connection => (), error => bad }),
-            ("sign_in.html", context! { error => bad }),
-            ("told.html", context! { integration => bad, failure => (), message => bad, target => bad }),
-            ("told.html", context! { integration => (), failure => bad, message => bad, target => () }),
-        ] {
-            let template = pages.0.get_template(name).expect("a template");
-            let text = template.render(context! { nonce => "n", ..values }).expect("it renders");
-            let own = if name == "told.html" { 1 } else { 0 };
-            assert_eq!(text.matches("<script").count(), own, "{name} escapes");
-            assert!(!text.contains("alert(1)</script"), "{name} escapes");
-            assert!(text.contains("&lt;script"), "{name} shows its values");
-        }
-    }
-}
+#[path = "page_tests.rs"]
+mod tests;

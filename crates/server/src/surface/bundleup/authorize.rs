@@ -39,7 +39,9 @@ const LONGEST_OWNER: usize = 512;
         ("integration_id" = String, Query, description = "Which provider to connect: an integration's id or key."),
         ("redirect_uri" = String, Query, description = "Where the browser comes back to; equals a registered URI character for character."),
         ("external_id" = Option<String>, Query, description = "The product's own reference for the customer, stored on the connection."),
-        ("state" = Option<String>, Query, description = "Returned unchanged on the final redirect.")
+        ("connection_id" = Option<String>, Query, description = "The connection to authorize anew, which keeps its id: one of this integration and external_id. Only where completion is `server`."),
+        ("state" = Option<String>, Query, description = "Returned unchanged on the final redirect."),
+        ("lang" = Option<String>, Query, description = "The language of pages on the way: `en`, `de`, `fr` or `es`. Without it the workspace's, else the browser's.")
     ),
     responses(
         (status = 302, description = "To the provider, to the page before it, or to redirect_uri with `error`."),
@@ -55,7 +57,7 @@ pub async fn authorize(
 ) -> Response {
     match begin(&app, address, query.as_deref().unwrap_or_default(), &headers).await {
         Ok(response) => response,
-        Err(error) => app.pages.engine_error(&error),
+        Err(error) => app.pages.to(&headers, query.as_deref()).engine_error(&error),
     }
 }
 
@@ -65,6 +67,7 @@ async fn begin(app: &App, address: IpAddr, query: &str, headers: &HeaderMap) -> 
     let redirect_uri = params.need("redirect_uri").map_err(wrong("redirect_uri"))?;
     let integration = params.need("integration_id").map_err(wrong("integration_id"))?;
     let external_id = params.get("external_id").map_err(wrong("external_id"))?;
+    let connection = params.get("connection_id").map_err(wrong("connection_id"))?;
     let state = params.raw("state").map_err(wrong("state"))?.map(str::to_owned);
     if external_id.as_ref().is_some_and(|id| id.len() > LONGEST_OWNER) {
         return Err(Error::invalid("external_id", format!("longer than {LONGEST_OWNER} bytes")));
@@ -76,6 +79,7 @@ async fn begin(app: &App, address: IpAddr, query: &str, headers: &HeaderMap) -> 
             client_id: &client_id,
             integration: &integration,
             owner: Owner { kind: OwnerKind::External, key: external_id },
+            connection: connection.as_deref(),
             handoff: Handoff::Redirect {
                 uri: redirect_uri,
                 style: Style::BundleUp,
@@ -99,7 +103,7 @@ async fn begin(app: &App, address: IpAddr, query: &str, headers: &HeaderMap) -> 
 fn wrong(field: &'static str) -> impl Fn(ParamError) -> Error {
     move |error| match field {
         // Elsewhere a wrong `state` is not the product's doing, so a page does not name it by itself.
-        "state" => Error::invalid(field, format!("the state parameter is {error}")),
+        "state" | "connection_id" => Error::invalid(field, format!("the {field} parameter is {error}")),
         _ => Error::invalid(field, error.to_string()),
     }
 }

@@ -197,7 +197,7 @@ async fn look(conn: &mut Conn, ws: &WorkspaceId, of: &Theirs) -> Result<Vec<(&'s
             conn.integration_by_selector(ws, integration.id.as_str()).await?.is_some(),
         ),
         ("integrations", conn.integrations(ws, &ALL).await?.iter().any(|one| one.id == integration.id)),
-        ("pending_flows", conn.pending_flows(ws, now).await? > 0),
+        ("pending_flows", conn.pending_flows(ws, now, connect::FLOW_LIFE).await? > 0),
         ("redirect_uris", conn.redirect_uris(ws).await?.contains(&"https://theirs.test/".to_owned())),
         ("request_logs", !conn.request_logs(ws, &ALL).await?.is_empty()),
         ("revocations", !conn.revocations(ws, &ALL).await?.is_empty()),
