@@ -7,6 +7,7 @@ what arrived, with the key that the story knows, and compared with what the `Aut
 import hashlib
 import json
 import secrets
+import ssl
 import string
 from urllib.parse import unquote
 
@@ -21,9 +22,9 @@ UNSIGNED = "UNSIGNED-PAYLOAD"
 
 
 class Aws(Small):
-    """Answers 200 with what arrived where the signature holds, else 403 and why. `requests` keeps both."""
+    """Answers 200 with what arrived where the signature holds, else 403 and why; over TLS with `authority`. `requests` keeps both."""
 
-    def __init__(self, service, region="eu-central-1", token=False):
+    def __init__(self, service, region="eu-central-1", token=False, authority=None):
         self.service, self.region, self.requests = service, region, []
         self.id = "AKIA" + "".join(secrets.choice(string.ascii_uppercase) for _ in range(16))
         self.key = secret.made("SigV4 secret key", "the customer", 40)
@@ -47,6 +48,12 @@ class Aws(Small):
             do_GET = do_POST = do_PUT = do_DELETE = any
 
         super().__init__(Handler)
+        if authority:
+            key, certificate = authority.server()
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate, key)
+            self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
+            self.url = self.url.replace("http:", "https:")
 
     def judge(self, method, path, headers, body):
         """What is wrong with a request as it arrived; None where nothing is."""

@@ -55,6 +55,7 @@ source = "issuer"
 [oauth2.upgrade]
 grant_type = "urn:ietf:params:oauth:grant-type:token-exchange"
 with = "access_token"
+url = "%(exchange)s/token"
 each = true
 param_names = { refresh_token = "subject_token" }
 params = { subject_token_type = "urn:ietf:params:oauth:token-type:access_token" }
@@ -70,7 +71,6 @@ source = "integration"
 [oauth2.fields.certificate]
 title = "Certificate"
 form = "multiline"
-secret = false
 [oauth2.fields.certificate_key]
 title = "Its private key"
 form = "multiline"
@@ -121,28 +121,29 @@ secret = false
 [steps.fields.password]
 title = "Password"
 [[steps.request]]
-url = "%(url)s/challenge"
+url = "%(steps)s/challenge"
 format = "json"
 params = { name = "{user}" }
 save = { challenge = { path = "result.challenge" } }
 [[steps.request]]
-url = "%(url)s/login"
+url = "%(steps)s/login"
 params = { user = "{user}", password = "{password}", challenge = "{challenge}" }
 headers = { X-Version = "2" }
 [steps.answer]
 access_token = "session.id"
 expires = { path = "session.seconds" }
+error = { code = "message" }
 [api]
-base_url = "%(url)s"
+base_url = "%(steps)s"
 place = { header = "X-Session", format = "{token}" }
 """
 
 ROBOT_KEY, LOST_KEY, EXCHANGE_KEY, TWOFOLD_KEY, CARRIED_KEY, SIGNED_KEY, STEPPED_KEY, MACHINE_KEY = \
-    "salesforce", "slack", "github", "notion", "zendesk", "dropbox", "hubspot", "linear"
+    "salesforce", "gitlab", "github", "notion", "zendesk", "dropbox", "hubspot", "linear"
 
 
-def binary(steps):
-    """The binary with all of them. `steps` is the address that `[steps]` is led to."""
+def binary(steps, exchange):
+    """The binary with all of them. `steps` and `exchange` are the servers' addresses that stand in files."""
     texts = {ROBOT_KEY: ROBOT % "", LOST_KEY: ROBOT % 'audience = "https://elsewhere.invalid"', EXCHANGE_KEY: EXCHANGE,
-             TWOFOLD_KEY: TWOFOLD, CARRIED_KEY: CARRIED, SIGNED_KEY: SIGNED, STEPPED_KEY: STEPPED % {"url": steps}, MACHINE_KEY: MACHINE}
+             TWOFOLD_KEY: TWOFOLD % {"exchange": exchange}, CARRIED_KEY: CARRIED, SIGNED_KEY: SIGNED, STEPPED_KEY: STEPPED % {"steps": steps}, MACHINE_KEY: MACHINE}
     return altered(texts)

@@ -34,10 +34,12 @@ class Authority:
         return (self._write("server-key.pem", remember_key("certificate's key", pem(key), "the server")),
                 self._write("server.pem", _text(certificate)))
 
-    def client(self, name, days=30):
-        """A certificate and its private key for a client, as PEM texts."""
+    def client(self, name, days=30, bulk=0):
+        """A certificate and its private key for a client, as PEM texts. `bulk` bytes in it say nothing."""
         key = ec.generate_private_key(ec.SECP256R1())
-        certificate = self._sign(_name(name), key.public_key(), x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), days=days)
+        filler = [x509.UnrecognizedExtension(x509.ObjectIdentifier("1.3.6.1.4.1.99999.1"), bytes(bulk))] if bulk else []
+        usage = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH])
+        certificate = self._sign(_name(name), key.public_key(), usage, *filler, days=days)
         return _text(certificate), remember_key("certificate's key", pem(key), "the customer")
 
     def certify(self, request):

@@ -95,7 +95,12 @@ class Robots(Authlib, listed=False):
 
 
 class Exchanges(Idpy, listed=False):
-    """idpy-oidc exchanging tokens that it gave (RFC 8693)."""
+    """idpy-oidc exchanging tokens that it gave (RFC 8693). `port` is one that was chosen before."""
+
+    def __init__(self, port=None):
+        super().__init__()
+        self.port = port or self.port
+        self.url = f"http://127.0.0.1:{self.port}"
 
     def exchanges(self, **match):
         return self.seen("token", grant_type=EXCHANGE, **match)
