@@ -140,6 +140,8 @@ pub(crate) async fn submit_as(
     };
     let ask = opened.ask();
     match go_on(broker, opened, given).await {
+        // It asks again for all that it asked for, also for what was right.
+        Ok(Form::Wrong(_, wrong)) => Ok(Form::Wrong(ask, wrong)),
         Err(error) => match Alert::of(&error) {
             Some(alert) => {
                 tracing::warn!(%flow, ?error, "a form could not be taken now");

@@ -25,6 +25,11 @@ impl Operation {
         self.method == *method && ours.len() == theirs.len() && ours.iter().zip(&theirs).all(same)
     }
 
+    /// Whether it answers with pages, which are looked at elsewhere.
+    pub fn is_page(&self) -> bool {
+        ["/connection-popup", "/embed/", "/screens/"].iter().any(|path| self.path.starts_with(path))
+    }
+
     /// Whether nothing varies in its path.
     pub fn is_whole(&self) -> bool {
         !self.path.contains('{')

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     access::{Holder, Who},
-    connect::{self, FLOW_LIFE, Form, Given, Next, Outcome},
+    connect::{self, FLOW_LIFE, Form, Given, Next, Outcome, PAGE_LIFE},
     domain::{audit::Actor, customer::Customer},
     vault::hash,
 };
@@ -121,7 +121,8 @@ pub async fn popup(
     let opened = load(broker, &flow.id, Bearer::frame(handle)).await?;
     let request = hash::token(token()?.expose());
     let now = broker.clock.now();
-    let until = now.plus(FLOW_LIFE);
+    // A page of ours may come first in the window, and then the provider's.
+    let until = now.plus(PAGE_LIFE + FLOW_LIFE);
     let mut conn = broker.store.begin(Actor::System, now).await?;
     let follows = conn.claim_connect_request(ws, &request, until).await?
         && conn.follow_request(ws, &flow.id, &request, until).await?;

@@ -10,6 +10,7 @@ pub mod caller;
 pub mod connections;
 pub mod cors;
 pub mod customers;
+pub mod embed;
 pub mod error;
 pub mod events;
 pub mod integrations;

@@ -8,7 +8,7 @@ use utoipa::{
     },
 };
 
-use super::{connections, customers, error, events, integrations, popup, proxy, wire};
+use super::{connections, customers, embed, error, events, integrations, popup, proxy, wire};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -19,6 +19,10 @@ use super::{connections, customers, error, events, integrations, popup, proxy, w
     paths(
         popup::open,
         popup::submit,
+        embed::connect,
+        embed::refresh,
+        embed::screen,
+        embed::screen_of,
         events::stream,
         integrations::list,
         integrations::show,

@@ -103,6 +103,13 @@ impl Given {
         Ok(Back { redirect_uri, request, origin })
     }
 
+    /// Whether the caller says where it wants to be told: by a redirect, or under an id.
+    pub fn comes_back(&self) -> bool {
+        let said =
+            |name| self.0.get(name).is_some_and(|value| value.as_str() != Some("") && !value.is_null());
+        ["redirectUri", "requestId", "connectionRequestId"].into_iter().any(said)
+    }
+
     /// What is wanted.
     ///
     /// # Errors

@@ -13,9 +13,12 @@ use axum::{
     response::Response,
 };
 use claviger_engine::{
-    access::{self, Shown},
+    access::{self, Holder, Shown},
     connect,
-    customer::connect::{self as customer, Next, Start},
+    customer::{
+        connect::{self as customer, Next, Start, Wish},
+        embed,
+    },
     error::{Error, Result},
     id::FlowId,
     secret::Secret,
@@ -66,7 +69,8 @@ pub async fn open(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Response {
-    let asked = Asked { address: subscriber(address), headers: &headers, answering: StatusCode::FOUND };
+    let (answering, meant) = (StatusCode::FOUND, Meant::Said);
+    let asked = Asked { address: subscriber(address), headers: &headers, answering, meant };
     let given = Given::read(&query.unwrap_or_default(), None);
     let begun = async { begin(&app, asked, given?, Some(&browser::identify(&headers, app.https)?)).await };
     begun.await.unwrap_or_else(|error| app.pages.engine_error(&error))
@@ -115,7 +119,8 @@ pub async fn submit(
     let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let json =
         kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"));
-    let asked = Asked { address: subscriber(address), headers: &headers, answering: StatusCode::SEE_OTHER };
+    let (answering, meant) = (StatusCode::SEE_OTHER, Meant::Said);
+    let asked = Asked { address: subscriber(address), headers: &headers, answering, meant };
     let begun = async {
         let given = Given::read(&query.unwrap_or_default(), Some((&body, json && !body.is_empty())))?;
         begin(&app, asked, given, None).await
@@ -159,20 +164,54 @@ async fn adopt(app: &App, flow: &FlowId, handle: &Secret, headers: &HeaderMap) -
     Ok(response)
 }
 
-fn nothing(app: &App) -> Response {
+/// The page where there is nothing to show.
+pub(super) fn nothing(app: &App) -> Response {
     let message = "There is nothing to show here any more.";
     app.pages.error(StatusCode::NOT_FOUND, "Nothing to show", message)
 }
 
-/// A request, apart from its parameters.
-struct Asked<'a> {
-    address: String,
-    headers: &'a HeaderMap,
-    /// With which status it is redirected.
-    answering: StatusCode,
+/// Whether the page will be in a frame, as far as the browser says.
+pub(super) fn in_frame(headers: &HeaderMap) -> Option<bool> {
+    let dest = headers.get("sec-fetch-dest")?.to_str().ok();
+    Some(matches!(dest, Some("iframe" | "frame" | "embed" | "object")))
 }
 
-async fn begin(
+/// A request, apart from its parameters.
+pub(super) struct Asked<'a> {
+    pub address: String,
+    pub headers: &'a HeaderMap,
+    /// With which status it is redirected.
+    pub answering: StatusCode,
+    pub meant: Meant,
+}
+
+/// What is meant to be connected.
+pub(super) enum Meant {
+    /// What the parameters say.
+    Said,
+    /// The integration with this id or key.
+    Integration(String),
+    /// The connection that is named so, anew.
+    Connection(String),
+}
+
+impl Meant {
+    /// What is wanted, all in all.
+    pub(super) async fn wish(&self, app: &App, holder: &Holder, given: Given) -> Result<Wish> {
+        let mut wish = given.wish()?;
+        match self {
+            Self::Said => {}
+            Self::Integration(selector) => wish.integration = Some(selector.clone()),
+            Self::Connection(selector) => {
+                wish.connection = Some(embed::meant(&app.broker, holder, selector).await?);
+            }
+        }
+        Ok(wish)
+    }
+}
+
+/// Begins for a browser whose page this is: one that is in no frame.
+pub(super) async fn begin(
     app: &App,
     asked: Asked<'_>,
     mut given: Given,
@@ -193,9 +232,10 @@ async fn begin(
     let start = Start {
         browser: browser.map(|browser| &browser.id),
         address: &asked.address,
-        framed: matches!(said("sec-fetch-dest"), Some("iframe" | "frame" | "embed" | "object")),
+        framed: in_frame(asked.headers) == Some(true),
     };
-    let next = customer::begin(&app.broker, &holder, back, start, given.wish()).await?;
+    let wish = asked.meant.wish(app, &holder, given).await;
+    let next = customer::begin(&app.broker, &holder, back, start, wish).await?;
     let mut response = match next {
         Next::Provider(url) | Next::Back(url) => redirect(asked.answering, &url),
         Next::Page(flow) => redirect(asked.answering, &format!("/connect/{flow}")),

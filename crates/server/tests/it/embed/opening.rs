@@ -22,25 +22,25 @@ async fn each_way_in_shows_the_page_of_what_is_meant() {
         for selector in ["it", id.as_str()] {
             for slash in ["", "/"] {
                 let path = format!("/embed/integrations/{selector}/connect{slash}");
-                Frame::open(&front, &path, &[]).await.page.assert_page(200, "credential-key");
+                Frame::open(&front, &path, &[]).await.page.assert_page(200, "credential-api_key");
                 let path = format!("/screens/integrations/{selector}/connect{slash}");
-                Frame::screen(&front, &path, &[]).await.page.assert_page(200, "credential-key");
+                Frame::screen(&front, &path, &[]).await.page.assert_page(200, "credential-api_key");
             }
         }
         let said = [("integrationKey", "it"), ("allowMultipleConnections", ""), ("theme", "dark")];
         let frame = Frame::screen(&front, "/screens/connect", &said).await;
-        frame.page.assert_page(200, "credential-key");
+        frame.page.assert_page(200, "credential-api_key");
         assert_eq!(frame.shows(), ("form".to_owned(), None));
         assert_eq!(framed_by(&frame.page), SHOP);
         assert!(!frame.page.text().contains(&front.token), "the token is nowhere on the page");
-        let made = frame.submit(&[("decision", "continue"), ("credential-key", KEY)]).await;
+        let made = frame.submit(&[("decision", "continue"), ("credential-api_key", KEY)]).await;
         let made = made.shows().1.unwrap()["id"].as_str().unwrap().to_owned();
         for selector in [made.as_str(), "it", id.as_str()] {
             let path = format!("/embed/connections/{selector}/refresh");
-            Frame::open(&front, &path, &[]).await.page.assert_page(200, "credential-key");
+            Frame::open(&front, &path, &[]).await.page.assert_page(200, "credential-api_key");
         }
         let again = Frame::screen(&front, "/screens/connect", &[("connectionId", &made)]).await;
-        again.page.assert_page(200, "credential-key");
+        again.page.assert_page(200, "credential-api_key");
     })
     .await;
 }

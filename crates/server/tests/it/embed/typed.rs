@@ -15,7 +15,7 @@ async fn a_key_is_taken_without_a_cookie_and_a_wrong_one_is_told_at_its_field() 
         keyed(app, "it", "asking", &upstream).await;
         let frame = Frame::connect(&front, "it", &[("name", "Mine")]).await;
         assert_eq!(frame.state().await["state"], "open");
-        let fields = |key| [("decision", "continue"), ("sub_domain", "here"), ("credential-key", key)];
+        let fields = |key| [("decision", "continue"), ("sub_domain", "here"), ("credential-api_key", key)];
         let wrong = frame.submit(&fields(WRONG_KEY)).await;
         wrong.page.assert_page(422, "value=\"here\"");
         assert_eq!(wrong.shows().0, "form");
@@ -56,7 +56,7 @@ async fn who_says_no_ends_it() {
             (&state["state"], &state["errorData"]["data"]["error"]),
             (&"failed".into(), &"access_denied".into())
         );
-        let late = frame.submit(&[("decision", "continue"), ("credential-key", KEY)]).await;
+        let late = frame.submit(&[("decision", "continue"), ("credential-api_key", KEY)]).await;
         assert_eq!(late.shows().0, "failed");
         app.assert_nothing_connected(&app.acme).await;
     })
@@ -73,11 +73,11 @@ async fn a_workspace_that_wants_a_click_gets_it_in_a_window() {
         for completion in [Completion::Confirm, Completion::Server] {
             app.complete(&app.acme, completion).await;
             // A page that was open before, too.
-            let late = before.submit(&[("decision", "continue"), ("credential-key", KEY)]).await;
+            let late = before.submit(&[("decision", "continue"), ("credential-api_key", KEY)]).await;
             assert_eq!(late.shows().0, "window");
             let frame = Frame::connect(&front, "it", &[]).await;
             assert_eq!(frame.shows().0, "window");
-            let typed = frame.submit(&[("decision", "continue"), ("credential-key", KEY)]).await;
+            let typed = frame.submit(&[("decision", "continue"), ("credential-api_key", KEY)]).await;
             assert_eq!(typed.shows().0, "window", "not in a frame");
             let browser = crate::support::Browser::new();
             let to = frame.window(&browser).await;

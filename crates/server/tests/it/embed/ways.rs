@@ -52,7 +52,8 @@ async fn the_page_asks_which_way_and_goes_on_with_it() {
         assert!(asks.page.text().contains("&lt;b&gt;your"), "{}", asks.page.text());
         let browser = Browser::new();
         asks.window(&browser).await.assert_page(400, "begin again");
-        for fields in [&[("decision", "continue")][..], &[("decision", "check")], &[("credential-key", KEY)]]
+        for fields in
+            [&[("decision", "continue")][..], &[("decision", "check")], &[("credential-api_key", KEY)]]
         {
             assert_eq!(asks.submit(fields).await.shows().0, "ways", "{fields:?}");
         }
@@ -60,8 +61,8 @@ async fn the_page_asks_which_way_and_goes_on_with_it() {
         none.page.assert_page(404, "no such auth option");
 
         let own = asks.submit(&[("way", "")]).await;
-        own.page.assert_page(200, "credential-key");
-        let made = own.submit(&[("decision", "continue"), ("credential-key", KEY)]).await.shows();
+        own.page.assert_page(200, "credential-api_key");
+        let made = own.submit(&[("decision", "continue"), ("credential-api_key", KEY)]).await.shows();
         assert_eq!((made.0.as_str(), made.1.unwrap()["name"].as_str()), ("connected", Some("Mine")));
 
         let said =
@@ -93,7 +94,7 @@ async fn nobody_is_asked_where_the_way_is_said() {
         let none = Frame::connect(&front, "many", &[("authOptionKey", "nosuch")]).await;
         none.page.assert_page(404, "no such auth option");
         // Whoever brings the values has said it, and a connection is renewed as it was made.
-        let values = [("connectionParameters", &*format!(r#"{{"key":"{KEY}"}}"#))];
+        let values = [("connectionParameters", &*format!(r#"{{"api_key":"{KEY}"}}"#))];
         let made = Frame::connect(&front, "many", &values).await;
         assert_eq!(made.shows().0, "connected");
         assert!(made.page.headers.get("set-cookie").is_none());

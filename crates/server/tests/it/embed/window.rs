@@ -100,7 +100,7 @@ async fn a_window_gives_the_frame_time_and_a_frame_left_alone_is_over() {
     on_each(async |app| {
         let front = front(app, "user-1").await;
         let frame = Frame::connect(&front, "sandbox", &[]).await;
-        app.pass(Duration::from_secs(500));
+        app.pass(Duration::from_secs(3500));
         let browser = Browser::new();
         let began = frame.window(&browser).await;
         app.pass(Duration::from_secs(500));
@@ -108,8 +108,9 @@ async fn a_window_gives_the_frame_time_and_a_frame_left_alone_is_over() {
         decide(&front, &browser, &began, "allow").await;
         assert_eq!(frame.state().await["state"], "connected");
 
-        let frame = Frame::connect(&front, "sandbox", &[]).await;
-        app.pass(Duration::from_secs(601));
+        let later = Front::new(app, "user-1").await;
+        let frame = Frame::connect(&later, "sandbox", &[]).await;
+        app.pass(Duration::from_secs(3601));
         let state = frame.state().await;
         assert_eq!(state["state"], "failed", "{state}");
         frame.window(&browser).await.assert_page(400, "expired");

@@ -44,8 +44,7 @@ fn everything() -> Vec<Right> {
         assert!(body.is_some() || operation.fields.is_empty(), "{} has no right body here", operation.path);
         Right { operation, path, body }
     };
-    let json =
-        |operation: &Operation| operation.path != "/connection-popup" && !operation.path.starts_with("/sse/");
+    let json = |operation: &Operation| !operation.is_page() && !operation.path.starts_with("/sse/");
     let mut all: Vec<_> = membrane().into_iter().filter(json).map(right).collect();
     assert!(all.len() > 20, "the document is read: {}", all.len());
     let ends = |one: &Right| one.operation.method == Method::DELETE || one.path.ends_with("/disconnect");

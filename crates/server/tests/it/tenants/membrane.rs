@@ -23,7 +23,7 @@ fn everywhere(id: &str) -> Vec<Place> {
     let of = |place: &str| place.replace("{selector}", id).replace("{id}", id).replace("{path}", "me");
     let mut all = Vec::new();
     for operation in openapi::membrane() {
-        if operation.path == "/connection-popup" || operation.path.starts_with("/sse/") {
+        if operation.is_page() || operation.path.starts_with("/sse/") {
             continue;
         }
         let path = of(&operation.path);
