@@ -1,6 +1,7 @@
 """The pictures in docs/images/connect: `make screenshots` takes them anew. No test, and named so that no run of the tests takes it up."""
 
 import io
+import json
 
 import pytest
 from PIL import Image
@@ -56,11 +57,20 @@ def test_picture(gallery, chromium, name):
 
 @pytest.mark.parametrize(("name", "integration", "until"), [
     ("embed", "kitchen", GO), ("embed-sign-in", "drive", GO), ("embed-chooser", "both", "button[name=way]")])
-def test_embed(gallery, chromium, name, integration, until):
+def test_in_a_shop(gallery, chromium, name, integration, until):
+    page = gallery.shop.page(f"{SHOP}<script src={gallery.broker.app}/connect.js></script>")
+    with chromium.window(page, gallery.broker, width=800, height=600) as window:
+        given = {"token": gallery.broker.token("ann"), "integrationKey": integration, "mode": "iframe"}
+        window.begin(f"Claviger.connect({json.dumps(given)})")
+        window.frame("dialog iframe").see(until)
+        keep(window, name)
+
+
+def test_in_an_sdks_frame(gallery, chromium):
     page = gallery.shop.page(f"{SHOP}<script src=/{M}.js></script>")
     with chromium.window(page, gallery.broker, width=800, height=600) as window:
         gallery.sign_in(window, M, gallery.broker.token("ann"))
-        window.begin(f"client.integration('{integration}').openNewConnection()")
-        window.frame(FRAME).see(until)
+        window.begin("client.integration('drive').openNewConnection()")
+        window.frame(FRAME).see(GO)
         window.run("new Promise((r) => setTimeout(r, 1200))")  # the SDK's own curtain
-        keep(window, name)
+        keep(window, "embed-sdk")

@@ -50,7 +50,7 @@ def test_nothing_of_the_run_lies_about():
     kinds, names = set(values.values()), [str(f) for f in files]
     missing = {"api key", "master key", "client secret", "provider code", "connection code", "verifier", "access token", "refresh token",
                "id token", "provider state", "browser cookie", "dev's own", "webhook secret", "imported token", "password", "user token",
-               "session", "typed key", "workspace secret", "workspace token", "private key", "popup handle", "machine secret",
+               "session", "typed key", "workspace secret", "workspace token", "private key", "popup handle", "embed handle", "machine secret",
                "request token", "request token's secret", "signed verifier", "signed token", "signed token's secret", "client assertion",
                "assertion", "device code", "DPoP proof", "certificate's key", "SigV4 secret key", "SigV4 session token", "exchanged token",
                "step's password", "step's challenge", "step's session"} - kinds
