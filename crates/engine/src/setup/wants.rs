@@ -2,7 +2,9 @@
 //!
 //! Must never let a setting stand that nothing reads: whoever set it would believe that it holds.
 
-use claviger_catalog::{Alg, Auth, ClientAuth, ClientSource, EndpointSource, Grant, OAuth2, Provider, Signature};
+use claviger_catalog::{
+    Alg, Auth, ClientAuth, ClientSource, EndpointSource, Grant, Kind, OAuth2, Provider, Signature,
+};
 
 use super::{check, fit::Way};
 use crate::{
@@ -150,7 +152,16 @@ pub(super) fn endpoints(provider: &Provider, config: &Config) -> Result<()> {
             None => {}
         }
     }
-    Ok(())
+    let pushes = provider.oauth2().filter(|_| provider.kind() == Kind::OAuth2Code);
+    match (config.par, pushes) {
+        (Some(_), None) => Err(refused("config.par", provider)),
+        (Some(true), Some(oauth2)) => match (provider.endpoint_source(), &oauth2.endpoints.par_url) {
+            (EndpointSource::Integration, _) if config.par_url.is_none() => Err(needed(PAR, provider)),
+            (EndpointSource::File, None) => Err(refused("config.par", provider)),
+            _ => Ok(()),
+        },
+        _ => Ok(()),
+    }
 }
 
 /// A setting that nothing would read.

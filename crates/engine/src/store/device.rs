@@ -79,7 +79,8 @@ impl Conn {
 
     /// Erases what a flow kept for a code that nobody has spent in time; `false` when somebody has, or it is erased.
     pub async fn any_drop_unvouched(&mut self, id: &FlowId, was: Millis) -> Result<bool> {
-        let update = sql("update flow set poll_at = null, provider_code = null where id = $1 and poll_at = $2 \
+        let update =
+            sql("update flow set poll_at = null, provider_code = null where id = $1 and poll_at = $2 \
                           and taken_at is not null and code_used_at is null and code_expires_at <= $3");
         Ok(self.execute(update.text(id.as_str()).at(was).at(self.now)).await? > 0)
     }

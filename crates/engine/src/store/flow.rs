@@ -137,8 +137,10 @@ impl Conn {
         code_hash: &str,
         now: Millis,
     ) -> Result<Option<Flow>> {
-        let update = sql("update flow set code_used_at = $3, poll_at = null where workspace_id = $1 and code_hash = $2 \
-                          and code_used_at is null and code_expires_at > $3 returning *");
+        let update = sql(
+            "update flow set code_used_at = $3, poll_at = null where workspace_id = $1 and code_hash = $2 \
+                          and code_used_at is null and code_expires_at > $3 returning *",
+        );
         let update = update.text(ws.as_str()).text(code_hash).at(now);
         self.changed_row(update).await?.as_ref().map(read).transpose()
     }

@@ -31,10 +31,11 @@ mod connect_requests;
 mod connections;
 mod customers;
 mod deliveries;
+mod devices;
 mod flows;
+mod framed;
 mod integrations;
 mod lines;
-mod framed;
 mod members;
 mod opening;
 mod people;
@@ -224,6 +225,8 @@ fn flow(integration: &Integration, expires_at: Millis) -> Flow {
         code_expires_at: None,
         code_used_at: None,
         connection_id: None,
+        device: None,
+        poll_at: None,
         session_hash: None,
         origin: None,
         created_at: T0,

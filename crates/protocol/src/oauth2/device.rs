@@ -171,7 +171,8 @@ fn is_code(code: &str) -> bool {
 
 /// Whether a person may be sent there.
 fn is_link(link: &str, here: bool) -> bool {
-    let plain = link.len() <= LONGEST_LINK && template::is_plain_url(link) && !link.contains(['{', '}']);
+    let sound = |b: u8| b.is_ascii_graphic() && !b"<>\"`^{|}\\".contains(&b);
+    let plain = link.len() <= LONGEST_LINK && template::is_plain_url(link) && link.bytes().all(sound);
     plain
         && Url::parse(link).is_ok_and(|url| {
             let bare = url.username().is_empty() && url.password().is_none();

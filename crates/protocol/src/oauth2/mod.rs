@@ -20,8 +20,8 @@ pub mod revoke;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod token;
-pub mod token_exchange;
 mod token_error;
+pub mod token_exchange;
 mod tokens;
 
 pub use self::{

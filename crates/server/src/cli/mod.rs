@@ -84,6 +84,8 @@ enum Command {
     /// Provider files
     #[command(subcommand)]
     Catalog(catalog::Command),
+    /// Connect an account by a code that a person enters on another device
+    Connect(connect::Args),
     /// Print the OpenAPI document of a door
     Openapi(openapi::Args),
     /// Run the sandbox provider alone: an authorization server and an API to try and test against
@@ -128,9 +130,10 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::User(command) => user::run(command, &settings).await,
         Command::Team(command) => team::run(command, &settings).await,
         Command::Token(command) => token::run(command, &settings).await,
+        Command::ClientKey(command) => client_key::run(command, &settings).await.map(|()| ExitCode::SUCCESS),
         Command::Sandbox(args) => sandbox::run(args, &settings).await,
         Command::Key(command) => key::run(command, &settings).await,
-        Command::ClientKey(command) => client_key::run(command, &settings).await.map(|()| ExitCode::SUCCESS),
+        Command::Connect(args) => connect::run(args, &settings).await,
         Command::Catalog(_) | Command::Openapi(_) => Ok(ExitCode::SUCCESS),
     }
 }

@@ -15,8 +15,12 @@ use std::{sync::Arc, time::Duration};
 
 use tokio_util::sync::CancellationToken;
 
-pub(super) use self::{conclude::{POLLED, abandon}, give::give, kept::shown};
 pub(crate) use self::look::waits;
+pub(super) use self::{
+    conclude::{POLLED, abandon},
+    give::give,
+    kept::shown,
+};
 pub use self::{
     here::{Here, Step, begin, step},
     kept::Device,

@@ -94,11 +94,8 @@ async fn ask(broker: &Arc<Broker>, flow: &Flow, held: &Held) -> Result<Answer> {
     };
     let now = broker.clock.now().0;
     let got = read::tokens(oauth2, answer.status(), answer.headers(), answer.body(), now);
-    Ok(match got {
-        Ok(got) => {
-            let tokens = party.bind(got);
-            Answer::Tokens(Box::new(Got { tokens, integration, actor }))
-        }
+    Ok(match got.and_then(|got| party.bind(got)) {
+        Ok(tokens) => Answer::Tokens(Box::new(Got { tokens, integration, actor })),
         Err(error) => match device::said(&error) {
             Said::Refused => {
                 let sent = [Some(&held.device_code), party.secret()];

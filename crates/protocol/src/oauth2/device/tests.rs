@@ -124,6 +124,7 @@ fn what_nobody_could_enter_is_refused() {
         json!({ "verification_uri": "https://u:p@op.example/" }),
         json!({ "verification_uri": "https://op.example\\@evil.example/" }),
         json!({ "verification_uri": "https://op.example/{code}" }),
+        json!({ "verification_uri": "https://op.example/?a=\"><script>" }),
         json!({ "verification_uri": format!("https://op.example/{}", "x".repeat(2048)) }),
         // A server elsewhere names no page on this machine.
         json!({ "verification_uri": "http://127.0.0.1:1/enter" }),
