@@ -203,6 +203,13 @@ async fn perform(broker: Arc<Broker>, mut candidate: Candidate, way: Way, actor:
 /// The tokens as they were brought.
 fn tokens(provider: &Provider, given: &Import<'_>, now: Millis) -> Result<Tokens> {
     let oauth2 = endpoints::oauth2(provider)?;
+    if provider.keys().is_some() {
+        let message = format!(
+            "{} gives tokens for what is typed in: without that they can't be renewed",
+            provider.name
+        );
+        return Err(Error::Conflict { message });
+    }
     let told = given.expires_in.map(|seconds| now.plus(Duration::from_secs(seconds)).0);
     let refresh_token = given.refresh_token.clone();
     Ok(Tokens {

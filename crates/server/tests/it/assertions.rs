@@ -1,0 +1,580 @@
+//! Assertions: words that we sign, in place of a client's secret or of anybody's consent; and the keys that we publish
+//! for them. What is signed for one server is worth nothing at another.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use aws_lc_rs::{
+    hmac,
+    signature::{
+        ECDSA_P256_SHA256_FIXED, RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents, UnparsedPublicKey,
+    },
+};
+use axum::{body::Body, response::Response};
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
+use claviger_engine::{
+    connect,
+    domain::{
+        audit::Actor,
+        client_key::Purpose,
+        connection::{Owner, OwnerKind, Status},
+        integration::Config,
+        share::{Level, Principal},
+    },
+    error::Error,
+    id::IntegrationId,
+    secret::Secret,
+    setup::{self, Change, NewIntegration},
+};
+use http::{Method, StatusCode};
+use http_body_util::BodyExt as _;
+use serde_json::{Value, json};
+
+use crate::{
+    informer::{Someone, ask, assert_problem, someone},
+    membrane,
+    support::{
+        Answer, Browser, CB, Leg, Options, TestApp, Upstream,
+        app::{at as by_hand, new_integration},
+        decode, on_each, on_each_with,
+        upstream::{Head, json as says, say},
+        value,
+    },
+};
+
+const CLIENT: &str = "our-client";
+const SECRET: &str = "canary-client-secret-of-some-length";
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// A server that takes signed words in place of everything, gives numbered tokens for them, and writes them down.
+struct Signs {
+    up: Upstream,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Default)]
+struct State {
+    /// The forms of its token requests.
+    forms: Vec<Vec<(String, String)>>,
+    /// What it answers instead of a token: a code and words.
+    refusal: Option<(&'static str, &'static str)>,
+    /// What its metadata says, where it has any.
+    metadata: Option<Value>,
+    /// What the API answers 401 to.
+    refused: BTreeSet<String>,
+}
+
+impl Signs {
+    async fn start() -> Self {
+        let state = Arc::new(Mutex::new(State::default()));
+        let held = state.clone();
+        let up = Upstream::whole(move |head: Head, body: Body| {
+            let state = held.clone();
+            async move {
+                let body = body.collect().await.expect("a whole body").to_bytes();
+                answer(&mut state.lock().unwrap(), &head, &body)
+            }
+        });
+        Self { up: up.await, state }
+    }
+
+    /// Its token requests so far.
+    fn forms(&self) -> Vec<Vec<(String, String)>> {
+        self.state.lock().unwrap().forms.clone()
+    }
+
+    /// The last of them.
+    fn last(&self) -> Vec<(String, String)> {
+        self.forms().last().cloned().expect("a token request")
+    }
+
+    fn refuses(&self, refusal: Option<(&'static str, &'static str)>) {
+        self.state.lock().unwrap().refusal = refusal;
+    }
+
+    /// The endpoints, hand-entered.
+    fn by_hand(&self) -> Config {
+        Config { authorize_params: BTreeMap::new(), ..by_hand(&self.up.origin) }
+    }
+
+    /// What a provider of files whose endpoints are the integration's needs where no browser goes anywhere.
+    fn config(&self) -> Config {
+        let origin = &self.up.origin;
+        Config {
+            token_url: Some(format!("{origin}/token")),
+            base_url: Some(format!("{origin}/api")),
+            ..Config::default()
+        }
+    }
+}
+
+fn answer(state: &mut State, head: &Head, body: &[u8]) -> Response {
+    let path = head.target.split('?').next().unwrap_or_default();
+    match path {
+        "/token" => {
+            state.forms.push(decode(std::str::from_utf8(body).expect("a form")));
+            if let Some((code, words)) = state.refusal {
+                // A server that says back what it was sent.
+                let echo = format!("{words} {}", String::from_utf8_lossy(body));
+                let told = json!({ "error": code, "error_description": echo }).to_string();
+                return say(400, &[("content-type", "application/json")], told);
+            }
+            let token = format!("canary-token-{}", state.forms.len());
+            let given = json!({ "access_token": token, "token_type": "Bearer", "expires_in": 3600, "refresh_token": "canary-refresh" });
+            says(&given.to_string())
+        }
+        "/userinfo" => says(r#"{"sub":"u","name":"U"}"#),
+        "/.well-known/oauth-authorization-server" => match &state.metadata {
+            Some(told) => says(&told.to_string()),
+            None => say(404, &[], "{}"),
+        },
+        path if path.starts_with("/.well-known/") => say(404, &[], "{}"),
+        _ => {
+            let token = head.all("authorization")[0].to_owned();
+            say(if state.refused.contains(&token) { 401 } else { 200 }, &[], "ok")
+        }
+    }
+}
+
+/// Head and claims of a JWT, and what was signed with the signature.
+fn opened(token: &str) -> (Value, Value, String, Vec<u8>) {
+    let parts: Vec<&str> = token.split('.').collect();
+    let [head, claims, signature] = parts[..] else { panic!("no JWT: {token}") };
+    let json = |part: &str| {
+        serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(part).expect("base64url")).expect("JSON")
+    };
+    let signature = BASE64_URL_SAFE_NO_PAD.decode(signature).expect("base64url");
+    (json(head), json(claims), format!("{head}.{claims}"), signature)
+}
+
+/// The keys that are published under an id.
+async fn keys(app: &TestApp, id: &str) -> Vec<Value> {
+    let shown = Browser::new().get(&format!("{}/oauth2/jwks/{id}", app.origin)).await;
+    assert_eq!(shown.status, 200, "{}", shown.text());
+    assert_eq!(shown.header("cache-control"), Some("public, max-age=300"));
+    shown.json()["keys"].as_array().expect("keys").clone()
+}
+
+/// The claims of a JWT that one of the published keys signed; fails where none did.
+async fn verified(app: &TestApp, id: &str, token: &str) -> Value {
+    let (head, claims, input, signature) = opened(token);
+    let published = keys(app, id).await;
+    let key = published.iter().find(|key| key["kid"] == head["kid"]).expect("a published key");
+    assert_eq!((&key["alg"], &key["use"], key.get("d")), (&head["alg"], &json!("sig"), None));
+    let part =
+        |name: &str| BASE64_URL_SAFE_NO_PAD.decode(key[name].as_str().expect("text")).expect("base64url");
+    match head["alg"].as_str() {
+        Some("RS256") => RsaPublicKeyComponents { n: part("n"), e: part("e") }
+            .verify(&RSA_PKCS1_2048_8192_SHA256, input.as_bytes(), &signature)
+            .expect("signed"),
+        Some("ES256") => {
+            let point = [vec![4], part("x"), part("y")].concat();
+            let public = UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point);
+            public.verify(input.as_bytes(), &signature).expect("signed");
+        }
+        other => panic!("{other:?}"),
+    }
+    claims
+}
+
+fn with(auth: &str, config: Config) -> Config {
+    Config { client_auth: Some(auth.to_owned()), ..config }
+}
+
+fn wish(provider: &str, config: Config, secret: Option<&str>) -> NewIntegration {
+    NewIntegration {
+        client_id: Some(CLIENT.to_owned()),
+        client_secret: secret.map(Secret::new),
+        ..new_integration("it", provider, config)
+    }
+}
+
+fn url(app: &TestApp) -> String {
+    app.authorize_url(&app.acme, &[("integration_id", "it"), ("external_id", "u"), ("state", "s")])
+}
+
+#[track_caller]
+fn connected(done: &Answer) -> String {
+    let (target, pairs) = done.redirect();
+    assert_eq!((target.as_str(), value(&pairs, "state")), (CB, "s"), "{pairs:?}");
+    value(&pairs, "connection_id").to_owned()
+}
+
+/// A connection by an authorization code.
+async fn by_code(app: &TestApp) -> String {
+    let browser = Browser::new();
+    let leg = Leg::of(browser.get(&url(app)).await.location());
+    connected(&browser.get(&leg.back(&[("code", "canary-code")])).await)
+}
+
+async fn share(app: &TestApp, id: &IntegrationId, name: &str) -> Someone {
+    let one = someone(app, &app.acme, name, &[]).await;
+    let (ws, to) = (&app.acme.workspace, Principal::User(one.user.id.clone()));
+    app.change(async |change| change.conn.set_share(ws, id, &to, Level::Use).await.map(drop)).await;
+    one
+}
+
+#[tokio::test]
+async fn a_client_shows_who_it_is_with_a_key_of_ours() {
+    on_each(async |app| {
+        let at = Signs::start().await;
+        let config = with("private_key_jwt", at.by_hand());
+        let id = app.integrate_as(&app.acme, wish("oauth2", config, None)).await;
+        let connection = by_code(app).await;
+        app.pass(HOUR);
+        assert_eq!(app.call(&app.acme.key, &connection, "/x").await.status, 200);
+        let forms = at.forms();
+        assert_eq!(forms.len(), 2, "the exchange and a refresh");
+        let mut ids = BTreeSet::new();
+        for (form, grant) in forms.iter().zip(["authorization_code", "refresh_token"]) {
+            assert_eq!((value(form, "grant_type"), value(form, "client_id")), (grant, CLIENT));
+            assert!(form.iter().all(|(name, _)| name != "client_secret"), "{form:?}");
+            let kind = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+            assert_eq!(value(form, "client_assertion_type"), kind);
+            let claims = verified(app, id.as_str(), value(form, "client_assertion")).await;
+            assert_eq!((&claims["iss"], &claims["sub"]), (&json!(CLIENT), &json!(CLIENT)));
+            // Nobody said what the issuer is: the one endpoint that it is sent to.
+            assert_eq!(claims["aud"], json!(format!("{}/token", at.up.origin)));
+            let life = claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap();
+            assert!((1..=60).contains(&life), "{claims}");
+            assert!(ids.insert(claims["jti"].to_string()), "an assertion is for one request");
+        }
+        let iat = opened(value(&at.last(), "client_assertion")).1["iat"].as_i64().unwrap();
+        let now = app.broker.clock.now().0 / 1000;
+        assert!((5..=30).contains(&(now - iat)), "a clock that is a little behind takes it: {iat}, {now}");
+        // What is kept of it is sealed.
+        let kept =
+            app.read().await.client_keys(&app.acme.workspace, &id, None, Purpose::Signing).await.unwrap();
+        assert_eq!((kept.len(), kept[0].secret.as_str().starts_with("v1.")), (1, true));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_client_shows_who_it_is_with_its_secret_and_never_the_secret() {
+    on_each(async |app| {
+        let at = Signs::start().await;
+        let issuer = Some("https://login.acme.example".to_owned());
+        let config = Config { issuer, ..with("client_secret_jwt", at.by_hand()) };
+        let id = app.integrate_as(&app.acme, wish("oauth2", config, Some(SECRET))).await;
+        by_code(app).await;
+        let form = at.last();
+        assert!(form.iter().all(|(_, value)| !value.contains(SECRET)), "{form:?}");
+        let (head, claims, input, signature) = opened(value(&form, "client_assertion"));
+        let key = hmac::Key::new(hmac::HMAC_SHA256, SECRET.as_bytes());
+        hmac::verify(&key, input.as_bytes(), &signature).expect("signed");
+        assert_eq!((&head["alg"], &claims["aud"]), (&json!("HS256"), &json!("https://login.acme.example")));
+        let missing = Browser::new().get(&format!("{}/oauth2/jwks/{id}", app.origin)).await;
+        assert_eq!((missing.status, missing.text()), (StatusCode::NOT_FOUND, r#"{"error":"not_found"}"#));
+    })
+    .await;
+}
+
+/// A hostile server that has an assertion signed gets one that is good at nobody else's.
+#[tokio::test]
+async fn an_assertion_is_for_the_issuer_that_was_asked_wherever_it_is_sent() {
+    on_each(async |app| {
+        let (honest, hostile) = (Signs::start().await, Signs::start().await);
+        let (its, theirs) = (honest.up.origin.clone(), hostile.up.origin.clone());
+        let metadata = |issuer: &str, token: &str| {
+            json!({ "issuer": issuer, "authorization_endpoint": format!("{theirs}/authorize"),
+                    "token_endpoint": format!("{token}/token") })
+        };
+        let config = Config { issuer: Some(theirs.clone()), ..with("private_key_jwt", Config::default()) };
+        let id = app.integrate_as(&app.acme, wish("oidc", config, None)).await;
+
+        // It says that it is the honest one: nothing is sent to anybody.
+        hostile.state.lock().unwrap().metadata = Some(metadata(&its, &its));
+        let refused = Browser::new().get(&url(app)).await;
+        assert_eq!(value(&refused.redirect().1, "error"), "temporarily_unavailable");
+        assert!(honest.forms().is_empty() && hostile.forms().is_empty());
+
+        // It names the honest one's token endpoint as its own: what is signed is for the hostile issuer all the same.
+        hostile.state.lock().unwrap().metadata = Some(metadata(&theirs, &its));
+        by_code(app).await;
+        let claims = verified(app, id.as_str(), value(&honest.last(), "client_assertion")).await;
+        assert_eq!((&claims["aud"], hostile.forms().len()), (&json!(theirs), 0));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn keys_are_an_integrations_own_and_change_when_it_is_pointed_elsewhere() {
+    on_each(async |app| {
+        let at = Signs::start().await;
+        let config = with("private_key_jwt", at.by_hand());
+        let id = app.integrate_as(&app.acme, wish("oauth2", config.clone(), None)).await;
+        let es = Config { client_auth_alg: Some("ES256".to_owned()), ..config.clone() };
+        let wished = NewIntegration { key: "other".to_owned(), ..wish("oauth2", es, None) };
+        let other = app.integrate_as(&app.acme, wished).await;
+        let (first, its) = (keys(app, id.as_str()).await, keys(app, other.as_str()).await);
+        assert_eq!((first.len(), its.len()), (1, 1));
+        assert_eq!((&first[0]["alg"], &its[0]["alg"]), (&json!("RS256"), &json!("ES256")));
+        let (one, two) = tokio::join!(keys(app, id.as_str()), keys(app, id.as_str()));
+        assert_eq!((&one, &two), (&first, &first), "asked for again it is the same");
+
+        app.reconfigure(&app.acme, &id, |config| config.base_url = Some("https://api.else.test".into()))
+            .await;
+        assert_eq!(keys(app, id.as_str()).await, first, "where calls go is no matter of this");
+        let elsewhere = format!("{}/other/token", at.up.origin);
+        app.reconfigure(&app.acme, &id, |config| config.token_url = Some(elsewhere.clone())).await;
+        let moved = keys(app, id.as_str()).await;
+        assert!(moved.len() == 1 && moved != first, "what was signed for one server is not shown to another");
+
+        for nobody in
+            ["int_00000000000000000000000000000000", "opt_x", "%FF", app.acme.integration.as_str(), "it"]
+        {
+            let missing = Browser::new().get(&format!("{}/oauth2/jwks/{nobody}", app.origin)).await;
+            assert_eq!(missing.status, 404, "{nobody}: {}", missing.text());
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_rotated_key_is_published_before_it_signs() {
+    on_each(async |app| {
+        let at = Signs::start().await;
+        let config = with("private_key_jwt", at.by_hand());
+        let id = app.integrate_as(&app.acme, wish("oauth2", config, None)).await;
+        by_code(app).await;
+        let kid = || opened(value(&at.last(), "client_assertion")).0["kid"].clone();
+        let first = kid();
+        let of = app.integration(&app.acme, &id).await;
+        app.change(async |to| setup::client_key::rotate_client_keys(to, &of, HOUR).await).await;
+        assert_eq!(keys(app, id.as_str()).await.len(), 2);
+        by_code(app).await;
+        assert_eq!(kid(), first, "the new one is published only");
+        let there =
+            app.read().await.client_keys(&app.acme.workspace, &id, None, Purpose::Signing).await.unwrap();
+        let mut conn = app.broker.store.begin(Actor::Cli, app.broker.clock.now()).await.unwrap();
+        let mut to = Change::of(&app.broker, &mut conn);
+        let refused = setup::client_key::remove_client_key(&mut to, &of, &there[0].id, false).await;
+        assert!(matches!(refused, Err(Error::Conflict { .. })), "it signs");
+        drop(conn);
+        app.pass(HOUR);
+        by_code(app).await;
+        assert_ne!(kid(), first);
+        verified(app, id.as_str(), value(&at.last(), "client_assertion")).await;
+        app.change(async |to| setup::client_key::remove_client_key(to, &of, &there[0].id, false).await).await;
+        let left = keys(app, id.as_str()).await;
+        assert_eq!((left.len(), &left[0]["kid"]), (1, &kid()));
+    })
+    .await;
+}
+
+fn providers() -> Options {
+    let own = "key = \"own\"\nname = \"Own\"\n[oauth2]\ngrant = \"jwt_bearer\"\nclient_auth = \"none\"\n\
+               [oauth2.assertion]\nsubject = \"{account}\"\nclaims.tenant = \"{account}\"\n\
+               [[inputs]]\nkey = \"account\"\ntitle = \"Account\"\npattern = \"^[a-z]+$\"\n\
+               [oauth2.endpoints]\nsource = \"integration\"\n";
+    let document = "key = \"document\"\nname = \"Document\"\n[oauth2]\ngrant = \"jwt_bearer\"\n\
+                    [oauth2.fields.account]\ntitle = \"Key file\"\nform = \"json\"\n\
+                    parts.private_key = { path = \"private_key\" }\n\
+                    parts.email = { path = \"client_email\", secret = false }\n\
+                    [oauth2.assertion]\nkey = \"private_key\"\nissuer = \"{email}\"\nsubject = \"\"\nscope = true\n\
+                    [oauth2.scopes]\ndefault = [\"a\", \"b\"]\n[oauth2.endpoints]\nsource = \"integration\"\n";
+    let files = [("own.toml", own), ("document.toml", document)];
+    Options { providers: files.map(|(name, text)| (name, text.to_owned())).into(), ..Options::default() }
+}
+
+fn pair() -> rcgen::KeyPair {
+    rcgen::KeyPair::generate().expect("a key")
+}
+
+/// The claims of a JWT that this key signed.
+fn by(pair: &rcgen::KeyPair, token: &str) -> (Value, Value) {
+    let (head, claims, input, signature) = opened(token);
+    let public = UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, pair.public_key_raw().to_vec());
+    public.verify(input.as_bytes(), &signature).expect("signed");
+    (head, claims)
+}
+
+fn typed<'a>(pem: &'a str) -> Vec<(&'static str, &'a str)> {
+    vec![
+        ("decision", "continue"),
+        ("credential-issuer", "sa@acme"),
+        ("credential-subject", "ada"),
+        ("credential-key_id", "k-7"),
+        ("credential-private_key", pem),
+    ]
+}
+
+fn without_client(provider: &str, config: Config) -> NewIntegration {
+    NewIntegration { client_id: None, client_secret: None, ..new_integration("it", provider, config) }
+}
+
+#[tokio::test]
+async fn a_private_key_is_typed_in_and_signs_for_each_token() {
+    on_each(async |app| {
+        let at = Signs::start().await;
+        app.integrate_as(&app.acme, without_client("jwt-bearer", at.config())).await;
+        let pair = pair();
+        let pem = pair.serialize_pem();
+        let browser = Browser::new();
+        let page = format!("{}{}", app.origin, browser.get(&url(app)).await.location());
+        for (wrong, words) in [
+            ("canary".to_owned(), "Is not a private key in PEM"),
+            (pem.replace("PRIVATE KEY", "PUBLIC KEY"), "Is a public key"),
+            (pem.replace("PRIVATE KEY", "CERTIFICATE"), "Is a certificate"),
+            (pem.replace("PRIVATE KEY", "ENCRYPTED PRIVATE KEY"), "Is encrypted"),
+            (pem[..100].to_owned(), "Can&#x27;t be read as a private key"),
+        ] {
+            let refused = browser.submit(&page, &typed(&wrong)).await;
+            assert_eq!(refused.status, 422, "{words}");
+            let text = refused.text();
+            assert!(text.contains("error-credential-private_key") && text.contains(words), "{words}: {text}");
+            assert!(!text.contains("canary") && !text.contains(&pem[40..80]), "{words}");
+        }
+        let endless = format!("{pem}{}", "canary ".repeat(2500));
+        let refused = browser.submit(&page, &typed(&endless)).await;
+        assert!(refused.status.is_client_error() && !refused.text().contains("canary"), "{}", refused.text());
+        assert!(at.forms().is_empty(), "nobody was asked with a key that is none");
+        at.refuses(Some(("invalid_grant", "JWT is not yet valid: check the clock.")));
+        let refused = browser.submit(&page, &typed(&pem)).await;
+        assert_eq!(refused.status, 422);
+        assert!(refused.text().contains("JWT is not yet valid: check the clock."), "{}", refused.text());
+        assert!(!refused.text().contains("eyJ"), "what was signed is not said back");
+        app.assert_nothing_connected(&app.acme).await;
+
+        at.refuses(None);
+        let id = connected(&browser.submit(&page, &typed(&pem)).await);
+        let form = at.last();
+        assert_eq!(value(&form, "grant_type"), "urn:ietf:params:oauth:grant-type:jwt-bearer");
+        assert!(form.iter().all(|(name, _)| !name.starts_with("client_")), "{form:?}");
+        let (head, claims) = by(&pair, value(&form, "assertion"));
+        assert_eq!((&head["alg"], &head["kid"]), (&json!("ES256"), &json!("k-7")));
+        assert_eq!((&claims["iss"], &claims["sub"]), (&json!("sa@acme"), &json!("ada")));
+        assert_eq!(claims["aud"], json!(format!("{}/token", at.up.origin)));
+        let made = app.connection(&app.acme, &id).await;
+        assert_eq!(made.inputs["issuer"], "sa@acme");
+        assert!(!format!("{made:?}").contains("PRIVATE"), "no secret is among the inputs");
+
+        // Another assertion for another token; never the refresh token that came along.
+        let asked = at.forms().len();
+        app.pass(HOUR);
+        assert_eq!(app.call(&app.acme.key, &id, "/x").await.status, 200);
+        assert_eq!(at.forms().len(), asked + 1);
+        let again = at.last();
+        assert_eq!(value(&again, "grant_type"), "urn:ietf:params:oauth:grant-type:jwt-bearer");
+        assert_ne!(by(&pair, value(&again, "assertion")).1["jti"], claims["jti"]);
+        // Ended before its time: one more, and the call is made again.
+        let token = format!("Bearer canary-token-{}", at.forms().len());
+        at.state.lock().unwrap().refused.insert(token.clone());
+        app.pass(Duration::from_secs(61));
+        assert_eq!(app.call(&app.acme.key, &id, "/x").await.status, 200);
+        assert_eq!(at.forms().len(), asked + 2);
+        // A key that is not taken any more is its owner's to give anew.
+        at.refuses(Some(("invalid_grant", "account not found")));
+        app.pass(HOUR);
+        app.call(&app.acme.key, &id, "/x").await.assert_problem(401, "connection_refresh_failed");
+        let now = app.connection(&app.acme, &id).await;
+        assert_eq!(now.status, Status::NeedsReauth);
+        let why = now.status_reason.unwrap();
+        assert!(why.contains("account not found") && !why.contains("eyJ"), "{why}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn with_our_own_key_nobody_types_anything_and_its_operator_mends_it() {
+    on_each_with(providers, async |app| {
+        let at = Signs::start().await;
+        let inputs = [("account".to_owned(), "ada".to_owned())].into();
+        let config = Config { inputs, ..at.config() };
+        let id = app.integrate_as(&app.acme, wish("own", config, None)).await;
+        let connection = connected(&Browser::new().get(&url(app)).await);
+        let claims = verified(app, id.as_str(), value(&at.last(), "assertion")).await;
+        assert_eq!(
+            (&claims["iss"], &claims["sub"], &claims["tenant"]),
+            (&json!(CLIENT), &json!("ada"), &json!("ada"))
+        );
+        at.refuses(Some(("invalid_grant", "no such key")));
+        let alice = share(app, &id, "alice").await;
+        let refused =
+            ask(app, &alice.token, Method::POST, "/api/integrations/it/connect", Some(&json!({}))).await;
+        assert_problem(&refused, 409, "no such key");
+        assert!(!refused.text().contains("eyJ"), "{}", refused.text());
+        app.pass(HOUR);
+        assert_eq!(app.call(&app.acme.key, &connection, "/x").await.status, 401);
+        let waits = app.connection(&app.acme, &connection).await;
+        assert_eq!(waits.status, Status::Active, "what only we signed is not its owner's to mend");
+        at.refuses(None);
+        assert_eq!(app.call(&app.acme.key, &connection, "/x").await.status, 200);
+        let shown = ask(app, &alice.token, Method::GET, "/api/integrations/it", None).await.json();
+        assert!(
+            shown["jwksUri"].as_str().is_some_and(|url| url.ends_with(&format!("/oauth2/jwks/{id}"))),
+            "{shown}"
+        );
+    })
+    .await;
+}
+
+/// A document, at every door that takes one.
+#[tokio::test]
+async fn a_key_file_is_brought_whole_and_only_its_parts_are_kept() {
+    on_each_with(providers, async |app| {
+        let at = Signs::start().await;
+        let id = app.integrate_as(&app.acme, without_client("document", at.config())).await;
+        let pair = pair();
+        let file = |pem: &str| {
+            json!({ "type": "service_account", "private_key": pem, "client_email": "sa@acme", "x": "canary" })
+                .to_string()
+        };
+        let sound = file(&pair.serialize_pem());
+        let alice = share(app, &id, "alice").await;
+        let bring = async |document: &str| {
+            let body = json!({ "fields": { "account": document } });
+            ask(app, &alice.token, Method::POST, "/api/integrations/it/connect", Some(&body)).await
+        };
+        for (wrong, words) in [
+            ("canary".to_owned(), "account: Is no JSON"),
+            (file("canary"), "account: "),
+            (file(&pair.public_key_pem()), "Is a public key"),
+            (r#"{"private_key":"canary"}"#.to_owned(), "client_email"),
+        ] {
+            let refused = bring(&wrong).await;
+            assert_problem(&refused, 400, words);
+            assert!(!refused.text().contains("canary"), "{}", refused.text());
+        }
+        let made = bring(&sound).await;
+        assert_eq!(made.status, 201, "{}", made.text());
+        let (_, claims) = by(&pair, value(&at.last(), "assertion"));
+        assert_eq!(
+            (&claims["iss"], &claims["scope"], claims.get("sub")),
+            (&json!("sa@acme"), &json!("a b"), None)
+        );
+
+        let token = membrane::customer(app, &app.acme, "c1").await;
+        let post = async |document: &str| {
+            let body = json!({ "integrationKey": "it", "input": { "account": document },
+                               "connectionParameters": { "account": document } });
+            membrane::ask(app, &token, Method::POST, "/connections", Some(&body)).await
+        };
+        let refused = post(&file("canary")).await;
+        assert!(refused.status == 400 && !refused.text().contains("canary"), "{}", refused.text());
+        let made = post(&sound).await;
+        assert!(made.status.is_success(), "{}", made.text());
+        assert!(!made.text().contains("PRIVATE") && !made.text().contains("canary"), "{}", made.text());
+
+        // Tokens can be imported; what they are fetched with can't.
+        let given = connect::Import {
+            integration: "it",
+            only: None,
+            owner: Owner { kind: OwnerKind::External, key: Some("customer-1".into()) },
+            access_token: Secret::new("canary"),
+            refresh_token: None,
+            expires_in: None,
+            scopes: None,
+            inputs: BTreeMap::new(),
+            verify: false,
+        };
+        let refused =
+            connect::import(&app.broker, &app.acme.workspace, given, Actor::ApiKey("key_1".into())).await;
+        assert!(matches!(refused, Err(Error::Conflict { .. })));
+    })
+    .await;
+}
