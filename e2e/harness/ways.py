@@ -1,13 +1,12 @@
 """The authorization servers of `harness/server.py` as the rarer ways to authenticate need them, and the people at them."""
 
 import json
-import time
 from urllib.parse import urljoin
 
 import jwt
 import requests
 
-from . import place, secret
+from . import secret
 from .consent import forms, submit
 from .oauth1 import rsa_keys
 from .plain import code_grant
@@ -169,19 +168,7 @@ def _follow(web, response):
     return response
 
 
-def passed(moment, seconds):
-    """Waits until so much time has passed since a moment."""
-    until("a token's end", lambda: time.time() > moment + seconds)
-
-
 def remember_key(kind, pem, where):
     """Writes a private key down: the sweep looks for one of its lines. Returns it whole."""
     secret.remember(kind, pem.splitlines()[len(pem.splitlines()) // 2], where)
     return pem
-
-
-def kept(name, text):
-    """A file of the test's own, beside the servers' and out of the sweep."""
-    file = place.PRIVATE / name
-    file.write_text(text)
-    return file

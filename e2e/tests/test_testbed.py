@@ -16,6 +16,7 @@ from harness.plain import CALLBACK, begin, endpoints
 from harness.server import Machines, OidcProvider
 from harness.storefront import SDKS, installed
 
+
 def test_the_authorization_server_works_by_itself(authorization_server):
     server = authorization_server.start([CALLBACK], first_ttl=7, later_ttl=500)
     authorize, token = endpoints(server)

@@ -11,7 +11,7 @@ import requests
 from harness import recipes, secret
 from harness.aws import UNSIGNED, Aws
 from harness.consent import follow, forms, submit
-from harness.gate import Gate, words
+from harness.gate import Gate
 from harness.plain import CALLBACK
 from harness.process import free_port
 from harness.steps import REFUSED, Sessions
