@@ -190,8 +190,13 @@ def test_a_stranger_around_the_shop_frames_neither(door, chromium):
 
 
 def test_a_forged_end_is_not_taken(door, chromium):
-    """What the shop's other frames say is nothing to the page in the iframe, nor to the popup."""
+    """What other frames of the shop say is nothing to the page in the iframe: one says all the time that it is the page around it."""
+    hostile = json.dumps([{"penpal": "synAck", "methodNames": []}, {"penpal": "reply", "id": 1, "resolution": "fulfilled"}])
+    door.shop.page(f"<script>setInterval(() => {{ for (let i = 0; i < parent.length; i++) {hostile}.forEach((m) => parent[i].postMessage(m, '*')) }}, 5)"
+                   "</script>", "/hostile")
     with door.shopper(chromium, M, "forged") as window:
+        window.run(f"new Promise((r) => {{ const f = document.createElement('iframe'); f.src = '{door.shop.elsewhere}/hostile'; f.onload = r; "
+                   "document.body.append(f) })")
         promised = window.begin(opening("drive", "openNewConnection"))
         frame = window.frame(FRAME)
         frame.see(GO)
