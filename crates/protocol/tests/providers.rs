@@ -34,8 +34,10 @@ const WITHOUT: &[&str] = &[
     "jwt-bearer",
     "membrane-token",
     "oauth1",
+    "device",
     "oauth2",
     "oidc",
+    "oidc-device",
     "s3-compatible",
     "sandbox",
 ];
