@@ -89,14 +89,17 @@ impl Prover {
     pub(crate) fn prove(&self, broker: &Broker, parts: &mut Parts, token: Option<&Secret>) -> Result<()> {
         let jti = secret::token()?;
         let nonce = dpop::origin(&parts.uri).and_then(|origin| broker.nonces.of(&origin));
-        let made = dpop::proof(&self.key, &Claims {
-            method: &parts.method,
-            uri: &parts.uri,
-            jti: jti.expose(),
-            iat: broker.clock.now().0 / 1000,
-            nonce: nonce.as_deref(),
-            access_token: token,
-        });
+        let made = dpop::proof(
+            &self.key,
+            &Claims {
+                method: &parts.method,
+                uri: &parts.uri,
+                jti: jti.expose(),
+                iat: broker.clock.now().0 / 1000,
+                nonce: nonce.as_deref(),
+                access_token: token,
+            },
+        );
         let value = made.ok().and_then(|proof| HeaderValue::from_str(&proof).ok());
         parts.headers.insert(dpop::PROOF, value.ok_or_else(|| Error::internal("no proof could be made"))?);
         Ok(())

@@ -181,7 +181,7 @@ async fn ask<F: Future<Output = Result<Party>>>(
     let now = broker.clock.now().0;
     let sent = [Some(with.code), with.state, with.verifier, party.secret()];
     let got = read::tokens(oauth2, answer.status(), answer.headers(), answer.body(), now);
-    got.map(|got| party.bind(got)).map_err(|e| told(e, &sent))
+    got.and_then(|got| party.bind(got)).map_err(|e| told(e, &sent))
 }
 
 /// Trades a token for a long-lived one, where the provider's file says so.
@@ -204,11 +204,10 @@ async fn upgrade<F: Future<Output = Result<Party>>>(
     };
     let (party, answer) = post::token(broker, make).await?;
     let now = broker.clock.now().0;
-    match read::tokens(oauth2, answer.status(), answer.headers(), answer.body(), now) {
-        Ok(newer) if oauth2.upgrade.as_ref().is_some_and(|upgrade| upgrade.each) => {
-            Ok(got.exchanged(party.bind(newer)))
-        }
-        Ok(newer) => Ok(got.renewed(party.bind(newer))),
+    let newer = read::tokens(oauth2, answer.status(), answer.headers(), answer.body(), now);
+    match newer.and_then(|newer| party.bind(newer)) {
+        Ok(newer) if oauth2.upgrade.as_ref().is_some_and(|upgrade| upgrade.each) => Ok(got.exchanged(newer)),
+        Ok(newer) => Ok(got.renewed(newer)),
         Err(error) => {
             Err(told(error, &[Some(&got.access_token), got.refresh_token.as_ref(), party.secret()]))
         }

@@ -11,7 +11,7 @@ use super::{
     FLOW_LIFE,
     ask::{Alert, Ask, Fault, Given, Wrong},
     begin::{By, may_end_at},
-    bound,
+    bound, certificate,
     device::{self, Device},
     finish::{End, STRUCK_OFF, current, outcome},
     handoff::{self, Landing, Outcome, Refusal},
@@ -158,6 +158,11 @@ async fn go_on(broker: &Arc<Broker>, mut opened: Opened, given: &Given) -> Resul
     let typed = keys::trimmed(&given.typed);
     if let Some(keys) = opened.provider.keys() {
         wrong.keys = keys::wrong(keys, &typed);
+    }
+    if wrong.keys.is_empty()
+        && let Some((field, message)) = certificate::wrong(&opened.provider, &typed, broker.clock.now())
+    {
+        wrong.keys.insert(field, Fault::Said(message));
     }
     if !wrong.is_nothing() {
         return Ok(Form::Wrong(opened.ask(), wrong));

@@ -7,8 +7,9 @@ use std::collections::BTreeMap;
 
 use claviger_catalog::{CertificateAt, ClientSource, Grant, Provider};
 use claviger_protocol::{
+    dpop::is_type,
     keys,
-    oauth2::{Client, ClientAuth, Tokens},
+    oauth2::{Client, ClientAuth, TokenError, TokenErrorKind, Tokens},
 };
 
 use super::{
@@ -42,10 +43,10 @@ impl Party {
         Client { id: &self.id, secret, auth: self.auth, assertion }
     }
 
-    /// The same with the key that these tokens are bound to, where there is one, in place of a fresh one: what is bound to
-    /// it is of no use with another (RFC 9449 §5).
+    /// The same with the key that these tokens are bound to, where there is one, in place of a fresh one or of none: what
+    /// is bound to it is of no use with another (RFC 9449 §5), whatever new connections are to have.
     pub(super) fn holding(mut self, held: &Tokens) -> Result<Self> {
-        if let (Some(_), Some(kept)) = (&self.prover, &held.dpop_key) {
+        if let Some(kept) = &held.dpop_key {
             self.prover = Some(Prover::with(kept)?);
         }
         Ok(self)
@@ -53,10 +54,21 @@ impl Party {
 
     /// The tokens of an answer, with the key that the request proved. Also where they are shown alone: the refresh token
     /// of a public client is bound all the same (RFC 9449 §5).
-    pub(super) fn bind(&self, got: Tokens) -> Tokens {
+    ///
+    /// # Errors
+    /// For tokens that need a proof where no key was proved: nobody could use them.
+    pub(super) fn bind(&self, got: Tokens) -> std::result::Result<Tokens, TokenError> {
         match &self.prover {
-            Some(prover) => Tokens { dpop_key: Some(prover.kept().clone()), ..got },
-            None => got,
+            Some(prover) => Ok(Tokens { dpop_key: Some(prover.kept().clone()), ..got }),
+            None if is_type(&got.token_type) => Err(TokenError {
+                kind: TokenErrorKind::Unreadable,
+                code: None,
+                description: Some(
+                    "the token is bound to a key that nobody has: `dpop` is not set".to_owned(),
+                ),
+                retry_after: None,
+            }),
+            None => Ok(got),
         }
     }
 

@@ -120,7 +120,7 @@ pub(super) async fn at_endpoint(
     let (party, answer) = post::token(broker, make).await?;
     let (status, now) = (answer.status(), broker.clock.now().0);
     let got = read::refreshed(oauth2, held.clone(), status, answer.headers(), answer.body(), now);
-    Ok(got.map(|got| party.bind(got)).map_err(|error| {
+    Ok(got.and_then(|got| party.bind(got)).map_err(|error| {
         let sent = [Some(&held.access_token), held.refresh_token.as_ref()];
         let typed = held.typed.iter().filter(|(name, _)| *name != "client_id").map(|(_, value)| value);
         let sent = sent.into_iter().flatten().chain(typed);

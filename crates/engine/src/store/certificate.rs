@@ -19,7 +19,7 @@ pub struct Certificate {
 impl Conn {
     /// Every client certificate that an integration was given, or one of its auth options.
     pub async fn any_certificates(&mut self) -> Result<Vec<Certificate>> {
-        let query = sql("select w.client_id as workspace, i.key as integration, o.key as option_key, \
+        let query = sql("select w.client_id as workspace, i.slug as integration, o.key as option_key, \
                          k.public as pem from client_key k join workspace w on w.id = k.workspace_id \
                          join integration i on i.id = k.integration_id \
                          left join auth_option o on o.id = k.option_id \

@@ -42,7 +42,8 @@ pub fn tokens(
         secret(&answer.access_token)?.ok_or_else(|| unreadable("there is no access token in it"))?;
     let refresh_token = secret(&answer.refresh_token)?;
     let token_type = json::text(&value, &answer.token_type).unwrap_or_else(|| "Bearer".to_owned());
-    if ["dpop", "mac", "pop"].iter().any(|kind| token_type.eq_ignore_ascii_case(kind)) {
+    // A `DPoP` token is for whoever proved a key to get it: that is the caller's to look at.
+    if ["mac", "pop"].iter().any(|kind| token_type.eq_ignore_ascii_case(kind)) {
         return Err(unreadable("the token is of a type that is not offered"));
     }
     let expires_at = expires_at(oauth2, &value, &access_token, now_ms);

@@ -228,7 +228,7 @@ fn errors_of_all_kinds() {
         ("", 200, r#"{"access_token":""}"#, Unreadable, None),
         ("", 200, r#"{"access_token":"a\u0000b"}"#, Unreadable, None),
         ("", 200, r#"{"access_token":"a\r\nX: y"}"#, Unreadable, None),
-        ("", 200, r#"{"access_token":"AT","token_type":"DPoP"}"#, Unreadable, None),
+        ("", 200, r#"{"access_token":"AT","token_type":"PoP"}"#, Unreadable, None),
         ("", 404, "<html>", Unreadable, None),
         ("", 302, "", Unreadable, None),
         ("", 403, "forbidden", Unreadable, None),

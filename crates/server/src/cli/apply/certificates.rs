@@ -21,7 +21,8 @@ pub(super) async fn apply(
         let name = format!("workspace {}: integration {}", workspace.client_id, wish.key);
         let Some(found) = to.conn.integration_by_selector(&workspace.id, &wish.key).await? else { continue };
         give(to, &found, wish.client_certificate.as_ref(), &name, steps).await?;
-        for option in wish.auth_options.iter().flatten().filter(|option| option.client_certificate.is_some()) {
+        for option in wish.auth_options.iter().flatten().filter(|option| option.client_certificate.is_some())
+        {
             let name = format!("{name}: auth option {}", option.key);
             let of = to.conn.integration_as(&workspace.id, &found.id, Some(&option.key)).await?;
             let of = of.ok_or_else(|| anyhow!("{name} is not there"))?;
