@@ -102,6 +102,11 @@
     greet();
   }
 
+  /* What is wrong has the keyboard: browsers don't give it to the page of a frame by themselves. */
+
+  var problems = document.getElementById("problems");
+  if (problems) { problems.focus(); }
+
   /* What the page waits for: that a code is entered elsewhere, or the end of a window. That may be one that an earlier page
      of this frame opened, so it is asked from the beginning. */
 
