@@ -41,7 +41,7 @@ fn key(provider: &Provider, assertion: &Assertion, list: &mut List) {
     match provider.typed_values().find(|value| value.name == name) {
         Some(value) if value.secret && !value.optional => {}
         Some(_) => {
-            list.error("oauth2.assertion.key", format!("`{name}` must be a secret that can't be left empty"))
+            list.error("oauth2.assertion.key", format!("`{name}` must be a secret that can't be left empty"));
         }
         None => list.error("oauth2.assertion.key", format!("`{name}` is none of oauth2.fields")),
     }

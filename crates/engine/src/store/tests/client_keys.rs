@@ -47,7 +47,10 @@ async fn keys_belong_to_an_integration_or_to_one_of_its_options() {
         assert_eq!((first.alg, first.public.as_str()), (own.alg, own.public.as_str()));
         assert_eq!((&first.secret, first.signs_from, first.created_at), (&own.secret, later(60), T0));
         assert_eq!(ids(found), [own.id.clone(), later_one.id.clone()]);
-        assert_eq!(ids(conn.client_keys(&ws, &of.id, Some(&way.id), signing).await.unwrap()), [its.id.clone()]);
+        assert_eq!(
+            ids(conn.client_keys(&ws, &of.id, Some(&way.id), signing).await.unwrap()),
+            [its.id.clone()]
+        );
         let given = conn.client_keys(&ws, &of.id, None, Purpose::Certificate).await.unwrap();
         assert_eq!(ids(given), [shown.id.clone()]);
         assert!(conn.client_keys(&other, &of.id, None, signing).await.unwrap().is_empty());
