@@ -33,6 +33,7 @@ const WITHOUT: &[&str] = &[
     "client-credentials",
     "jwt-bearer",
     "membrane-token",
+    "mtls",
     "oauth1",
     "device",
     "oauth2",
