@@ -47,7 +47,7 @@ pub fn context(ask: &Ask) -> Option<Value> {
 /// A code in pieces that can be kept in mind, as its provider cut it, else in two.
 fn groups(code: &str) -> Vec<&str> {
     let plain = code.chars().all(|c| c.is_ascii_alphanumeric());
-    if plain && code.len() > WHOLE && code.len() % 2 == 0 && code.len() <= 12 {
+    if plain && code.len() > WHOLE && code.len().is_multiple_of(2) && code.len() <= 12 {
         let (one, other) = code.split_at(code.len() / 2);
         return vec![one, other];
     }
