@@ -82,7 +82,6 @@ fn signed() -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::{Kind, Provider};
 
     const FILE: &str = "key = \"x\"\nname = \"X\"\ndocs = \"https://x.example/\"\n[[inputs]]\nkey = \"region\"\n\

@@ -1,4 +1,5 @@
 //! Signature Version 4 against the published test suite: `sigv4/suite.toml`, every case of it.
+#![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
 use aws_lc_rs::digest::{SHA256, digest};
 use claviger_protocol::{

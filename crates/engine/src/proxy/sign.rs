@@ -27,7 +27,7 @@ const LONGEST: usize = 1024 * 1024;
 /// What signs the attempts of one call.
 pub(super) enum Signing {
     /// OAuth 1 (RFC 5849).
-    OAuth1(oauth1::Signing),
+    OAuth1(Box<oauth1::Signing>),
     /// AWS Signature Version 4.
     SigV4(Box<sigv4::Signing>),
 }
@@ -46,7 +46,7 @@ pub(super) async fn begin(
     match &subject.provider.auth {
         Auth::OAuth1(_) => {
             let (signing, body) = oauth1::begin(broker, subject, caller, body).await?;
-            Ok((Some(Signing::OAuth1(signing)), body))
+            Ok((Some(Signing::OAuth1(Box::new(signing))), body))
         }
         Auth::SigV4(_) => {
             let (signing, body) = sigv4::begin(subject, caller, uri, body).await?;
