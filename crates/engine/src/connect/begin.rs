@@ -3,7 +3,7 @@
 //! The order is the security of it: workspace, then the redirect target, then the rest. Until the target is
 //! known to be registered, every refusal is an error (a page); after it, a refusal goes to that target.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use claviger_catalog::{Kind, Provider};
 use url::Url;
@@ -234,6 +234,11 @@ pub(crate) struct Wishes {
     pub grant: Option<Grant>,
 }
 
+/// How long a flow waits: a page for a while; a handle in a URL no longer than a state.
+fn life(asks: bool, by: By<'_>) -> Duration {
+    if asks && !matches!(by, By::Handle(_)) { PAGE_LIFE } else { FLOW_LIFE }
+}
+
 /// Writes a flow: with its state when the browser goes straight to the provider, without when a page of ours comes
 /// first.
 pub(crate) async fn create(broker: &Arc<Broker>, fresh: Fresh<'_>) -> Result<Next> {
@@ -262,7 +267,7 @@ pub(crate) async fn create(broker: &Arc<Broker>, fresh: Fresh<'_>) -> Result<Nex
         callback: integration.callback,
         inputs,
         endpoints: None,
-        expires_at: now.plus(if asks { PAGE_LIFE } else { FLOW_LIFE }),
+        expires_at: now.plus(life(asks, fresh.by)),
         taken_at: None,
         callback_hash: None,
         outcome: None,

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use super::{
+    PAGE_LIFE,
     begin::{By, Next, asks},
     finish::outcome,
     handoff::{Message, Outcome},
@@ -46,6 +47,12 @@ pub async fn adopt(broker: &Arc<Broker>, flow: &FlowId, handle: &Secret, browser
     // A page that is loaded once more goes on where it was; any other browser finds nothing.
     let opened = page::load(broker, flow, Bearer { by: Some(By::Browser(browser)), session: None }).await?;
     if asks(opened.flow.completion, &opened.provider, &opened.flow.inputs) {
+        if adopted {
+            let (now, flow) = (broker.clock.now(), &opened.flow);
+            let mut conn = broker.store.begin(Actor::System, now).await?;
+            conn.expire_flow_at(&flow.workspace_id, &flow.id, now.plus(PAGE_LIFE)).await?;
+            conn.commit().await?;
+        }
         return Ok(Next::Page(opened.flow.id.clone()));
     }
     match page::leave(broker, &opened).await? {

@@ -120,7 +120,7 @@ pub fn read(body: &str) -> Result<Given, Error> {
     let params = Params::parse(body);
     let mut given = Given::default();
     for name in params.names() {
-        let value = params.get(name).map_err(|e| Error::invalid("form", format!("{name} is {e}")))?;
+        let value = params.whole(name).map_err(|e| Error::invalid("form", format!("{name} is {e}")))?;
         let value = value.unwrap_or_default();
         match name.strip_prefix(TYPED) {
             Some(key) => given.typed.insert(key.to_owned(), Secret::new(value)).map(drop),

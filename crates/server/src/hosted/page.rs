@@ -162,7 +162,8 @@ impl Pages {
 
     fn try_render(&self, kind: Kind<'_>, name: &str, values: Value) -> Result<Response> {
         let nonce = token()?;
-        let script = matches!(kind, Kind::Form { .. } | Kind::Framed { .. }).then_some(assets::PAGE);
+        let script = matches!(kind, Kind::Form { .. } | Kind::Framed { .. })
+            .then(|| Value::from_safe_string(assets::PAGE.to_owned()));
         let (lang, look) = (self.audience.language().tag(), self.audience.look.as_deref().map(look));
         let values = context! { nonce => nonce.expose(), lang, look, script, ..values };
         let template = self.env.get_template(name).map_err(|e| Error::Internal(e.into()))?;

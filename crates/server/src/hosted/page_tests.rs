@@ -22,7 +22,7 @@ fn form(confirm: bool, wrong: bool) -> Value {
     let fields: Vec<Value> = (0..8).map(|n| field(n, kinds[n % kinds.len()])).collect();
     let hidden = vec![context! { name => BAD, value => BAD }];
     let alert = wrong.then_some("unreachable");
-    context! { action => BAD, hidden, integration => BAD, leaves => confirm, alert, problems => wrong, fields }
+    context! { action => BAD, hidden, integration => BAD, leaves => confirm, coded => !confirm, alert, problems => wrong, fields }
 }
 
 fn connect(owner: Option<&str>, confirm: bool, member: bool, wrong: bool) -> Value {

@@ -161,11 +161,11 @@ async fn two_clicks_at_once_leave_for_the_provider_once() {
 }
 
 #[tokio::test]
-async fn a_confirm_link_is_good_for_ten_minutes() {
+async fn a_confirm_link_is_good_for_an_hour() {
     on_each(async |app| {
         let browser = Browser::new();
         let url = open(app, &browser, &[]).await;
-        app.pass(Duration::from_millis(599_999));
+        app.pass(Duration::from_millis(3_599_999));
         assert_eq!(browser.get(&url).await.status, 200);
         app.pass(Duration::from_millis(1));
         browser.get(&url).await.assert_page(400, "has expired");

@@ -24,7 +24,7 @@ fn providers() -> Options {
     let evil = EVIL.replace('"', "\\\"");
     let file = format!(
         "key = \"evil\"\nname = \"Evil\"\n\
-         [[inputs]]\nkey = \"host\"\ntitle = \"{evil}\"\ndescription = \"{evil} **bold** [x](javascript:alert(3)) [docs](https://docs.test/)\"\n\
+         [[inputs]]\nkey = \"host\"\ntitle = \"{evil}\"\ndescription = \"**bold** [x](javascript:alert(3)) [docs](https://docs.test/) {evil}\"\n\
          placeholder = \"{evil}\"\npattern = \"^[a-z]{{1,9}}$\"\nhelp = \"https://docs.test/host\"\norder = 2\n\
          [[inputs]]\nkey = \"region\"\ntitle = \"Region\"\npattern = \"^[a-z]{{2}}$\"\norder = 1\n\
          options = [{{ value = \"eu\", title = \"{evil}\" }}, {{ value = \"us\" }}]\n\
@@ -33,6 +33,7 @@ fn providers() -> Options {
          [fields.pem]\ntitle = \"PEM\"\noptional = true\nform = \"multiline\"\n\
          [api]\nbase_url = \"https://{{host}}.{{region}}.evil.test\"\n\
          place = {{ header = \"authorization\", format = \"Basic {{token}}\", base64 = \"{{user}}:{{pin}}\" }}\n\
+         [api.headers]\nx-pem = \"{{pem}}\"\n\
          [[verify.calls]]\nurl = \"/check\"\n"
     );
     Options { providers: vec![("evil.toml", file)], ..Options::default() }
@@ -76,7 +77,7 @@ fn filled<'a>(host: &'a str, region: &'a str, pin: &'a str) -> Vec<(&'static str
 fn assert_inert(page: &Answer) {
     let text = page.text();
     assert!(!text.contains("<script>") && !text.contains("<img src=x"), "{text}");
-    assert!(!text.to_lowercase().contains("javascript:"), "{text}");
+    assert!(!text.to_lowercase().contains("=\"javascript:"), "{text}");
     assert_eq!(page.header("cache-control"), Some("no-store"));
     let policy = page.header("content-security-policy").expect("a policy");
     assert!(policy.contains("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
@@ -101,7 +102,7 @@ async fn what_others_wrote_is_text_on_the_page() {
         assert!(page.text().contains("<strong>bold</strong>"), "{}", page.text());
         let docs = "<a href=\"https:&#x2f;&#x2f;docs.test&#x2f;\" target=\"_blank\" rel=\"noopener noreferrer\">docs</a>";
         assert!(page.text().contains(docs), "{}", page.text());
-        assert_eq!(page.text().matches("&lt;script&gt;alert(1)").count() >= 7, true, "{}", page.text());
+        assert!(page.text().matches("&lt;script&gt;alert(1)").count() >= 7, "{}", page.text());
         let (region, host) = (page.text().find("in-region"), page.text().find("in-host"));
         assert!(region < host, "by their order");
 

@@ -121,9 +121,11 @@ async fn a_wrong_input_is_said_at_its_field_and_can_be_put_right() {
             let page = browser.submit(&url, &[("subdomain", wrong), ("decision", "continue")]).await;
             assert_eq!(page.status, 422, "{wrong:?}: {}", page.text());
             assert!(page.headers.get("location").is_none(), "{wrong:?}");
+            let words = if wrong.trim().is_empty() { "This is needed." } else { "such as your-company" };
             assert!(
-                page.text().contains(r#"aria-invalid="true""#)
-                    && page.text().contains("such as your-company")
+                page.text().contains(r#"aria-invalid="true""#) && page.text().contains(words),
+                "{wrong:?}: {}",
+                page.text()
             );
             assert!(
                 !page.text().contains("<script>") && !page.text().contains("<img>"),
