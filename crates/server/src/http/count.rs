@@ -23,8 +23,9 @@ fn resource(path: &str) -> &'static str {
         ("authorize", None) => "authorize",
         ("connection", None) => "connection",
         ("oauth2", Some("callback")) | ("oauth-callback", None) => "callback",
-        ("connect", None | Some("")) | ("connection-popup", None | Some("")) => "popup",
-        ("screens", Some(_)) | ("embed", Some("integrations" | "connections")) => "popup",
+        ("connect" | "connection-popup", None | Some(""))
+        | ("screens", Some(_))
+        | ("embed", Some("integrations" | "connections")) => "popup",
         ("sse", Some("connection-events")) => "events",
         ("connect" | "connection-popup" | "embed", Some(_)) => "hosted",
         ("v1", Some("connections")) => "connections",
