@@ -104,7 +104,7 @@ pub fn between(
     now_ms: i64,
 ) -> Result<Saved, TokenError> {
     let value = read::accepted(&shape(steps), status, headers, body, now_ms);
-    saved(step, &value.map_err(|error| judged(steps, status, error))?)
+    saved(step, &value.map_err(|error| judged(steps, status, body, error))?)
 }
 
 /// Reads the answer to the last step. What `before` holds of secrets is kept with the token, what was typed in too.
@@ -122,7 +122,7 @@ pub fn last(
 ) -> Result<Tokens, TokenError> {
     let shape = shape(steps);
     let given = read::tokens(&shape, status, headers, body, now_ms);
-    let mut tokens = given.map_err(|error| judged(steps, status, error))?;
+    let mut tokens = given.map_err(|error| judged(steps, status, body, error))?;
     let mut kept = before;
     if let Some(step) = steps.request.last().filter(|step| !step.save.is_empty()) {
         let value = read::accepted(&shape, status, headers, body, now_ms)?;
@@ -141,14 +141,19 @@ fn shape(steps: &Steps) -> OAuth2 {
     OAuth2 { answer: steps.answer.clone(), lifetime: steps.lifetime, ..OAuth2::default() }
 }
 
-/// Whether the provider means what was typed.
-fn judged(steps: &Steps, status: StatusCode, error: TokenError) -> TokenError {
+/// Whether the provider means what was typed. Its words are taken from where the file says, also beside no code.
+fn judged(steps: &Steps, status: StatusCode, body: &[u8], error: TokenError) -> TokenError {
     let refused = status == StatusCode::UNAUTHORIZED || steps.refused.contains(&status.as_u16());
     if !refused || error.kind == TokenErrorKind::Transient || error.is_invalid_grant() {
         return error;
     }
-    let words: Vec<&str> =
-        [error.code.as_deref(), error.description.as_deref()].into_iter().flatten().collect();
+    let said = serde_json::from_slice::<Value>(body).ok();
+    let said = said.and_then(|said| json::text(&said, &steps.answer.error.description));
+    let said = said.filter(|_| error.code.is_none());
+    let words: Vec<&str> = [error.code.as_deref(), said.as_deref().or(error.description.as_deref())]
+        .into_iter()
+        .flatten()
+        .collect();
     TokenError::new(TokenErrorKind::Oauth, Some("invalid_grant"), Some(&words.join(": ")))
 }
 

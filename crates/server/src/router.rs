@@ -25,6 +25,9 @@ use crate::{
 /// The most bytes of a body at the app origin.
 const BODY: usize = 64 * 1024;
 
+/// The same of a form of ours: a document in it has 64 kB, and is written with percents.
+const FORM: usize = 256 * 1024;
+
 /// The app origin: all doors, hosted pages, health.
 pub fn app(app: App) -> Router {
     let mut router = Router::new()
@@ -50,7 +53,10 @@ pub fn app(app: App) -> Router {
         .route("/oauth2/jwks/{id}", get(jwks::show))
         .route(
             "/connect/{flow}",
-            get(connect::show).post(connect::submit).layer(middleware::from_fn(audience::layer)),
+            get(connect::show)
+                .post(connect::submit)
+                .layer(DefaultBodyLimit::max(FORM))
+                .layer(middleware::from_fn(audience::layer)),
         )
         .route("/connect/{flow}/done", get(done::show))
         .route("/connect/{flow}/icon", get(picture::icon))
@@ -194,7 +200,10 @@ fn embeds() -> Router<App> {
         ("/screens/integrations/{selector}/connect", get(embed::screen_of).post(embed::screen_of)),
     ];
     with_and_without_slash(routes)
-        .route("/embed/{flow}", get(embed::act::gone).post(embed::act::submit))
+        .route(
+            "/embed/{flow}",
+            get(embed::act::gone).post(embed::act::submit).layer(DefaultBodyLimit::max(FORM)),
+        )
         .route("/embed/{flow}/popup", get(embed::act::gone).post(embed::act::window))
         .route("/embed/{flow}/state", post(embed::act::state))
         .layer(middleware::from_fn(audience::layer))

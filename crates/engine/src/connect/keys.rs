@@ -6,7 +6,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use claviger_catalog::{KeyField, Keys, Kind, Provider};
+use claviger_catalog::{CertificateOf, KeyField, Keys, Kind, Provider};
 use claviger_protocol::{
     identity,
     keys::{self, Amiss},
@@ -193,7 +193,9 @@ fn blame(error: TokenError, integration: &Integration, provider: &Provider, held
 /// Whether a token endpoint refuses the integration's own client, where something else was typed in.
 pub(crate) fn is_ours(error: &TokenError, integration: &Integration, provider: &Provider) -> bool {
     let grant = provider.keys().is_some_and(|keys| keys.kind == claviger_catalog::KeyKind::Grant);
-    grant && integration.client_id.is_some() && error.code.as_deref() == Some("invalid_client")
+    // With a certificate that was typed in, the client is whoever typed it.
+    let certified = provider.certificate.as_ref().is_some_and(|table| table.of == CertificateOf::Connection);
+    grant && !certified && integration.client_id.is_some() && error.code.as_deref() == Some("invalid_client")
 }
 
 /// Asks the provider by the calls of its file, then by that for the account's identity. Where neither tells, the

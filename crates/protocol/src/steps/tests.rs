@@ -107,6 +107,7 @@ fn refusals_are_told_apart_from_trouble() {
     let refused = "Oauth the provider refused: invalid_grant";
     for (status, body, want) in [
         (401, "", format!("{refused}: HTTP 401 without an error code")),
+        (401, "{\"error_description\":\"Wrong\"}", format!("{refused}: Wrong")),
         (400, "<html>", format!("{refused}: HTTP 400 without an error code")),
         (
             401,

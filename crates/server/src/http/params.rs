@@ -55,11 +55,17 @@ impl Params {
     }
 
     fn once(&self, name: &str) -> Result<Option<&str>, ParamError> {
+        match self.once_whole(name)? {
+            Some(raw) if raw.len() > LONGEST => Err(ParamError::TooLong),
+            found => Ok(found),
+        }
+    }
+
+    fn once_whole(&self, name: &str) -> Result<Option<&str>, ParamError> {
         let mut found = self.0.iter().filter(|p| p.name == name);
         let (first, second) = (found.next(), found.next());
         match (first, second) {
             (_, Some(_)) => Err(ParamError::Repeated),
-            (Some(p), None) if p.raw.len() > LONGEST => Err(ParamError::TooLong),
             (Some(p), None) if decode(&p.raw).contains(&0) => Err(ParamError::NotText),
             (Some(p), None) => Ok(Some(p.raw.as_str()).filter(|raw| !raw.is_empty())),
             (None, None) => Ok(None),
@@ -69,6 +75,12 @@ impl Params {
     /// A value, decoded; `None` when absent or empty.
     pub fn get(&self, name: &str) -> Result<Option<String>, ParamError> {
         let Some(raw) = self.once(name)? else { return Ok(None) };
+        String::from_utf8(decode(raw)).map(Some).map_err(|_| ParamError::NotText)
+    }
+
+    /// The same however long it is: a document that was pasted into a page, of which a field has its own bound.
+    pub fn whole(&self, name: &str) -> Result<Option<String>, ParamError> {
+        let Some(raw) = self.once_whole(name)? else { return Ok(None) };
         String::from_utf8(decode(raw)).map(Some).map_err(|_| ParamError::NotText)
     }
 
@@ -123,6 +135,9 @@ mod tests {
             assert_eq!(got, want.map(|v| v.map(str::to_owned)), "{query}");
         }
         assert_eq!(Params::parse("x=").need("x"), Err(ParamError::Missing));
+        let whole = Params::parse(&long).whole("x").map(|found| found.map(|text| text.len()));
+        assert_eq!(whole, Ok(Some(LONGEST + 1)));
+        assert_eq!(Params::parse("x=1&x=1").whole("x"), Err(ParamError::Repeated));
     }
 
     #[test]
