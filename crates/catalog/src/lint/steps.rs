@@ -8,7 +8,7 @@ use super::{
     rules::{List, body},
     templates::{names, texts, url},
 };
-use crate::{Method, Provider, Step, Steps, pattern, steps::MOST, template};
+use crate::{BodyFormat, Method, Provider, Step, Steps, pattern, steps::MOST, template};
 
 /// Requests, what they save, and what is typed in.
 pub(super) fn check(provider: &Provider, list: &mut List) {
@@ -45,6 +45,16 @@ fn request(provider: &Provider, i: usize, step: &Step, list: &mut List) {
     let at = |name: &str| format!("steps.request[{i}].{name}");
     url(provider, &at("url"), &step.url, list);
     texts(provider, &at("params"), &step.params, list);
+    if step.method == Method::Get || step.format == BodyFormat::Query {
+        for (param, text) in &step.params {
+            for name in template::names(text).into_iter().filter(|name| keys::is_secret(provider, name)) {
+                list.error(
+                    at(&format!("params.{param}")),
+                    format!("`{{{name}}}` is a secret: these parameters stand in the URL"),
+                );
+            }
+        }
+    }
     texts(provider, &at("headers"), &step.headers, list);
     if let Some(basic) = &step.basic {
         names(provider, &at("basic"), basic, list);
@@ -107,7 +117,8 @@ mod tests {
              [[steps.request]]\nurl = \"https://{{where}}.x.example/b\"\nformat = \"json\"\n\
              body = '{{\"s\":\"{{s}}\"}}'"
         );
-        for steps in [one, two] {
+        let open = format!("{one}\nmethod = \"GET\"\nparams = {{ u = \"{{user}}\" }}");
+        for steps in [one, open, two] {
             assert_eq!(told(&steps, "headers = { X-S = \"{token}\" }"), "", "{steps}");
         }
     }
@@ -121,6 +132,9 @@ mod tests {
             ("[steps.fields.user]\nsecret = false\n[[steps.request]]\nurl = \"https://x.example\"".to_owned(), "", "steps.fields: error: must have one that is secret"),
             ("[steps.fields.pw]\noptional = true\n[[steps.request]]\nurl = \"https://x.example\"".to_owned(), "", "steps.fields.pw.optional: error"),
             (step("").replace("/a", "/{pw}"), "", "request[0].url: error: `{pw}` is a secret"),
+            (step("method = \"GET\"\nparams = { a = \"x{pw}\" }"), "", "request[0].params.a: error: `{pw}` is a secret"),
+            (step("format = \"query\"\nparams = { a = \"{pw}\" }"), "", "request[0].params.a: error: `{pw}` is a secret"),
+            (step("save = { s = { path = \"s\" } }\n[[steps.request]]\nurl = \"https://x.example/b\"\nmethod = \"GET\"\nparams = { a = \"{s}\" }"), "", "request[1].params.a: error: `{s}` is a secret"),
             (step("save = { s = { path = \"s\" } }\nparams = { a = \"{s}\" }"), "", "request[0]: error: needs `{s}`"),
             (step("params = { a = \"{token}\" }"), "", "request[0]: error: needs `{token}`"),
             (step("params = { a = \"{nobody}\" }"), "", "error: `{nobody}` is neither"),
