@@ -101,7 +101,9 @@ async fn still_there(broker: &Broker, flow: &Flow) -> Result<()> {
     let (mut conn, workspace) = (broker.store.read().await?, &flow.workspace_id);
     let key = flow.owner.key.as_deref().unwrap_or_default();
     if conn.customer_by_key(workspace, key).await?.is_none() {
-        return Err(Error::Denied { message: "its customer is not known any more".to_owned() });
+        return Err(Error::Denied {
+            message: "its customer is not known: it becomes known with its first token".to_owned(),
+        });
     }
     let Onto::This(id) = &flow.onto else { return Ok(()) };
     match conn.connection(workspace, id).await? {

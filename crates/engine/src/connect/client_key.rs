@@ -26,7 +26,7 @@ use crate::{
         integration::Integration,
     },
     error::{Error, Result},
-    id::{AuthOptionId, ClientKeyId, IntegrationId},
+    id::{AuthOptionId, ClientKeyId},
     secret::Secret,
     store::Conn,
     time::Millis,
@@ -61,15 +61,23 @@ pub(super) fn of_client(integration: &Integration) -> Alg {
     integration.config.client_auth_alg.as_deref().and_then(Alg::parse).unwrap_or_default()
 }
 
-/// Where an integration's provider finds our public keys, below the public URL.
-pub fn url(origin: &str, integration: &IntegrationId, option: Option<&AuthOptionId>) -> String {
-    let id = option.map_or(integration.as_str(), AuthOptionId::as_str);
-    format!("{origin}/oauth2/jwks/{id}")
+/// Where the provider of an integration, or of one of its auth options, finds our public keys, below the public URL.
+pub fn url(origin: &str, of: &Integration) -> String {
+    format!("{origin}/oauth2/jwks/{}", address(of))
+}
+
+/// Under what its keys are published: its id, and once it was pointed elsewhere what changes with that.
+fn address(of: &Integration) -> String {
+    let id = of.as_of.option.as_ref().map_or(of.id.as_str(), AuthOptionId::as_str);
+    match &of.config.jwks {
+        Some(moved) => format!("{id}-{moved}"),
+        None => id.to_owned(),
+    }
 }
 
 /// The same, where it needs any.
 pub fn published(origin: &str, provider: &Provider, of: &Integration) -> Option<String> {
-    (!needed(provider, of).is_empty()).then(|| url(origin, &of.id, of.as_of.option.as_ref()))
+    (!needed(provider, of).is_empty()).then(|| url(origin, of))
 }
 
 /// The key of an integration that signs with this algorithm now; it is made where there is none.
@@ -86,11 +94,14 @@ pub(super) async fn signer(broker: &Broker, integration: &Integration, alg: Alg)
     Ok(Signer { kid: key.thumbprint(), key, alg })
 }
 
-/// The keys that are published under an id, an integration's or an auth option's, as a JWK set; `None` where there are
-/// none, and none are needed.
-pub async fn key_set(broker: &Broker, id: &str) -> Result<Option<Value>> {
+/// The keys that are published at an address, an integration's or an auth option's, as a JWK set; `None` where there are
+/// none, and none are needed. An address of before it was pointed elsewhere is nobody's: whoever reads the keys there
+/// trusts them for what was there.
+pub async fn key_set(broker: &Broker, at: &str) -> Result<Option<Value>> {
+    let id = at.split_once('-').map_or(at, |(id, _)| id);
     let mut conn = broker.store.read().await?;
-    let Some(integration) = conn.any_integration_of_keys(id).await? else { return Ok(None) };
+    let found = conn.any_integration_of_keys(id).await?.filter(|of| address(of) == at);
+    let Some(integration) = found else { return Ok(None) };
     drop(conn);
     let provider = broker.catalog.get(&integration.provider);
     let needed = provider.map(|provider| needed(&provider, &integration)).unwrap_or_default();

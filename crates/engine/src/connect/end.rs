@@ -240,15 +240,17 @@ async fn try_revoke(
         Auth::WorkspaceToken(_) => return Ok(unsupported("a token that was made here ends by itself")),
     };
     let at = endpoints::resolve(broker, integration, &provider, &connection.inputs).await?;
-    let party = party::of(broker, integration, &provider, &at, &held.typed).await?;
-    let requests = revoke::requests(oauth2, at.revoke_url.as_deref(), &party.client(), held)
-        .map_err(|e| Error::internal(e.to_string()))?;
-    if requests.is_empty() {
+    let calls = revoke::calls(oauth2, at.revoke_url.as_deref(), held);
+    if calls.is_empty() {
         return Ok(Revocation { outcome: "unsupported", detail: "the provider offers no revocation".into() });
     }
     // Each token is revoked, whatever became of the one before; the worst outcome is kept.
     let mut worst = Revocation { outcome: "revoked", detail: String::new() };
-    for request in requests {
+    for call in calls {
+        // An assertion is good for one request.
+        let party = party::of(broker, integration, &provider, (&at, call.url()), &held.typed).await?;
+        let request = revoke::request(oauth2, &call, &party.client(), held)
+            .map_err(|e| Error::internal(e.to_string()))?;
         let answer = post::fetch(broker, &party, request).await?;
         match revoke::outcome(oauth2, answer.status(), answer.body()) {
             revoke::Outcome::Revoked => {}

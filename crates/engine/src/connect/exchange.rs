@@ -99,7 +99,8 @@ pub(super) async fn redeem(
     code: Code<'_>,
 ) -> std::result::Result<Exchanged, Failed> {
     let filled = endpoints::filled(provider, &inputs)?;
-    let party = || party::of(broker, integration, &filled, code.at, &NOTHING_TYPED);
+    let at = (code.at, token_url(&filled, code.at));
+    let party = || party::of(broker, integration, &filled, at, &NOTHING_TYPED);
     let got = ask(broker, integration, &filled, party, &code).await?;
     completed(broker, integration, provider, inputs, code.at, got).await
 }
@@ -115,7 +116,7 @@ pub(super) async fn completed(
     got: Tokens,
 ) -> std::result::Result<Exchanged, Failed> {
     let filled = endpoints::filled(provider, &inputs)?;
-    let party = || party::of(broker, integration, &filled, at, &NOTHING_TYPED);
+    let party = || party::of(broker, integration, &filled, (at, upgrade_url(&filled, at)), &NOTHING_TYPED);
     let got = upgrade(broker, &filled, party, got).await?;
     Ok(known(broker, integration, provider, inputs, at.userinfo_url.as_deref(), got).await?)
 }
@@ -167,8 +168,7 @@ async fn ask<F: Future<Output = Result<Party>>>(
     if let Some(state) = with.state.filter(|_| oauth2.token.resend_state) {
         extra.insert("state".to_owned(), state.expose().to_owned());
     }
-    // A file's token URL may name what only the callback told.
-    let url = oauth2.endpoints.token_url.as_deref().unwrap_or(&with.at.token_url);
+    let url = token_url(provider, with.at);
     let (code, redirect_uri) = (with.code, with.at.redirect_uri.as_str());
     let make = || async {
         let party = party().await?;
@@ -182,6 +182,17 @@ async fn ask<F: Future<Output = Result<Party>>>(
     let sent = [Some(with.code), with.state, with.verifier, party.secret()];
     let got = read::tokens(oauth2, answer.status(), answer.headers(), answer.body(), now);
     got.and_then(|got| party.bind(got)).map_err(|e| told(e, &sent))
+}
+
+/// Where a code is redeemed. A file's token URL may name what only the callback told.
+fn token_url<'a>(provider: &'a Provider, at: &'a Endpoints) -> &'a str {
+    provider.oauth2().and_then(|oauth2| oauth2.endpoints.token_url.as_deref()).unwrap_or(&at.token_url)
+}
+
+/// Where a token is traded.
+fn upgrade_url<'a>(provider: &'a Provider, at: &'a Endpoints) -> &'a str {
+    let upgrade = provider.oauth2().and_then(|oauth2| oauth2.upgrade.as_ref());
+    upgrade.and_then(|upgrade| upgrade.url.as_deref()).unwrap_or(&at.token_url)
 }
 
 /// Trades a token for a long-lived one, where the provider's file says so.
@@ -224,7 +235,7 @@ pub(super) async fn again(
 ) -> Result<std::result::Result<Tokens, TokenError>> {
     let filled = endpoints::filled(provider, inputs)?;
     let at = endpoints::resolve(broker, integration, provider, inputs).await?;
-    let party = || party::of(broker, integration, &filled, &at, &NOTHING_TYPED);
+    let party = || party::of(broker, integration, &filled, (&at, upgrade_url(&filled, &at)), &NOTHING_TYPED);
     match upgrade(broker, &filled, party, first).await {
         Ok(tokens) => Ok(Ok(tokens)),
         Err(Failed::Told(error)) => Ok(Err(error)),

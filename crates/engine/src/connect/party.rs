@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use claviger_catalog::{CertificateAt, ClientSource, Grant, Provider};
 use claviger_protocol::{
+    assertion::grant::server,
     dpop::is_type,
     keys,
     oauth2::{Client, ClientAuth, TokenError, TokenErrorKind, Tokens},
@@ -103,8 +104,8 @@ impl Party {
     }
 }
 
-/// Who we are at the authorization server at these endpoints: the integration's client, or the one among what was
-/// `typed`, where the provider's file says so. `provider` is filled.
+/// Who we are at the authorization server at these endpoints, in a request to this URL: the integration's client, or the
+/// one among what was `typed`, where the provider's file says so. `provider` is filled.
 ///
 /// # Errors
 /// `Conflict` when the integration has no client where one is needed.
@@ -112,7 +113,7 @@ pub(crate) async fn of(
     broker: &Broker,
     integration: &Integration,
     provider: &Provider,
-    at: &Endpoints,
+    (at, url): (&Endpoints, &str),
     typed: &BTreeMap<String, Secret>,
 ) -> Result<Party> {
     let oauth2 = endpoints::oauth2(provider)?;
@@ -130,12 +131,13 @@ pub(crate) async fn of(
     };
     let auth = client_key::auth(provider, integration);
     let auth = auth.ok_or_else(|| Error::internal("an unknown client_auth was stored"))?;
+    let server = server(oauth2, at.issuer.as_deref(), url);
     let assertion = match auth {
         // Without a client nobody authenticates: the assertion of the grant says who asks.
         _ if id.is_empty() => None,
-        ClientAuth::PrivateKeyJwt => Some(assertion::of_client(broker, integration, &id, at).await?),
+        ClientAuth::PrivateKeyJwt => Some(assertion::of_client(broker, integration, &id, server).await?),
         ClientAuth::ClientSecretJwt => {
-            Some(assertion::of_secret(broker, integration, (&id, secret.as_ref()), at)?)
+            Some(assertion::of_secret(broker, integration, (&id, secret.as_ref()), server)?)
         }
         ClientAuth::Basic | ClientAuth::Body | ClientAuth::None | ClientAuth::Tls => None,
     };

@@ -97,14 +97,15 @@ pub(super) async fn at_endpoint(
     let at = endpoints::resolve(broker, integration, provider, inputs).await?;
     let url = at.refresh_url.as_deref().unwrap_or(&at.token_url);
     let make = || async {
-        let mut party = party::of(broker, integration, provider, &at, &held.typed).await?.holding(held)?;
+        let party = party::of(broker, integration, provider, (&at, url), &held.typed).await?;
+        let mut party = party.holding(held)?;
         let request = match oauth2.grant {
             Grant::AuthorizationCode | Grant::DeviceCode => {
                 token::refresh(oauth2, url, &party.client(), held)
             }
             Grant::ClientCredentials => token::client_credentials(oauth2, url, &party.client(), &at.scopes),
             Grant::JwtBearer => {
-                let signed = assertion::grant(broker, integration, provider, &at, &held.typed).await?;
+                let signed = assertion::grant(broker, integration, provider, (&at, url), &held.typed).await?;
                 party = party.asserting(signed);
                 let signed = party.grant().ok_or_else(|| Error::internal("an assertion got lost"))?;
                 token::jwt_bearer(oauth2, url, &party.client(), signed, &at.scopes)

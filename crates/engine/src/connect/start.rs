@@ -115,7 +115,7 @@ async fn push(
     (par_url, request): (&str, &authorize::Request<'_>),
 ) -> Result<String> {
     let oauth2 = endpoints::oauth2(provider)?;
-    let party = party::of(broker, integration, provider, at, &BTreeMap::new()).await?;
+    let party = party::of(broker, integration, provider, (at, par_url), &BTreeMap::new()).await?;
     let pushing = par::request(oauth2, par_url, &party.client(), request);
     let answer = post::fetch(broker, &party, pushing.map_err(|e| unbuilt(integration, &e))?).await?;
     let now = broker.clock.now().0;

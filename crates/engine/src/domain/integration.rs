@@ -124,6 +124,10 @@ pub struct Config {
     /// What signs the client's assertions, with `private_key_jwt`: `RS256` unless it says otherwise.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_auth_alg: Option<String>,
+    /// What stands behind the id in the address of our key set. Absent until the integration was pointed elsewhere: since
+    /// then its keys are others, and nobody is to trust them who trusted the ones before. Set by ourselves only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub jwks: Option<String>,
     /// Where calls carry the API key, for providers that leave it to the integration (`apikey`).
     pub api_key: Option<KeyPlace>,
     /// Where a user's browser goes when connecting has ended: a registered redirect URI, in place of our own page.

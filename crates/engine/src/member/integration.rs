@@ -62,6 +62,8 @@ pub struct Updated {
     pub shown: Shown,
     /// Whether its client secret was dropped, and has to be given again.
     pub secret_dropped: bool,
+    /// Whether our keys towards its provider, or its client certificate, were dropped.
+    pub keys_dropped: bool,
     /// How many connections need their owners' consent again.
     pub connections_ended: usize,
 }
@@ -159,7 +161,12 @@ pub async fn update(broker: &Arc<Broker>, member: &Member, selector: &str, edit:
     }
     edit.require_signed_tokens_to_stay(&provider, &was)?;
     if !edit.changes(&was) {
-        return Ok(Updated { shown: before, secret_dropped: false, connections_ended: 0 });
+        return Ok(Updated {
+            shown: before,
+            secret_dropped: false,
+            keys_dropped: false,
+            connections_ended: 0,
+        });
     }
     // What setting up leaves as it was: whether it is switched on, and a secret that is not given anew.
     if let Some(on) = edit.enabled {
@@ -170,11 +177,11 @@ pub async fn update(broker: &Arc<Broker>, member: &Member, selector: &str, edit:
     }
     let input = edit.onto(&was);
     let changed = change_integration(&mut Change::of(broker, &mut conn), &was, input).await?;
-    let Changed { integration, secret_dropped, connections_ended } = changed;
+    let Changed { integration, secret_dropped, keys_dropped, connections_ended } = changed;
     let seen = rights::Seen { integration, level, owned };
     let shown = shown(broker, &mut conn, &seen).await?;
     conn.commit().await?;
-    Ok(Updated { shown, secret_dropped, connections_ended })
+    Ok(Updated { shown, secret_dropped, keys_dropped, connections_ended })
 }
 
 async fn shown(broker: &Arc<Broker>, conn: &mut Conn, seen: &rights::Seen) -> Result<Shown> {

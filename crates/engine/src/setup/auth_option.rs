@@ -4,7 +4,7 @@ use claviger_catalog::Provider;
 
 use super::{
     Change, check, client_key, fit,
-    integration::{callback, end_trust, may_share_callback, moves_assertions, moves_secrets},
+    integration::{callback, end_trust, may_share_callback, moves_secrets},
 };
 use crate::{
     domain::{
@@ -51,9 +51,10 @@ pub struct NewAuthOption {
 pub async fn auth_option(
     to: &mut Change<'_>,
     integration: &Integration,
-    input: NewAuthOption,
+    mut input: NewAuthOption,
 ) -> Result<AuthOption> {
     let (provider, callback) = fitting(to, integration, &input).await?;
+    client_key::address(None, &mut input.config, false)?;
     let workspace = &integration.workspace_id;
     if to.conn.auth_options(workspace, &integration.id).await?.len() >= OPTIONS_MAX {
         let message = format!("an integration has at most {OPTIONS_MAX} auth options");
@@ -85,7 +86,7 @@ pub async fn auth_option(
 
 /// Changes an auth option to what is given. Its key and provider stay. Where it sends secrets to another place, or has
 /// another client, the stored client secret is dropped unless it is given anew, and its connections need their owners'
-/// consent again.
+/// consent again; in another place its keys and its certificate are dropped too.
 ///
 /// # Errors
 /// As [`auth_option`]; `Conflict` when another provider is named.
@@ -93,7 +94,7 @@ pub async fn update_auth_option(
     to: &mut Change<'_>,
     integration: &Integration,
     was: &AuthOption,
-    input: NewAuthOption,
+    mut input: NewAuthOption,
 ) -> Result<AuthOption> {
     let (provider, callback) = fitting(to, integration, &input).await?;
     if provider != was.provider || input.key != was.key {
@@ -103,7 +104,9 @@ pub async fn update_auth_option(
         );
         return Err(Error::Conflict { message });
     }
-    let moved = moves_secrets(&was.config, &input.config) || was.client_id != input.client_id;
+    let elsewhere = moves_secrets(&was.config, &input.config);
+    let moved = elsewhere || was.client_id != input.client_id;
+    client_key::address(Some(&was.config), &mut input.config, elsewhere)?;
     let mut now = AuthOption {
         title: input.title,
         description: input.description,
@@ -121,7 +124,7 @@ pub async fn update_auth_option(
         now.client_secret = None;
     }
     to.conn.update_auth_option(&was.workspace_id, &now).await?;
-    if moves_assertions(&was.config, &now.config) {
+    if elsewhere {
         client_key::drop_all(to, &now.clone().over(integration.clone())).await?;
     }
     if moved {

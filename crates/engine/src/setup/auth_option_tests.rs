@@ -9,11 +9,13 @@ use crate::{
     connect::tokens::client_secret_aad,
     domain::{
         auth_option::AuthOption,
+        client_key::{ClientKey, Purpose},
         connection::{Connection, Status},
         integration::{CallbackKind, Config, Integration, Mode},
     },
-    id::ConnectionId,
+    id::{ClientKeyId, ConnectionId},
 };
+use claviger_catalog::Alg;
 
 fn github(key: &str) -> NewIntegration {
     NewIntegration {
@@ -187,6 +189,10 @@ async fn an_app_is_lent_only_where_the_catalog_says_whose_the_endpoints_are() {
     assert!(matches!(update_oauth_app(&mut to, &lent, other).await, Err(Error::Conflict { .. })));
 }
 
+async fn certificates(to: &mut Change<'_>, of: &Integration) -> usize {
+    super::certificate::certificates(to, of).await.unwrap().len()
+}
+
 #[tokio::test]
 async fn moving_an_option_ends_the_trust_in_its_own_connections_alone() {
     let room = Room::new().await;
@@ -194,7 +200,8 @@ async fn moving_an_option_ends_the_trust_in_its_own_connections_alone() {
     let mut to = room.change(&mut conn);
     let (ws, _) = workspace(&mut to, new_workspace()).await.unwrap();
     let of = integration(&mut to, &ws.id, github("github")).await.unwrap();
-    let moves: [fn(&mut NewAuthOption); 4] = [
+    let moves: [fn(&mut NewAuthOption); 5] = [
+        |o| o.config.par_url = Some("https://other.example/par".into()),
         |o| o.config.token_url = Some("https://other.example/token".into()),
         |o| o.config.base_url = Some("https://other.example".into()),
         |o| o.config.allowed_hosts = vec!["other.example".into()],
@@ -207,6 +214,19 @@ async fn moving_an_option_ends_the_trust_in_its_own_connections_alone() {
         let own = connected(&mut to, &of).await;
         let same = NewAuthOption { client_secret: None, scopes: vec!["x".into()], ..asked() };
         let kept = update_auth_option(&mut to, &of, &was, same).await.unwrap();
+        let key = ClientKey {
+            id: ClientKeyId::new(),
+            workspace_id: ws.id.clone(),
+            integration_id: of.id.clone(),
+            option_id: Some(was.id.clone()),
+            purpose: Purpose::Certificate,
+            alg: Alg::default(),
+            public: String::new(),
+            secret: was.client_secret.clone().unwrap(),
+            signs_from: NOW,
+            created_at: NOW,
+        };
+        to.conn.create_client_key(&ws.id, &key).await.unwrap();
         assert!(kept.client_secret.is_some(), "{n}");
         assert_eq!(status(&mut to, &of, &by_it).await, Status::Active, "{n}");
         let mut moved = NewAuthOption { client_secret: None, ..asked() };
@@ -214,6 +234,13 @@ async fn moving_an_option_ends_the_trust_in_its_own_connections_alone() {
         update_auth_option(&mut to, &of, &kept, moved).await.unwrap();
         let now: AuthOption = to.conn.auth_option(&ws.id, &of.id, &was.key).await.unwrap().unwrap();
         assert!(now.client_secret.is_none(), "{n}");
+        let elsewhere = now.client_id == was.client_id;
+        assert_eq!(now.config.jwks.is_some(), elsewhere, "{n}: its keys are published at another address");
+        assert_eq!(
+            certificates(&mut to, &now.clone().over(of.clone())).await,
+            usize::from(!elsewhere),
+            "{n}"
+        );
         assert_eq!(status(&mut to, &of, &by_it).await, Status::NeedsReauth, "{n}");
         assert_eq!(status(&mut to, &of, &own).await, Status::Active, "{n}");
     }
@@ -223,6 +250,12 @@ async fn moving_an_option_ends_the_trust_in_its_own_connections_alone() {
     let moved = NewIntegration { client_id: Some("new".into()), ..github("github") };
     update_integration(&mut to, &now, moved).await.unwrap();
     assert_eq!(status(&mut to, &of, &by_it).await, Status::Active, "that client is not its");
+    let mut set = option();
+    set.config.jwks = Some("0".into());
+    assert_eq!(
+        update_auth_option(&mut to, &of, &was, set).await.map(drop).map_err(field),
+        Err("config.jwks")
+    );
     let other = NewAuthOption { provider: Some("oidc".into()), ..option() };
     let other = NewAuthOption {
         config: Config { issuer: Some("https://id.example".into()), ..Config::default() },

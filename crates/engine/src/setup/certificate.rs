@@ -68,7 +68,8 @@ pub async fn client_certificate(to: &mut Change<'_>, of: &Integration, pair: &Pa
     Ok(true)
 }
 
-async fn certificates(to: &mut Change<'_>, of: &Integration) -> Result<Vec<ClientKey>> {
+/// The certificates of an integration, as of one of its auth options: one, or none.
+pub(super) async fn certificates(to: &mut Change<'_>, of: &Integration) -> Result<Vec<ClientKey>> {
     to.conn.client_keys(&of.workspace_id, &of.id, of.as_of.option.as_ref(), Purpose::Certificate).await
 }
 

@@ -1,18 +1,21 @@
 //! Client keys: our own towards providers, rotated and taken away.
 //!
-//! How they come to be and sign is [`crate::connect::client_key`]'s.
+//! How they come to be and sign is [`crate::connect::client_key`]'s. Where an integration is pointed elsewhere, they and
+//! its certificate go, and what comes in their place is published at another address: whoever trusts what is published at
+//! the one before must not trust it for what is there now.
 
 use std::time::Duration;
 
-use super::Change;
+use super::{Change, certificate::certificates};
 use crate::{
     connect::client_key::{generate, keep, needed},
     domain::{
         client_key::{ClientKey, Purpose, signing},
-        integration::Integration,
+        integration::{Config, Integration},
     },
     error::{Error, Result},
     id::ClientKeyId,
+    secret::random,
 };
 
 /// How long a new key is published before it signs: servers keep key sets for a while.
@@ -81,10 +84,30 @@ pub async fn remove_client_key(
     to.conn.delete_client_key(&of.workspace_id, id).await.map(drop)
 }
 
-/// Takes all of an integration's signing keys away: it was pointed elsewhere.
-pub(super) async fn drop_all(to: &mut Change<'_>, of: &Integration) -> Result<()> {
-    for key in client_keys(to, of).await? {
+/// Takes all of an integration's keys and its certificate away, for it was pointed elsewhere; whether there were any.
+pub(super) async fn drop_all(to: &mut Change<'_>, of: &Integration) -> Result<bool> {
+    let mut there = client_keys(to, of).await?;
+    there.extend(certificates(to, of).await?);
+    for key in &there {
         to.conn.delete_client_key(&of.workspace_id, &key.id).await?;
     }
+    Ok(!there.is_empty())
+}
+
+/// Sets what the address of the key set ends with: another text where the configuration `was` pointed elsewhere, else
+/// the one before.
+///
+/// # Errors
+/// `Invalid` when somebody else sets it.
+pub(super) fn address(was: Option<&Config>, now: &mut Config, moved: bool) -> Result<()> {
+    let before = was.and_then(|was| was.jwks.clone());
+    if now.jwks.is_some() && now.jwks != before {
+        return Err(Error::invalid(
+            "config.jwks",
+            "must be absent: where keys are published is not configured",
+        ));
+    }
+    // Also where there are no keys yet: the address may be known all the same.
+    now.jwks = if moved { Some(u64::from_be_bytes(random()?)).map(|n| format!("{n:016x}")) } else { before };
     Ok(())
 }

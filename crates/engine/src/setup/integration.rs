@@ -3,8 +3,8 @@
 //! An integration whose endpoints someone typed in has a callback path of its own, whatever was asked for: on a
 //! shared path a hostile configuration could collect codes meant for another (cross-app account takeover). So
 //! has one of a provider whose inputs decide whose the endpoints are. A
-//! change of where secrets are sent drops the stored client secret, unless it is given anew, and ends the
-//! trust in connections made before.
+//! change of where secrets are sent drops the stored client secret, unless it is given anew, our own keys and the client
+//! certificate, and ends the trust in connections made before.
 
 use claviger_catalog::{EndpointSource, Provider};
 
@@ -56,9 +56,10 @@ pub struct NewIntegration {
 pub async fn integration(
     to: &mut Change<'_>,
     workspace: &WorkspaceId,
-    input: NewIntegration,
+    mut input: NewIntegration,
 ) -> Result<Integration> {
     let provider = fit::fitting(to, workspace, &input).await?;
+    client_key::address(None, &mut input.config, false)?;
     let callback = callback(&provider, input.callback)?;
     fit::comes_back(&provider, callback, &input.config)?;
     let mut integration = Integration {
@@ -95,6 +96,8 @@ pub struct Changed {
     pub integration: Integration,
     /// Whether its client secret was dropped, and has to be given again.
     pub secret_dropped: bool,
+    /// Whether our keys, or its certificate, were dropped: others have to be made known to the provider.
+    pub keys_dropped: bool,
     /// How many connections need their owners' consent again.
     pub connections_ended: usize,
 }
@@ -118,7 +121,7 @@ pub async fn update_integration(
 pub async fn change_integration(
     to: &mut Change<'_>,
     was: &Integration,
-    input: NewIntegration,
+    mut input: NewIntegration,
 ) -> Result<Changed> {
     let provider = fit::fitting(to, &was.workspace_id, &input).await?;
     if input.provider != was.provider {
@@ -129,7 +132,9 @@ pub async fn change_integration(
             ),
         });
     }
-    let moved = moves_secrets(&was.config, &input.config) || was.client_id != input.client_id;
+    let elsewhere = moves_secrets(&was.config, &input.config);
+    let moved = elsewhere || was.client_id != input.client_id;
+    client_key::address(Some(&was.config), &mut input.config, elsewhere)?;
     let callback = callback(&provider, input.callback)?;
     fit::comes_back(&provider, callback, &input.config)?;
     let mut now = Integration {
@@ -152,15 +157,13 @@ pub async fn change_integration(
         secret_dropped = now.client_secret.take().is_some();
     }
     now.version = to.conn.update_integration(&was.workspace_id, &now).await?;
-    if moves_assertions(&was.config, &now.config) {
-        client_key::drop_all(to, &now).await?;
-    }
+    let keys_dropped = elsewhere && client_key::drop_all(to, &now).await?;
     if now.mode != was.mode {
         // Now that nobody connects under the old mode any more.
         keep_mode(to, &now).await?;
     }
     let connections_ended = if moved { end_trust(to, &now, None).await? } else { 0 };
-    Ok(Changed { integration: now, secret_dropped, connections_ended })
+    Ok(Changed { integration: now, secret_dropped, keys_dropped, connections_ended })
 }
 
 /// Fails while users are connected: whose a connection is depends on the mode it was made under.
@@ -182,7 +185,8 @@ pub fn may_share_callback(provider: &Provider) -> bool {
     callback(provider, Some(CallbackKind::Shared)).is_ok()
 }
 
-/// Whether the two send a secret or a token to different places.
+/// Whether the two send a secret, a token, or what our own keys sign to different places. Whoever is there now must not
+/// get anything that is good where it was shown before.
 pub fn moves_secrets(was: &Config, now: &Config) -> bool {
     let places = |c: &Config| {
         (
@@ -192,6 +196,8 @@ pub fn moves_secrets(was: &Config, now: &Config) -> bool {
             // Another signature can be the secret itself.
             c.signature.clone(),
             c.revoke_url.clone(),
+            // A tuple has an end.
+            (c.par_url.clone(), c.device_url.clone()),
             c.userinfo_url.clone(),
             c.base_url.clone(),
             // They stand in the hosts of the provider file's URLs.
@@ -206,15 +212,6 @@ pub fn moves_secrets(was: &Config, now: &Config) -> bool {
     hosts.0.sort();
     hosts.1.sort();
     places(was) != places(now) || was.authorize_url != now.authorize_url || hosts.0 != hosts.1
-}
-
-/// Whether the two show what our own keys sign to different places. Whoever is there now must not get anything that is
-/// good where it was shown before.
-pub(super) fn moves_assertions(was: &Config, now: &Config) -> bool {
-    fn places(c: &Config) -> [&Option<String>; 5] {
-        [&c.issuer, &c.token_url, &c.revoke_url, &c.par_url, &c.device_url]
-    }
-    places(was) != places(now) || was.inputs != now.inputs
 }
 
 /// Connections made before the endpoints moved need their owner's consent to the new ones: those of the integration's own

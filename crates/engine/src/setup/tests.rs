@@ -358,6 +358,23 @@ async fn inputs_move_secrets_too() {
     assert_eq!(after.status, Status::NeedsReauth);
 }
 
+/// Where a code for another device is asked for, the client's secret goes too.
+#[test]
+fn each_place_that_a_secret_is_sent_to_counts() {
+    let was = hand_entered().config;
+    let url = || Some("https://other.example/x".to_owned());
+    for now in [
+        Config { device_url: url(), ..was.clone() },
+        Config { par_url: url(), ..was.clone() },
+        Config { revoke_url: url(), ..was.clone() },
+        Config { issuer: url(), ..was.clone() },
+    ] {
+        assert!(super::integration::moves_secrets(&was, &now), "{now:?}");
+    }
+    let same = Config { client_auth: Some("body".into()), jwks: Some("x".into()), ..was.clone() };
+    assert!(!super::integration::moves_secrets(&was, &same));
+}
+
 #[tokio::test]
 async fn each_wrong_field_of_an_integration_is_named() {
     let room = Room::new().await;
@@ -451,9 +468,10 @@ async fn moving_where_secrets_go_ends_the_trust_and_nothing_else_does() {
     let mut conn = room.begin().await;
     let mut to = room.change(&mut conn);
     let (ws, _) = workspace(&mut to, new_workspace()).await.unwrap();
-    let moves: [fn(&mut NewIntegration); 6] = [
+    let moves: [fn(&mut NewIntegration); 7] = [
         |i| i.config.token_url = Some("https://other.example/token".into()),
         |i| i.config.authorize_url = Some("https://other.example/authorize".into()),
+        |i| i.config.par_url = Some("https://other.example/par".into()),
         |i| i.config.userinfo_url = Some("https://other.example/me".into()),
         |i| i.config.base_url = Some("https://other.example".into()),
         |i| i.config.allowed_hosts = vec!["other.example".into()],

@@ -1,7 +1,8 @@
 //! The assertion that a token is asked for with, as a provider's file wants it (RFC 7523 §2.1).
 //!
 //! Its audience is what the file says, or the server that was asked; where the endpoints come from an issuer's metadata
-//! it is that issuer whatever the file says, for metadata may name the endpoints of somebody else.
+//! it is that issuer whatever the file says, for metadata may name the endpoints of somebody else. Where they were
+//! entered by hand nobody has looked whether the issuer beside them is theirs: then it is the endpoint itself.
 
 use std::collections::BTreeMap;
 
@@ -27,7 +28,7 @@ pub struct Asked<'a> {
     pub client_id: Option<&'a str>,
     /// The issuer of the server, where it is known.
     pub issuer: Option<&'a str>,
-    /// Its token endpoint.
+    /// Its token endpoint: where the request goes.
     pub token_url: &'a str,
     /// What was typed in, by name.
     pub typed: &'a BTreeMap<String, Secret>,
@@ -78,7 +79,7 @@ pub fn make(oauth2: &OAuth2, asked: &Asked<'_>, signer: &Signer) -> Result<Secre
     if issuer.is_empty() {
         return Err(Unmade::Nobody);
     }
-    let server = asked.issuer.unwrap_or(asked.token_url);
+    let server = server(oauth2, asked.issuer, asked.token_url);
     let audience = match &table.audience {
         _ if oauth2.endpoints.source == EndpointSource::Issuer => server,
         Audience::Issuer => server,
@@ -98,6 +99,15 @@ pub fn make(oauth2: &OAuth2, asked: &Asked<'_>, signer: &Signer) -> Result<Secre
         more: &more,
     };
     by_key(&signer.key, signer.alg, Some(&signer.kid), &claims).map_err(Unmade::Protocol)
+}
+
+/// For whom what is signed is that goes to this URL, unless a file says otherwise: the issuer that was found, or that the
+/// file names; where the endpoints were entered by hand, the URL itself.
+pub fn server<'a>(oauth2: &OAuth2, issuer: Option<&'a str>, url: &'a str) -> &'a str {
+    match oauth2.endpoints.source {
+        EndpointSource::File | EndpointSource::Issuer => issuer.unwrap_or(url),
+        EndpointSource::Integration => url,
+    }
 }
 
 /// A text with what is known; what nobody gave leaves it empty.

@@ -25,33 +25,53 @@ pub enum Outcome {
     Failed(String),
 }
 
-/// The calls that revoke these tokens, to be sent in order: the refresh token first, as its end often ends
-/// the other too. None when the provider has no way.
+/// One call that revokes one token.
+pub struct Call<'a> {
+    token: &'a Secret,
+    hint: &'static str,
+    url: &'a str,
+}
+
+impl Call<'_> {
+    /// Where it goes; of a file's own call as the file has it.
+    pub fn url(&self) -> &str {
+        self.url
+    }
+}
+
+/// The calls that revoke these tokens, to be made in order: the refresh token first, as its end often ends the others
+/// too; then the access token, and of an exchanged one ([`Tokens::subject`]) the one that it was exchanged for. A token
+/// that is not there needs none. None at all when the provider has no way.
+pub fn calls<'a>(oauth2: &'a OAuth2, revoke_url: Option<&'a str>, tokens: &'a Tokens) -> Vec<Call<'a>> {
+    let own = oauth2.revoke.as_ref();
+    let Some(url) = own.map(|call| call.url.as_str()).or(revoke_url) else { return Vec::new() };
+    let there = |token: &&Secret| !token.is_empty();
+    let refresh = tokens.refresh_token.as_ref().filter(there);
+    let access = [Some(&tokens.access_token), tokens.subject.as_ref()].into_iter().flatten().filter(there);
+    let (with_refresh, with_access) = match own.map(|call| call.token) {
+        None | Some(RevokedToken::Both) => (true, true),
+        Some(RevokedToken::RefreshToken) => (true, refresh.is_none()),
+        Some(RevokedToken::AccessToken) => (false, true),
+    };
+    let call = |hint| move |token| Call { token, hint, url };
+    let refresh = refresh.filter(|_| with_refresh).map(call("refresh_token"));
+    refresh.into_iter().chain(access.filter(|_| with_access).map(call("access_token"))).collect()
+}
+
+/// The request of such a call.
 ///
 /// # Errors
-/// When a call can't be built from what is known.
-pub fn requests(
+/// When it can't be built from what is known.
+pub fn request(
     oauth2: &OAuth2,
-    revoke_url: Option<&str>,
+    call: &Call<'_>,
     client: &Client<'_>,
     tokens: &Tokens,
-) -> Result<Vec<Request<Bytes>>, ProtocolError> {
-    if let Some(call) = &oauth2.revoke {
-        let access = &tokens.access_token;
-        let named = match (call.token, &tokens.refresh_token) {
-            (RevokedToken::RefreshToken, Some(refresh)) => vec![refresh],
-            (RevokedToken::Both, Some(refresh)) => vec![refresh, access],
-            _ => vec![access],
-        };
-        return named.into_iter().map(|token| own(oauth2, call, client, tokens, token)).collect();
+) -> Result<Request<Bytes>, ProtocolError> {
+    match &oauth2.revoke {
+        Some(file) => own(oauth2, file, client, tokens, call.token),
+        None => standard(oauth2, call.url, client, call.token, call.hint),
     }
-    let Some(url) = revoke_url else { return Ok(Vec::new()) };
-    let refresh = tokens.refresh_token.as_ref().map(|token| (token, "refresh_token"));
-    refresh
-        .into_iter()
-        .chain([(&tokens.access_token, "access_token")])
-        .map(|(token, hint)| standard(oauth2, url, client, token, hint))
-        .collect()
 }
 
 /// RFC 7009 §2.1.

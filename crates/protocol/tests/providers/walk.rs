@@ -354,8 +354,9 @@ impl Walk<'_> {
         let provider = self.filled()?;
         let oauth2 = oauth2(&provider)?;
         let url = oauth2.endpoints.revoke_url.as_deref();
-        let requests =
-            revoke::requests(oauth2, url, &self.client(oauth2), tokens).map_err(|e| e.to_string())?;
+        let made = |call: &_| revoke::request(oauth2, call, &self.client(oauth2), tokens);
+        let requests: Result<Vec<_>, _> = revoke::calls(oauth2, url, tokens).iter().map(made).collect();
+        let requests = requests.map_err(|e| e.to_string())?;
         self.out.value("number of [[revoke]]", &self.table.revoke.len(), &requests.len());
         for (i, (expected, request)) in self.table.revoke.iter().zip(&requests).enumerate() {
             self.out.request(&format!("revoke[{i}]"), expected, request);

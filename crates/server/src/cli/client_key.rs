@@ -125,6 +125,6 @@ fn parse(wait: &str) -> anyhow::Result<Duration> {
 }
 
 fn published(settings: &Settings, integration: &Integration) -> String {
-    let url = client_key::url(&settings.public_url, &integration.id, integration.as_of.option.as_ref());
+    let url = client_key::url(&settings.public_url, integration);
     format!("published at {url}")
 }

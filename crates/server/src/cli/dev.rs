@@ -151,7 +151,10 @@ async fn ready(broker: &Broker, kept: &Kept, sandbox_url: &str) -> Result<Worksp
     let wanted = || integration(sandbox_url, kept);
     match to.conn.integration_by_selector(&workspace.id, KEY).await? {
         None => drop(setup::integration(&mut to, &workspace.id, wanted()).await?),
-        Some(was) if was.config != wanted().config => drop(follow(&mut to, &was, wanted()).await?),
+        // Where keys are published is not asked for.
+        Some(was) if Config { jwks: None, ..was.config.clone() } != wanted().config => {
+            drop(follow(&mut to, &was, wanted()).await?)
+        }
         Some(_) => {}
     }
     conn.commit().await?;

@@ -53,7 +53,7 @@ async fn ask(broker: &Arc<Broker>, opened: &Opened) -> Result<(device::Device, E
     let oauth2 = endpoints::oauth2(&provider)?;
     grown::scopes(broker, flow, oauth2, &mut at.scopes).await?;
     let url = at.device_url.as_deref().ok_or_else(|| endpoints::missing(integration, "device_url"))?;
-    let party = party::of(broker, integration, &provider, &at, &BTreeMap::new()).await?;
+    let party = party::of(broker, integration, &provider, (&at, url), &BTreeMap::new()).await?;
     let extra = &integration.config.authorize_params;
     let request = device::request(oauth2, url, &party.client(), &at.scopes, extra)
         .map_err(|e| Error::internal(format!("device request of {}: {e}", integration.id)))?;

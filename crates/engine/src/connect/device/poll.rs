@@ -79,7 +79,8 @@ async fn ask(broker: &Arc<Broker>, flow: &Flow, held: &Held) -> Result<Answer> {
     let oauth2 = endpoints::oauth2(&provider)?;
     let at = flow.endpoints.as_ref().ok_or_else(|| Error::internal("a code was given by nobody"))?;
     let make = || async {
-        let party = party::of(broker, &integration, &provider, at, &Default::default()).await?;
+        let to = (at, at.token_url.as_str());
+        let party = party::of(broker, &integration, &provider, to, &Default::default()).await?;
         let request = device::poll(oauth2, &at.token_url, &party.client(), &held.device_code)
             .map_err(|e| Error::internal(format!("poll of {}: {e}", integration.id)))?;
         Ok((party, request))

@@ -57,8 +57,11 @@ fn the_audience_is_the_server_that_was_asked() {
     let issuer = Some("https://issuer.example");
     let known = Asked { issuer, ..asked(&given, &[]) };
     let aud = |lines: &str, asked: &Asked<'_>| said(&format!("{FILE}{lines}"), asked)["aud"].clone();
-    assert_eq!(aud("", &known), "https://issuer.example");
+    assert_eq!(aud("", &known), URL, "nobody has looked whose endpoints were entered beside that issuer");
     assert_eq!(aud("", &asked(&given, &[])), URL);
+    let file = FILE.replace("integration", "file");
+    assert_eq!(said(&file, &known)["aud"], "https://issuer.example");
+    assert_eq!(said(&file, &asked(&given, &[]))["aud"], URL);
     assert_eq!(aud("assertion.audience = \"token_endpoint\"", &known), URL);
     assert_eq!(aud("assertion.audience = \"https://else.example\"", &known), "https://else.example");
     let found = FILE.replace("integration", "issuer");

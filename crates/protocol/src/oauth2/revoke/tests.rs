@@ -4,9 +4,14 @@ use super::*;
 use crate::oauth2::testing::{client, provider, shown, tokens};
 
 fn made(oauth2: &OAuth2, url: Option<&str>, refresh: Option<&str>) -> Vec<String> {
+    made_of(oauth2, url, &tokens("AT", refresh))
+}
+
+fn made_of(oauth2: &OAuth2, url: Option<&str>, tokens: &Tokens) -> Vec<String> {
     let secret = Secret::new("s3c");
-    let requests = requests(oauth2, url, &client(&secret, ClientAuth::Body), &tokens("AT", refresh));
-    requests.expect("requests").iter().map(shown).collect()
+    let client = client(&secret, ClientAuth::Body);
+    let made = |call: &Call<'_>| shown(&request(oauth2, call, &client, tokens).expect("a request"));
+    calls(oauth2, url, tokens).iter().map(made).collect()
 }
 
 /// RFC 7009 §2.1.
@@ -45,15 +50,44 @@ fn a_files_own_call() {
     let github = catalog.get("github").expect("github");
     let secret = Secret::new("s3c");
     let client = client(&secret, ClientAuth::Basic);
-    let requests =
-        requests(github.oauth2().expect("oauth2"), None, &client, &tokens("AT", None)).expect("requests");
+    let (oauth2, held) = (github.oauth2().expect("oauth2"), tokens("AT", None));
+    let made = |call: &Call<'_>| shown(&request(oauth2, call, &client, &held).expect("a request"));
     assert_eq!(
-        requests.iter().map(shown).collect::<Vec<_>>(),
+        calls(oauth2, None, &held).iter().map(made).collect::<Vec<_>>(),
         [
             "DELETE https://api.github.com/applications/cid/token\nauthorization: Basic Y2lkOnMzYw==\nuser-agent: claviger\
           \n\n{\"access_token\":\"AT\"}"
         ]
     );
+}
+
+/// What an access token was exchanged for goes with it; what is not there is not sent.
+#[test]
+fn an_exchanged_token_and_the_first_grants_both_go() {
+    let url = "https://acme.example/revoke";
+    let sent = |oauth2: &OAuth2, tokens: &Tokens| -> Vec<String> {
+        let made = made_of(oauth2, Some(url), tokens);
+        let token = |text: &String| text.rsplit_once("token=").map(|(_, rest)| rest.to_owned());
+        made.iter()
+            .map(|text| text.split('&').next().and_then(|head| token(&head.to_owned())).unwrap())
+            .collect()
+    };
+    let (access, refresh) = (Secret::new("exchanged"), Secret::new("RT"));
+    let first = Tokens { refresh_token: Some(refresh), ..tokens("first", None) };
+    let both = first.exchanged(Tokens::of(access, "Bearer"));
+    assert_eq!(sent(&provider(""), &both), ["RT", "exchanged", "first"]);
+    let lacking =
+        Tokens { access_token: Secret::new(""), refresh_token: Some(Secret::new("")), ..both.clone() };
+    assert_eq!(sent(&provider(""), &lacking), ["first"]);
+    let file = |token: &str| {
+        provider(&format!(
+            "[revoke]\nurl = \"{url}\"\ntoken = \"{token}\"\nparams = {{ token = \"{{token}}\" }}"
+        ))
+    };
+    assert_eq!(sent(&file("access_token"), &both), ["exchanged", "first"]);
+    assert_eq!(sent(&file("refresh_token"), &both), ["RT"]);
+    assert_eq!(sent(&file("refresh_token"), &lacking), ["first"]);
+    assert_eq!(sent(&file("both"), &both), ["RT", "exchanged", "first"]);
 }
 
 #[test]

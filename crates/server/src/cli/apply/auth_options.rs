@@ -67,7 +67,8 @@ async fn update(
     };
     let provider = asked.provider.unwrap_or_else(|| was.provider.clone());
     let callback = asked.callback.unwrap_or(was.callback);
-    let asked = NewAuthOption { provider: Some(provider), callback: Some(callback), ..asked };
+    let mut asked = NewAuthOption { provider: Some(provider), callback: Some(callback), ..asked };
+    asked.config.jwks = asked.config.jwks.or_else(|| was.config.jwks.clone());
     let mut fields = Vec::new();
     for (field, differs) in [
         ("title", asked.title != was.title),

@@ -73,7 +73,8 @@ async fn update(
         (Some(_), None) => true,
         (None, _) => false,
     };
-    let asked = asked(wish);
+    let mut asked = asked(wish);
+    asked.config.jwks = asked.config.jwks.or_else(|| was.config.jwks.clone());
     // What the file leaves open stays as it is: the name, what describes it, the mode, the callback.
     let asked = NewIntegration {
         name: Some(asked.name.unwrap_or_else(|| was.name.clone())),

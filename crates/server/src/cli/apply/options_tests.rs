@@ -56,11 +56,13 @@ async fn options_and_apps_are_made_once_and_changed_and_pruned() {
             "canary-3",
             "~ workspace acme: integration notion: auth option idp: client_secret",
         ),
+        ("idp.example/t", "idp.example/u", "~ workspace acme: integration notion: auth option idp: config"),
         ("format: membrane", "format: bundleup", "~ workspace acme: webhook main: format"),
     ] {
         let changed = FILE.replace(from, to);
         assert_eq!(room.apply(&changed, true, true).await.unwrap(), [step]);
         room.apply(FILE, true, true).await.unwrap();
+        assert_eq!(room.apply(FILE, true, true).await.unwrap(), Vec::<String>::new(), "{to}");
     }
     assert!(notion(&room).await.version > of.version, "flows under way end");
     let turned =

@@ -122,6 +122,7 @@ async fn each_difference_is_named_and_made() {
         ("completion: confirm", "completion: server", "~ workspace acme: settings"),
         ("scopes: [read]", "scopes: [read, write]", "~ workspace acme: integration own-idp: scopes"),
         ("canary-secret-1", "canary-secret-9", "~ workspace acme: integration own-idp: client_secret"),
+        ("api.acme.example/v1", "api.acme.example/v2", "~ workspace acme: integration own-idp: config"),
         ("superuser: true", "superuser: false", "~ workspace acme: user ada: superuser"),
         ("canary-password-1", "canary-password-9", "~ workspace acme: user ada: password"),
         (

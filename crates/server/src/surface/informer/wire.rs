@@ -283,14 +283,22 @@ pub fn changed(updated: &Updated, origin: &str) -> Whole {
     let (secret, connections) = (updated.secret_dropped, updated.connections_ended);
     let whole = whole(&updated.shown, origin);
     let words = match (secret, connections) {
-        (false, 0) => return whole,
-        (true, 0) => "The client secret was dropped and must be given again".to_owned(),
-        (false, many) => format!("Connections that must be authorized again: {many}"),
+        (false, 0) if !updated.keys_dropped => return whole,
+        (false, 0) => String::new(),
+        (true, 0) => "The client secret was dropped and must be given again. ".to_owned(),
+        (false, many) => format!("Connections that must be authorized again: {many}. "),
         (true, many) => format!(
-            "The client secret was dropped and must be given again, and connections must be authorized again: {many}"
+            "The client secret was dropped and must be given again, and connections must be authorized again: {many}. "
         ),
     };
-    let notice = format!("{words}. Where secrets are sent has changed.");
+    let keys = match (updated.keys_dropped, &whole.jwks_uri) {
+        (false, _) => String::new(),
+        (true, None) => "The client certificate and keys were dropped. ".to_owned(),
+        (true, Some(uri)) => format!(
+            "The client certificate and keys were dropped; register the new key set at the provider: {uri}. "
+        ),
+    };
+    let notice = format!("{words}{keys}Where secrets are sent has changed.");
     let invalidated = Invalidated { client_secret: secret, connections };
     Whole { ended: Some(Ended { notice, invalidated }), ..whole }
 }
