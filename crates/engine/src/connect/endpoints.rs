@@ -132,10 +132,14 @@ pub(crate) async fn resolve(
         EndpointSource::Issuer => {
             let issuer = config.issuer.as_deref().ok_or_else(|| missing("issuer"))?;
             let found = discovery::metadata(broker, issuer).await?;
+            let authorize_url = match (oauth2.grant, &found.authorization_endpoint) {
+                (Grant::AuthorizationCode, None) => return Err(no_codes(integration)),
+                (_, url) => url.clone().unwrap_or_default(),
+            };
             Ok(Endpoints {
                 issuer: Some(found.issuer.clone()),
                 iss_required: base.iss_required || found.iss_parameter_supported,
-                authorize_url: found.authorization_endpoint.clone(),
+                authorize_url,
                 token_url: found.token_endpoint.clone(),
                 revoke_url: found.revocation_endpoint.clone(),
                 userinfo_url: found.userinfo_endpoint.clone(),
@@ -167,6 +171,16 @@ fn resolve_oauth1(broker: &Broker, integration: &Integration, oauth1: &OAuth1) -
         token_url: needed(token, "token_url")?,
         ..Endpoints::default()
     })
+}
+
+/// An issuer without an authorization endpoint (RFC 8414 §2).
+fn no_codes(integration: &Integration) -> Error {
+    let key = &integration.key;
+    Error::Conflict {
+        message: format!(
+            "the issuer of integration `{key}` has no authorization endpoint: it gives no codes"
+        ),
+    }
 }
 
 pub(super) fn missing(integration: &Integration, name: &str) -> Error {

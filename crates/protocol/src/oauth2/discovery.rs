@@ -15,8 +15,8 @@ pub const MAX_BODY: usize = 256 * 1024;
 pub struct Metadata {
     /// The issuer, equal to the one asked.
     pub issuer: String,
-    /// The authorization endpoint.
-    pub authorization_endpoint: String,
+    /// The authorization endpoint; `None` where no grant type goes there.
+    pub authorization_endpoint: Option<String>,
     /// The token endpoint.
     pub token_endpoint: String,
     /// The revocation endpoint (RFC 7009).
@@ -89,7 +89,7 @@ pub fn read(issuer: &str, body: &[u8]) -> Result<Metadata, DiscoveryError> {
     }
     let here = parsed(issuer).is_some_and(|url| template::is_loopback(&url));
     for (name, endpoint) in [
-        ("authorization_endpoint", Some(&metadata.authorization_endpoint)),
+        ("authorization_endpoint", metadata.authorization_endpoint.as_ref()),
         ("token_endpoint", Some(&metadata.token_endpoint)),
         ("revocation_endpoint", metadata.revocation_endpoint.as_ref()),
         ("userinfo_endpoint", metadata.userinfo_endpoint.as_ref()),

@@ -283,3 +283,20 @@ async fn an_issuer_that_says_it_names_itself_has_to() {
     })
     .await;
 }
+
+/// RFC 8414 §2: an authorization endpoint is required unless no grant type goes there.
+#[tokio::test]
+async fn an_issuer_without_an_authorization_endpoint_gives_no_codes() {
+    on_each(async |app| {
+        let issuer = Issuer::start().await;
+        let mut metadata = issuer.metadata("");
+        metadata.as_object_mut().unwrap().remove("authorization_endpoint");
+        issuer.says(RFC, 200, metadata.to_string());
+        integrate(app, &issuer.up.origin).await;
+        let (target, pairs) = authorize(app, &Browser::new()).await.redirect();
+        assert_eq!((target.as_str(), value(&pairs, "error")), (CB, "server_error"));
+        assert_eq!(issuer.asked(), [RFC], "it was read");
+        assert_eq!(issuer.token_requests(), 0);
+    })
+    .await;
+}

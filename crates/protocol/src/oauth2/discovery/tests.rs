@@ -73,6 +73,11 @@ fn metadata_is_read_and_kept() {
     let metadata = read(ISSUER, bare.to_string().as_bytes()).expect("metadata");
     assert!(!metadata.iss_parameter_supported && metadata.revocation_endpoint.is_none());
     assert!(!metadata.require_pushed_authorization_requests);
+    // RFC 8414 §2: required unless no grant type uses it.
+    let device = json!({"issuer": ISSUER, "token_endpoint": "https://a.example/t"}).to_string();
+    assert_eq!(read(ISSUER, device.as_bytes()).expect("metadata").authorization_endpoint, None);
+    let without = json!({"issuer": ISSUER, "authorization_endpoint": "https://a.example/"}).to_string();
+    assert_eq!(read(ISSUER, without.as_bytes()), Err(DiscoveryError::Unreadable));
     let more = json!({
         "device_authorization_endpoint": "https://op.example/device",
         "pushed_authorization_request_endpoint": "https://op.example/par",
