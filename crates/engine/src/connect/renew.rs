@@ -54,7 +54,8 @@ pub(super) async fn fetch(
 /// A first grant whose token is exchanged again after each refresh (RFC 8693).
 ///
 /// Once the first grant is refreshed, its refresh token may be the only one that is still good: so it is given back also
-/// where the exchange fails then, with no token that calls could carry, and the exchange alone is tried the next time.
+/// where the exchange fails then, with no token that calls could carry, and the exchange alone is tried the next time. The
+/// grant is refreshed again only where its token is what the exchange was refused for.
 async fn again(
     broker: &Broker,
     integration: &Integration,
@@ -67,7 +68,7 @@ async fn again(
     if held.access_token.is_empty() || first.refresh_token.is_none() {
         match exchanged(first.clone()).await? {
             // Its token has ended meanwhile, and can be had anew.
-            Err(error) if error.kind == TokenErrorKind::Oauth && first.refresh_token.is_some() => {}
+            Err(error) if is_over(&error) && first.refresh_token.is_some() => {}
             told => return Ok(told),
         }
     }
@@ -82,6 +83,13 @@ async fn again(
     };
     tracing::warn!(integration = %integration.id, %why, "a refreshed token could not be exchanged");
     Ok(Ok(first.clone().exchanged(Tokens { expires_at: None, ..Tokens::of(Secret::new(""), "Bearer") })))
+}
+
+/// Whether an exchange was refused for the token that was shown, as far as servers say: it is invalid (RFC 8693 §2.2.2),
+/// or in the words of other grants (RFC 6749 §5.2) and of calls (RFC 6750 §3.1).
+fn is_over(error: &TokenError) -> bool {
+    let said = matches!(error.code.as_deref(), Some("invalid_grant" | "invalid_request" | "invalid_token"));
+    error.kind == TokenErrorKind::Oauth && said
 }
 
 /// The same, of the provider's token endpoint. A client that was typed in is among what is `held`.

@@ -36,7 +36,9 @@ async fn perform(broker: Arc<Broker>, subject: Subject, seen: i64) -> Result<Usa
         return Ok(held.usable);
     }
     refused_meanwhile(&broker, &subject).await?;
-    if let Some(error) = turn.failed(seen) {
+    let now = broker.clock.now();
+    let rested = broker.flights.rests(&subject.connection.id, seen, now);
+    if let Some(error) = turn.failed(seen).or(rested) {
         return Err(error);
     }
     let Subject { connection, integration, provider, .. } = &subject;
@@ -51,7 +53,9 @@ async fn perform(broker: Arc<Broker>, subject: Subject, seen: i64) -> Result<Usa
         Ok(Ok(newer)) => {
             let kept = keep(&broker, &subject, &held.credential, newer).await?;
             if kept.tokens.access_token.is_empty() {
-                return Err(unexchanged());
+                let failed = unexchanged();
+                broker.flights.rest(&connection.id, kept.version, &failed, broker.clock.now());
+                return Err(failed);
             }
             return Ok(kept);
         }
@@ -68,13 +72,21 @@ async fn perform(broker: Arc<Broker>, subject: Subject, seen: i64) -> Result<Usa
         Err(error) => error,
     };
     turn.leave(seen, &failed);
+    if tokens.access_token.is_empty() && is_exchanged(provider) {
+        broker.flights.rest(&connection.id, seen, &failed, broker.clock.now());
+    }
     Err(failed)
+}
+
+/// Whether calls carry what a first grant's token is exchanged for.
+fn is_exchanged(provider: &Provider) -> bool {
+    let upgrade = provider.oauth2().and_then(|oauth2| oauth2.upgrade.as_ref());
+    upgrade.is_some_and(|upgrade| upgrade.each)
 }
 
 /// The grant was refreshed, and its token could not be exchanged for the one that calls carry.
 fn unexchanged() -> Error {
-    let message =
-        "the refreshed token could not be exchanged; it is tried again with the next call".to_owned();
+    let message = "the refreshed token could not be exchanged; it is tried again in a while".to_owned();
     Error::Provider { fault: ProviderFault::Unreadable, message }
 }
 

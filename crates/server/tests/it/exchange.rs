@@ -209,11 +209,76 @@ async fn a_first_grants_token_is_exchanged_after_each_refresh() {
             assert_eq!(at.asked(), ["refresh_token canary-refresh-3", "exchange canary-first-5"]);
             assert_eq!(app.connection(&app.acme, &id).await.status, Status::Active);
             at.odd(None);
+            app.pass(Duration::from_secs(30));
             assert_eq!(seen(app, &id).await, "Bearer seen-swapped-6");
             assert_eq!(at.asked(), ["exchange canary-first-5"]);
             app.pass(Duration::from_secs(301));
             assert_eq!(seen(app, &id).await, "Bearer seen-swapped-8");
             assert_eq!(at.asked(), ["refresh_token canary-refresh-5", "exchange canary-first-7"]);
+        },
+    )
+    .await;
+}
+
+/// Each refresh takes the place of a refresh token: not every call may cost one.
+#[tokio::test]
+async fn an_exchange_that_keeps_failing_does_not_refresh_with_every_call() {
+    let at = Server::start().await;
+    on_each_with(
+        || at.options(),
+        async |app| {
+            *at.state.lock().unwrap() = State::default();
+            app.integrate_as(&app.acme, new_integration("it", "chain", Config::default())).await;
+            let browser = Browser::new();
+            let leg = browser.set_out(app, &app.acme, &[("integration_id", "it")]).await;
+            let done = browser.get(&leg.back(&[("code", "canary-code")])).await;
+            let id = value(&done.redirect().1, "connection_id").to_owned();
+            app.pass(Duration::from_secs(301));
+            at.asked();
+            let fails = async || {
+                let answer = app.call(&app.acme.key, &id, "/x").await;
+                assert!(!answer.status.is_success(), "{}", answer.text());
+            };
+            at.odd(Some((400, r#"{"error":"invalid_target"}"#)));
+            fails().await;
+            assert_eq!(at.asked(), ["refresh_token canary-refresh-1", "exchange canary-first-3"]);
+            for _ in 0..3 {
+                fails().await;
+            }
+            app.pass(Duration::from_secs(29));
+            fails().await;
+            assert_eq!(at.asked(), [""; 0], "calls fail at once meanwhile");
+            // Not the fault of the token that is shown: it stays.
+            for error in ["invalid_target", "invalid_scope", "invalid_client", "unauthorized_client"] {
+                at.odd(Some((400, Box::leak(format!(r#"{{"error":"{error}"}}"#).into_boxed_str()))));
+                app.pass(Duration::from_secs(30));
+                fails().await;
+                fails().await;
+                assert_eq!(at.asked(), ["exchange canary-first-3"], "{error}");
+            }
+            // It is the token: another is had for it, and for another one only after a while.
+            let mut n = 3;
+            for error in ["invalid_request", "invalid_grant", "invalid_token"] {
+                at.odd(Some((400, Box::leak(format!(r#"{{"error":"{error}"}}"#).into_boxed_str()))));
+                app.pass(Duration::from_secs(30));
+                fails().await;
+                fails().await;
+                let [old, refresh, new] = [
+                    format!("exchange canary-first-{n}"),
+                    format!("refresh_token canary-refresh-{n}"),
+                    format!("exchange canary-first-{}", n + 1),
+                ];
+                assert_eq!(at.asked(), [old, refresh, new], "{error}");
+                n += 1;
+            }
+            assert_eq!(app.connection(&app.acme, &id).await.status, Status::Active);
+            at.odd(None);
+            app.pass(Duration::from_secs(30));
+            assert_eq!(seen(app, &id).await, "Bearer seen-swapped-7");
+            assert_eq!(at.asked(), ["exchange canary-first-6"], "its last refresh token was kept");
+            app.pass(Duration::from_secs(301));
+            assert_eq!(seen(app, &id).await, "Bearer seen-swapped-9");
+            assert_eq!(at.asked(), ["refresh_token canary-refresh-6", "exchange canary-first-8"]);
         },
     )
     .await;
