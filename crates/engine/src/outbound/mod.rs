@@ -129,6 +129,11 @@ impl Outbound {
         })
     }
 
+    /// How long a whole [`Outbound::fetch`] takes at most.
+    pub fn total_timeout(&self) -> Duration {
+        self.total_timeout
+    }
+
     /// The same way out with a client certificate: for TLS only, and over connections that no other certificate's
     /// requests, nor those without one, ever use.
     ///

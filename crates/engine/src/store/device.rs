@@ -42,12 +42,12 @@ impl Conn {
         Ok(self.execute(update).await? > 0)
     }
 
-    /// Flows whose providers are to be asked by now, those that have waited longest first, at most `limit`.
+    /// Flows whose providers are to be asked by now, those that have waited longest first, at most `limit`. None that is too
+    /// old to end in a connection; one that has ended is looked at whatever its age.
     pub async fn any_flows_to_poll(&mut self, now: Millis, limit: i64) -> Result<Vec<Flow>> {
-        let query = sql(
-            "select * from flow where poll_at is not null and poll_at <= $1 order by poll_at, id limit $2",
-        );
-        self.rows(query.at(now).int(limit)).await?.iter().map(read).collect()
+        let query = sql("select * from flow where poll_at is not null and poll_at <= $1 \
+             and (taken_at is not null or expires_at > $2) order by poll_at, id limit $3");
+        self.rows(query.at(now).at(now).int(limit)).await?.iter().map(read).collect()
     }
 
     /// Moves when the provider of a flow is asked next, from where it was seen; without a `next` it is not asked any more.

@@ -17,6 +17,7 @@ use crate::support::{
 
 mod doors;
 mod here;
+mod late;
 
 /// What the provider gives.
 pub fn codes() -> Value {
@@ -453,7 +454,6 @@ async fn the_endpoint_is_found_by_issuer() {
         let at = |path: &str| format!("{}{path}", stub.origin);
         let metadata = json!({
             "issuer": stub.origin,
-            "authorization_endpoint": at("/authorize"),
             "token_endpoint": at("/token"),
             "userinfo_endpoint": at("/userinfo"),
             "device_authorization_endpoint": at("/device"),

@@ -52,45 +52,67 @@ pub(super) async fn connect(broker: &Arc<Broker>, flow: &Flow, got: Got) -> Resu
             broker.metrics.flow(counted);
             Ok(())
         }
-        Err(error) => fail(broker, flow, &error).await,
+        Err(error) => fail(broker, flow, None, &error).await,
     }
 }
 
-/// It gives none, and said why.
-pub(super) async fn refuse(broker: &Arc<Broker>, flow: &Flow, words: String) -> Result<()> {
+/// It gives none, and said why. `claimed` is when it would have been asked next, as seen by whoever asked.
+pub(super) async fn refuse(broker: &Arc<Broker>, flow: &Flow, claimed: Millis, words: String) -> Result<()> {
     tracing::warn!(flow = %flow.id, integration = %flow.integration_id, message = %words, "a code was not redeemed");
     let text = "the service did not complete the authorization; try again";
-    ends(broker, flow, Refusal::of("server_error", text), "failed").await
+    ends(broker, flow, claimed, Refusal::of("server_error", text), "failed").await
 }
 
 /// The person said no.
-pub(super) async fn declined(broker: &Arc<Broker>, flow: &Flow, refusal: Refusal<'_>) -> Result<()> {
-    ends(broker, flow, refusal, "refused").await
+pub(super) async fn declined(
+    broker: &Arc<Broker>,
+    flow: &Flow,
+    claimed: Millis,
+    refusal: Refusal<'_>,
+) -> Result<()> {
+    ends(broker, flow, claimed, refusal, "refused").await
 }
 
-/// Something stood in the way.
-pub(super) async fn fail(broker: &Arc<Broker>, flow: &Flow, error: &Error) -> Result<()> {
+/// Something stood in the way; of what was not `claimed`, between the tokens and their being kept.
+pub(super) async fn fail(
+    broker: &Arc<Broker>,
+    flow: &Flow,
+    claimed: Option<Millis>,
+    error: &Error,
+) -> Result<()> {
     let (outcome, end) = explain(flow, error);
-    write(broker, flow, &outcome, &end, "failed").await
+    write(broker, flow, claimed, (&outcome, &end), "failed").await
 }
 
-async fn ends(broker: &Arc<Broker>, flow: &Flow, refusal: Refusal<'_>, counted: &'static str) -> Result<()> {
-    write(broker, flow, &handoff::refused(flow, refusal), &End::without(refusal), counted).await
+async fn ends(
+    broker: &Arc<Broker>,
+    flow: &Flow,
+    claimed: Millis,
+    refusal: Refusal<'_>,
+    counted: &'static str,
+) -> Result<()> {
+    let (outcome, end) = (handoff::refused(flow, refusal), End::without(refusal));
+    write(broker, flow, Some(claimed), (&outcome, &end), counted).await
 }
 
-/// Ends a flow without a connection, unless it has ended.
+/// Ends a flow without a connection, unless it has ended, or has got another code since this was `claimed`.
 async fn write(
     broker: &Arc<Broker>,
     flow: &Flow,
-    outcome: &Outcome,
-    end: &End,
+    claimed: Option<Millis>,
+    (outcome, end): (&Outcome, &End),
     counted: &'static str,
 ) -> Result<()> {
-    let mut conn = match begin(broker, flow, Actor::System).await {
-        Ok(conn) => conn,
-        Err(Error::Invalid { .. }) => return Ok(()),
-        Err(error) => return Err(error),
-    };
+    let now = broker.clock.now();
+    let mut conn = broker.store.begin(Actor::System, now).await?;
+    if let Some(claimed) = claimed
+        && !conn.any_move_poll(&flow.id, claimed, None).await?
+    {
+        return Ok(());
+    }
+    if !take(&mut conn, flow, POLLED, now).await? {
+        return Ok(());
+    }
     end.write(broker, &mut conn, flow, outcome).await?;
     conn.commit().await?;
     broker.metrics.flow(counted);

@@ -2,7 +2,8 @@
 //!
 //! Whoever moves the time of the next poll asks, so that of any number of processes one does. It is moved far enough for
 //! the answer to come, and moved again when that has come: a process that dies in between costs a while, and the codes
-//! are as good as before.
+//! are as good as before. Codes that gave tokens are spent: nobody is to ask with them again, however long it takes to
+//! keep those. An answer that comes when somebody else has moved the time is about codes that count no more.
 
 use std::{sync::Arc, time::Duration};
 
@@ -18,14 +19,14 @@ use super::{
 use crate::{
     access::Member,
     broker::Broker,
-    connect::{begin::may_end_at, bound, endpoints, finish, handoff::Refusal, party, post},
+    connect::{begin::may_end_at, bound, endpoints, finish, handoff::Refusal, party, persist::insist, post},
     domain::{audit::Actor, flow::Flow},
     error::{Error, Result},
     time::Millis,
 };
 
-/// How long an answer may take: longer than any request does.
-const ANSWER: Duration = Duration::from_secs(45);
+/// What it takes besides the requests until an answer is acted on.
+const BESIDES: Duration = Duration::from_secs(15);
 /// By how much a provider that asks for it is asked less often (RFC 8628 §3.5).
 const SLOWER: u64 = 5;
 
@@ -41,22 +42,46 @@ async fn perform(broker: &Arc<Broker>, flow: &Flow) -> Result<()> {
     if flow.taken_at.is_some() {
         return conclude::unvouched(broker, flow, due).await;
     }
-    let Some(held) = Held::open(broker, flow)? else { return Ok(()) };
     let now = broker.clock.now();
-    let is_over = held.is_over(now);
-    let next = if is_over { None } else { Some(now.plus(ANSWER.max(held.interval()))) };
-    let mut conn = broker.store.begin(Actor::System, now).await?;
-    let ours = conn.any_move_poll(&flow.id, due, next).await?;
-    conn.commit().await?;
-    let Some(claimed) = next.filter(|_| ours) else { return Ok(()) };
+    let opened = Held::open(broker, flow);
+    let next = match &opened {
+        Ok(None) => None,
+        Ok(Some(held)) if held.is_over(now) => None,
+        Ok(Some(held)) => Some(now.plus(longest(broker).max(held.interval()))),
+        // Whose key is missing must not keep the others waiting; it may come back.
+        Err(_) => Some(now.plus(longest(broker))),
+    };
+    let ours = move_on(broker, flow, due, next).await?;
+    let (Some(held), Some(claimed), true) = (opened?, next, ours) else { return Ok(()) };
     match ask(broker, flow, &held).await {
-        Ok(Answer::Tokens(got)) => conclude::connect(broker, flow, *got).await,
-        Ok(Answer::Refused(refusal)) => conclude::refuse(broker, flow, refusal).await,
+        Ok(Answer::Tokens(got)) => {
+            let what = format!("that the code of {} is spent", flow.id);
+            let spent = insist(&broker.clock, &what, || move_on(broker, flow, claimed, None)).await;
+            if let Err(error) = spent {
+                tracing::warn!(flow = %flow.id, ?error, "a spent code may be asked with again");
+            }
+            conclude::connect(broker, flow, *got).await
+        }
+        Ok(Answer::Refused(refusal)) => conclude::refuse(broker, flow, claimed, refusal).await,
         Ok(Answer::NotYet(said)) => go_on(broker, flow, held, claimed, said).await,
         // Ours: the codes are as good as before.
         Err(Error::Internal(error)) => Err(Error::Internal(error)),
-        Err(error) => conclude::fail(broker, flow, &error).await,
+        Err(error) => conclude::fail(broker, flow, Some(claimed), &error).await,
     }
+}
+
+/// How long it may take until an answer is acted on: a server may want the request twice, for the nonce of a proof
+/// (RFC 9449 §8).
+fn longest(broker: &Broker) -> Duration {
+    broker.outbound.total_timeout() * 2 + BESIDES
+}
+
+/// Moves when the provider is asked next, unless somebody else has.
+async fn move_on(broker: &Broker, flow: &Flow, was: Millis, next: Option<Millis>) -> Result<bool> {
+    let mut conn = broker.store.begin(Actor::System, broker.clock.now()).await?;
+    let ours = conn.any_move_poll(&flow.id, was, next).await?;
+    conn.commit().await?;
+    Ok(ours)
 }
 
 /// What came of asking.
@@ -98,6 +123,10 @@ async fn ask(broker: &Arc<Broker>, flow: &Flow, held: &Held) -> Result<Answer> {
     Ok(match got.and_then(|got| party.bind(got)) {
         Ok(tokens) => Answer::Tokens(Box::new(Got { tokens, integration, actor })),
         Err(error) => match device::said(&error) {
+            // Not every server tells a code that is too old from one that was never any (RFC 6749 §5.2).
+            Said::Refused if error.is_invalid_grant() && held.is_over(broker.clock.now()) => {
+                Answer::NotYet(Said::Expired)
+            }
             Said::Refused => {
                 let sent = [Some(&held.device_code), party.secret()];
                 Answer::Refused(error.hiding(&sent.into_iter().flatten().collect::<Vec<_>>()).words())
@@ -114,7 +143,7 @@ async fn go_on(broker: &Arc<Broker>, flow: &Flow, mut held: Held, claimed: Milli
     match said {
         Said::Denied => {
             let text = "the connection was declined at the service";
-            return conclude::declined(broker, flow, Refusal::of("access_denied", text)).await;
+            return conclude::declined(broker, flow, claimed, Refusal::of("access_denied", text)).await;
         }
         Said::Expired => held.expires_at = now.0,
         Said::SlowDown => held.interval += SLOWER,

@@ -40,6 +40,8 @@ async fn a_code_is_given_once_and_asked_about_once() {
         assert!(conn.any_flows_to_poll(later(4), 9).await.unwrap().is_empty());
         assert_eq!(conn.any_flows_to_poll(later(5), 9).await.unwrap()[0].id, made.id);
         assert!(conn.any_flows_to_poll(later(5), 0).await.unwrap().is_empty());
+        assert_eq!(conn.any_flows_to_poll(later(899), 9).await.unwrap().len(), 1);
+        assert!(conn.any_flows_to_poll(later(900), 9).await.unwrap().is_empty(), "it is over");
         assert!(conn.any_move_poll(&made.id, later(5), Some(later(10))).await.unwrap());
         assert!(!conn.any_move_poll(&made.id, later(5), Some(later(10))).await.unwrap(), "somebody did");
         assert!(!conn.any_renew_device(&made.id, later(5), Some(later(20)), &two).await.unwrap());
@@ -87,6 +89,8 @@ async fn what_nobody_vouches_for_is_dropped_once() {
             assert!(found.device.is_none() && found.poll_at.is_none());
             assert!(missing(conn.look_at_flow(&other, &made.id, T0).await));
             conn.look_at_flow(&ws, &made.id, T0).await.unwrap();
+            let looked_at = conn.any_flows_to_poll(later(9_999), 9).await.unwrap();
+            assert_eq!(looked_at[0].id, made.id, "however old it is");
             if spent {
                 conn.take_code(&ws, &hash, Millis(T0.0 - 1)).await.unwrap().unwrap();
             }
