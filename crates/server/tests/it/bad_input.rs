@@ -349,7 +349,7 @@ async fn each_wrong_form_of_the_connect_page_is_refused() {
         }
         let long = format!("decision={}", "a".repeat(5000));
         send(long.into()).await.assert_page(400, "be connected");
-        for (bytes, status) in [(b"\xff\xfe".to_vec(), 400), (vec![b'a'; 100_000], 413)] {
+        for (bytes, status) in [(b"\xff\xfe".to_vec(), 400), (vec![b'a'; 300_000], 413)] {
             let answer = send(bytes.into()).await;
             answer.assert_page(status, "be connected");
         }

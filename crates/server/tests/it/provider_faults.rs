@@ -180,8 +180,15 @@ async fn metadata_that_can_not_be_had_comes_back_as_an_error() {
                 let wish = [("integration_id", "issuer"), ("state", "s")];
                 let mut answer = browser.get(&app.authorize_url(&app.acme, &wish)).await;
                 if completion == Completion::Confirm {
+                    // On a page of ours the form stays, for another try.
                     let url = format!("{}{}", app.origin, answer.location());
                     answer = browser.submit(&url, &[("decision", "continue")]).await;
+                    assert_eq!(answer.status, 503, "{what}");
+                    assert!(answer.text().contains("value=\"continue\""), "{what}");
+                    answer = browser.submit(&url, &[("decision", "cancel")]).await;
+                    let (_, pairs) = answer.redirect();
+                    assert_eq!(value(&pairs, "error"), "access_denied", "{what}");
+                    continue;
                 }
                 let (target, pairs) = answer.redirect();
                 assert_eq!(target, CB, "{what}");

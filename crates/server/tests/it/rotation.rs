@@ -9,19 +9,26 @@ use std::{
 };
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
+use claviger_catalog::Alg;
 use claviger_engine::{
     broker::Broker,
     domain::{
-        audit::Actor, credential::Credential, customer::Customer, event::EventKind, process::Process,
+        audit::Actor,
+        client_key::{ClientKey, Purpose},
+        credential::Credential,
+        customer::Customer,
+        event::EventKind,
+        flow::Endpoints,
+        process::Process,
         workspace::Completion,
     },
     error::Error,
-    id::{ConnectionId, CustomerId, ProcessId},
+    id::{ClientKeyId, ConnectionId, CustomerId, FlowId, ProcessId},
     process,
     rotate::{self, Progress, by_root, held, rotate},
     secret::Secret,
     setup::{self, NewAuthOption, NewOauthApp, NewWebhook, NewWorkspace},
-    store::{Conn, SealedRow, trial},
+    store::{Conn, DeviceGiven, SealedRow, trial},
     time::Millis,
     vault::{Field, KeyRing, Sealed, Vault},
 };
@@ -89,6 +96,7 @@ async fn fill(app: &TestApp) -> (String, UnderWay) {
     })
     .await;
     ways(app).await;
+    rarer(app).await;
     let id = connected(app).await;
     app.complete(&app.acme, Completion::Server).await;
     let (_, pairs) = Browser::new().connect(app, &app.acme, &[]).await.redirect();
@@ -141,6 +149,45 @@ async fn ways(app: &TestApp) {
         setup::oauth_app(to, ws, lent).await?;
         setup::auth_option(to, &of, option).await?;
         to.conn.create_customer(ws, &customer).await
+    })
+    .await;
+}
+
+/// What the rarer ways to authenticate keep: a key of ours, and a code that somebody has yet to enter.
+async fn rarer(app: &TestApp) {
+    let (ws, now) = (&app.acme.workspace, app.broker.clock.now());
+    let sealed = |field: Field, id: &str| app.broker.vault.seal(&field.of(ws, id), &Secret::new("{}")).unwrap();
+    app.complete(&app.acme, Completion::Confirm).await;
+    let began = Browser::new().get(&app.authorize_url(&app.acme, &[])).await;
+    app.complete(&app.acme, Completion::Redirect).await;
+    let flow = FlowId::parse(began.location().strip_prefix("/connect/").expect("a page")).expect("a flow");
+    let id = ClientKeyId::new();
+    let key = ClientKey {
+        secret: sealed(Field::ClientKey, id.as_str()),
+        id,
+        workspace_id: ws.clone(),
+        integration_id: app.acme.integration.clone(),
+        option_id: None,
+        purpose: Purpose::Signing,
+        alg: Alg::ES256,
+        public: "{}".to_owned(),
+        signs_from: now,
+        created_at: now,
+    };
+    let device = sealed(Field::Device, flow.as_str());
+    let later = now.plus(HOUR);
+    let (endpoints, inputs) = (Endpoints::default(), Default::default());
+    let given = DeviceGiven {
+        was: None,
+        device: &device,
+        endpoints: &endpoints,
+        inputs: &inputs,
+        poll_at: later,
+        expires_at: later,
+    };
+    app.change(async |to| {
+        to.conn.create_client_key(ws, &key).await?;
+        to.conn.give_device(ws, &flow, &given).await
     })
     .await;
 }

@@ -3,6 +3,7 @@
 mod customers;
 mod options;
 mod people;
+mod rarer;
 
 use std::{collections::BTreeSet, path::Path, time::Duration};
 
@@ -26,7 +27,7 @@ use claviger_engine::{
     vault::hash,
 };
 
-use self::{customers::Customers, options::Ways, people::People};
+use self::{customers::Customers, options::Ways, people::People, rarer::Rarer};
 use super::every_event;
 use crate::support::{Browser, Tenant, TestApp, app::ALL, on_each, value};
 
@@ -54,6 +55,7 @@ struct Theirs {
     people: People,
     customers: Customers,
     ways: Ways,
+    rarer: Rarer,
     operator: OperatorId,
 }
 
@@ -140,6 +142,7 @@ async fn theirs(app: &TestApp, tenant: &Tenant) -> Theirs {
         delivery,
         people: people::settle(app, tenant, &user).await,
         ways: options::settle(app, tenant).await,
+        rarer: rarer::settle(app, tenant).await,
         user,
         operator: operator.id,
     }
@@ -208,6 +211,7 @@ async fn look(conn: &mut Conn, ws: &WorkspaceId, of: &Theirs) -> Result<Vec<(&'s
     found.extend(people::look(conn, ws, of).await?);
     found.extend(customers::look(conn, ws, of).await?);
     found.extend(options::look(conn, ws, of).await?);
+    found.extend(rarer::look(conn, ws, of).await?);
     Ok(found)
 }
 
@@ -232,6 +236,10 @@ async fn change(
     if n < options::CHANGES {
         return Some(options::change(n, conn, ws, of).await);
     }
+    let n = n - options::CHANGES;
+    if n < rarer::CHANGES {
+        return Some(rarer::change(n, conn, ws, of).await);
+    }
     let later = delivery.created_at.plus(Duration::from_secs(7));
     let sealed = &credential.sealed;
     let end = FlowEnd {
@@ -242,7 +250,7 @@ async fn change(
         connection_id: None,
     };
     let code = ended.code_hash.as_deref().unwrap_or_default();
-    Some(match n - options::CHANGES {
+    Some(match n - rarer::CHANGES {
         0 => ("set_api_key_scopes", conn.set_api_key_scopes(ws, key, &[]).await.map(drop)),
         // Kept by the minute.
         1 => {
@@ -390,6 +398,7 @@ fn names_nothing(method: &str) -> bool {
             "delete_workspace",
             "hold_workspace",
             "meet_customer",
+            "set_logo",
             "set_jwt_secret",
             "update_workspace",
             "workspace",
@@ -419,7 +428,8 @@ fn every_method_of_the_store_that_takes_a_workspace_is_tried_here() {
         include_str!("store.rs"),
         include_str!("store/customers.rs"),
         include_str!("store/options.rs"),
-        include_str!("store/people.rs")
+        include_str!("store/people.rs"),
+        include_str!("store/rarer.rs")
     );
     let untried: Vec<_> = methods
         .iter()
