@@ -66,7 +66,8 @@
     });
   });
 
-  // A page that waits goes on by itself.
+  // A page that waits goes on by itself, and only then says so.
+  document.querySelectorAll("[data-scripted]").forEach(function (words) { words.hidden = false; });
   document.querySelectorAll("[data-state]").forEach(function (waiting) {
     var every = Math.max(1, Number(waiting.dataset.every) || 3) * 1000;
     function look() {

@@ -74,10 +74,13 @@ fn a_page_that_waits_renders() {
     let pages = Pages::load().expect("templates compile");
     for (state, action) in [(Some("/connect/x/state"), None), (None, Some("/embed/x"))] {
         let hidden = vec![context! { name => "handle", value => BAD }];
-        let wait = context! { text => BAD, state, every => 3, action, hidden };
+        let wait = context! { text => BAD, press => "PRESS", state, every => 3, action, hidden };
         let template = pages.env.get_template("_wait.html").expect("a template");
         let text = template.render(context! { lang => "de", wait }).expect("it renders");
         assert!(text.contains("Jetzt prüfen") && !text.contains("<script"), "{text}");
+        // Of itself the page goes on only with its script, which shows that it does.
+        assert!(text.contains("<noscript><p>PRESS</p></noscript>"), "{text}");
+        assert!(text.contains("<p data-scripted hidden>&lt;script"), "{text}");
         assert_eq!(text.contains("data-state="), state.is_some(), "{text}");
         assert_eq!(text.contains("method=\"post\""), action.is_some(), "{text}");
     }
