@@ -25,7 +25,7 @@ use claviger_engine::{
         share::{Level, Principal},
     },
     error::Error,
-    id::IntegrationId,
+    id::{ConnectionId, IntegrationId},
     secret::Secret,
     setup::{self, Change, NewIntegration},
 };
@@ -59,6 +59,8 @@ struct Signs {
 struct State {
     /// The forms of its token requests.
     forms: Vec<Vec<(String, String)>>,
+    /// The forms of its revocations.
+    revoked: Vec<Vec<(String, String)>>,
     /// What it answers instead of a token: a code and words.
     refusal: Option<(&'static str, &'static str)>,
     /// What its metadata says, where it has any.
@@ -125,6 +127,10 @@ fn answer(state: &mut State, head: &Head, body: &[u8]) -> Response {
             let token = format!("canary-token-{}", state.forms.len());
             let given = json!({ "access_token": token, "token_type": "Bearer", "expires_in": 3600, "refresh_token": "canary-refresh" });
             says(&given.to_string())
+        }
+        "/revoke" => {
+            state.revoked.push(decode(std::str::from_utf8(body).expect("a form")));
+            say(200, &[], "")
         }
         "/userinfo" => says(r#"{"sub":"u","name":"U"}"#),
         "/.well-known/oauth-authorization-server" => match &state.metadata {
@@ -266,7 +272,11 @@ async fn a_client_shows_who_it_is_with_its_secret_and_never_the_secret() {
         let (head, claims, input, signature) = opened(value(&form, "client_assertion"));
         let key = hmac::Key::new(hmac::HMAC_SHA256, SECRET.as_bytes());
         hmac::verify(&key, input.as_bytes(), &signature).expect("signed");
-        assert_eq!((&head["alg"], &claims["aud"]), (&json!("HS256"), &json!("https://login.acme.example")));
+        // Nobody has looked whether the issuer that was typed in beside the endpoints is theirs.
+        assert_eq!(
+            (&head["alg"], &claims["aud"]),
+            (&json!("HS256"), &json!(format!("{}/token", at.up.origin)))
+        );
         let missing = Browser::new().get(&format!("{}/oauth2/jwks/{id}", app.origin)).await;
         assert_eq!((missing.status, missing.text()), (StatusCode::NOT_FOUND, r#"{"error":"not_found"}"#));
     })
@@ -301,6 +311,43 @@ async fn an_assertion_is_for_the_issuer_that_was_asked_wherever_it_is_sent() {
     .await;
 }
 
+/// Each request to endpoints that were entered by hand has an assertion for itself, whatever issuer stands beside them.
+#[tokio::test]
+async fn an_assertion_for_endpoints_entered_by_hand_is_for_the_one_it_is_sent_to() {
+    on_each_with(providers, async |app| {
+        let at = Signs::start().await;
+        let issuer = Some("https://login.honest.example".to_owned());
+        let config = Config { issuer: issuer.clone(), ..with("private_key_jwt", at.by_hand()) };
+        let id = app.integrate_as(&app.acme, wish("oauth2", config, None)).await;
+        let browser = Browser::new();
+        let leg = Leg::of(browser.get(&url(app)).await.location());
+        let back = [("code", "canary-code"), ("iss", "https://login.honest.example")];
+        let connection = connected(&browser.get(&leg.back(&back)).await);
+        let claims = verified(app, id.as_str(), value(&at.last(), "client_assertion")).await;
+        assert_eq!(claims["aud"], json!(format!("{}/token", at.up.origin)));
+
+        let ending = ConnectionId::parse(&connection).unwrap();
+        connect::end(&app.broker, &app.acme.workspace, &ending, Actor::Cli).await.unwrap();
+        let revoked = at.state.lock().unwrap().revoked.clone();
+        assert_eq!(revoked.len(), 2, "{revoked:?}");
+        let mut ids = BTreeSet::new();
+        for form in &revoked {
+            let claims = verified(app, id.as_str(), value(form, "client_assertion")).await;
+            assert_eq!(claims["aud"], json!(format!("{}/revoke", at.up.origin)));
+            assert!(ids.insert(claims["jti"].to_string()), "an assertion is for one request");
+        }
+
+        let inputs = [("account".to_owned(), "ada".to_owned())].into();
+        let wished = wish("own", Config { inputs, issuer, ..at.config() }, None);
+        let own = app.integrate_as(&app.acme, NewIntegration { key: "own".to_owned(), ..wished }).await;
+        let asked = [("integration_id", "own"), ("external_id", "u"), ("state", "s")];
+        connected(&Browser::new().get(&app.authorize_url(&app.acme, &asked)).await);
+        let claims = verified(app, own.as_str(), value(&at.last(), "assertion")).await;
+        assert_eq!(claims["aud"], json!(format!("{}/token", at.up.origin)));
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn keys_are_an_integrations_own_and_change_when_it_is_pointed_elsewhere() {
     on_each(async |app| {
@@ -316,13 +363,37 @@ async fn keys_are_an_integrations_own_and_change_when_it_is_pointed_elsewhere() 
         let (one, two) = tokio::join!(keys(app, id.as_str()), keys(app, id.as_str()));
         assert_eq!((&one, &two), (&first, &first), "asked for again it is the same");
 
-        app.reconfigure(&app.acme, &id, |config| config.base_url = Some("https://api.else.test".into()))
+        let alice = share(app, &id, "alice").await;
+        let told = async || {
+            let shown = ask(app, &alice.token, Method::GET, "/api/integrations/it", None).await.json();
+            let told = shown["jwksUri"].as_str().expect("an address").to_owned();
+            told.rsplit_once('/').expect("a path").1.to_owned()
+        };
+        app.reconfigure(&app.acme, &id, |config| config.authorize_params = [("a".into(), "b".into())].into())
             .await;
-        assert_eq!(keys(app, id.as_str()).await, first, "where calls go is no matter of this");
+        assert_eq!((told().await.as_str(), keys(app, id.as_str()).await), (id.as_str(), first.clone()));
+        // Whoever trusts what is published at an address must not trust what takes its place: the client's own token
+        // would be called with elsewhere, and what is signed shown there.
+        let mut before = (id.as_str().to_owned(), first);
         let elsewhere = format!("{}/other/token", at.up.origin);
-        app.reconfigure(&app.acme, &id, |config| config.token_url = Some(elsewhere.clone())).await;
-        let moved = keys(app, id.as_str()).await;
-        assert!(moved.len() == 1 && moved != first, "what was signed for one server is not shown to another");
+        let moves: [&dyn Fn(&mut Config); 4] = [
+            &|config| config.base_url = Some("https://api.else.test".into()),
+            &|config| config.allowed_hosts = vec!["api.else.test".into()],
+            &|config| config.userinfo_url = None,
+            &|config| config.token_url = Some(elsewhere.clone()),
+        ];
+        for change in moves {
+            app.reconfigure(&app.acme, &id, change).await;
+            let at = told().await;
+            assert!(at != before.0 && at.starts_with(&format!("{id}-")), "{at}");
+            for gone in [id.as_str(), &before.0, &format!("{at}0"), &format!("{id}-")] {
+                let missing = Browser::new().get(&format!("{}/oauth2/jwks/{gone}", app.origin)).await;
+                assert_eq!(missing.status, 404, "{gone}: {}", missing.text());
+            }
+            let moved = keys(app, &at).await;
+            assert!(moved.len() == 1 && moved != before.1, "and there are others");
+            before = (at, moved);
+        }
 
         for nobody in
             ["int_00000000000000000000000000000000", "opt_x", "%FF", app.acme.integration.as_str(), "it"]

@@ -184,6 +184,14 @@ async fn an_integrations_certificate_is_shown_wherever_its_client_goes() {
             assert_eq!(answer.status, 502, "{}", answer.text());
             assert_eq!(app.connection(&app.acme, &connection).await.status, Status::Active);
             assert_eq!(bank.paths().len(), 5);
+
+            // Pointed elsewhere it has none: whoever gave it gave it for what was there.
+            assert!(app.change(async |to| setup::client_certificate(to, &of, &ours.pair()).await).await);
+            app.reconfigure(&app.acme, &id, |config| config.allowed_hosts = vec!["else.test".into()]).await;
+            let of = app.integration(&app.acme, &id).await;
+            assert_eq!(app.change(async |to| setup::certificate_end(to, &of).await).await, None);
+            assert!(connect(app).await.is_err());
+            assert_eq!(bank.paths().len(), 5);
         },
     )
     .await;

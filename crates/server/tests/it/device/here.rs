@@ -88,7 +88,8 @@ async fn a_command_hears_why_not() {
         assert!(matches!(refused("nothing", external("u")).await, Some(Error::NotFound { .. })));
         assert!(matches!(refused("sandbox", external("u")).await, Some(Error::Conflict { .. })));
         assert!(matches!(refused("tv", nobody).await, Some(Error::Denied { .. })));
-        assert!(matches!(refused("tv", unknown).await, Some(Error::Denied { .. })));
+        let Some(Error::Denied { message }) = refused("tv", unknown).await else { panic!("nobody knows it") };
+        assert!(message.contains("becomes known with its first token"), "{message}");
         stub.reply("/device", Reply::oauth_error(400, "invalid_scope"));
         assert!(matches!(refused("tv", external("u")).await, Some(Error::Conflict { .. })));
         stub.reply("/device", Reply::Say(500, "text/plain", String::new()));
