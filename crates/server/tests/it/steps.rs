@@ -69,7 +69,8 @@ impl Logins {
              [[steps.request]]\nurl = \"{at}/two/{{user}}\"\nparams = {{ ticket = \"{{ticket}}\" }}\n\
              save = {{ csrf = {{ path = \"csrf\" }} }}\n\
              [steps.answer]\naccess_token = \"session.id\"\nexpires = {{ path = \"session.seconds\" }}\n\
-             error = {{ path = \"ok\", is = [\"false\"], code = \"why\", invalid_grant = [\"locked\"] }}\n\
+             error = {{ path = \"ok\", is = [\"false\"], code = \"why\", \
+             description = \"message\", invalid_grant = [\"locked\"] }}\n\
              [api]\nbase_url = \"{at}/api\"\nplace = {{ header = \"X-Session\", format = \"{{token}}\" }}\n\
              [api.headers]\nX-Csrf = \"{{csrf}}\"\n[[verify.calls]]\nurl = \"/check\"\n"
         );
@@ -215,7 +216,7 @@ async fn trouble_passes_and_a_changed_password_needs_its_owner() {
             let now = app.connection(&app.acme, &id).await;
             assert_eq!(now.status, Status::NeedsReauth);
             let why = now.status_reason.expect("a reason");
-            assert!(why.contains("invalid_grant") && !why.contains("canary"), "{why}");
+            assert!(why.contains("invalid_grant: not ") && !why.contains("canary"), "{why}");
             assert_eq!(app.events(&app.acme).await[0].kind, EventKind::ConnectionExpired);
         },
     )
