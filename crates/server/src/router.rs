@@ -46,6 +46,8 @@ pub fn app(app: App) -> Router {
         .merge(popups())
         .merge(embeds())
         .merge(scripts())
+        // Browsers ask for it by themselves.
+        .route("/favicon.ico", get(async || StatusCode::NO_CONTENT))
         // Pages of ours, for every door.
         .route("/oauth2/callback", get(callback::shared).post(callback::posted))
         .route("/oauth2/callback/{integration_id}", get(callback::own).post(callback::posted))

@@ -27,7 +27,9 @@
     box.hidden = false;
     picker.addEventListener("change", function () {
       var file = picker.files[0];
-      if (!file || file.size > 1048576) { return; }
+      var large = box.querySelector("[data-words]");
+      large.textContent = file && file.size > Number(box.dataset.most) ? large.dataset.words : "";
+      if (!file || large.textContent) { return; }
       file.text().then(function (text) { field.value = text; field.dispatchEvent(new Event("input", { bubbles: true })); });
     });
   });

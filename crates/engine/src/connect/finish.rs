@@ -195,8 +195,7 @@ async fn conclude(broker: &Arc<Broker>, callback: &Callback, flow: &Flow) -> Res
     let grant = match brought::read(broker, &callback.query, flow, &provider)? {
         Brought::Grant(grant) => grant,
         Brought::Refused { error, said } => {
-            let text = "the service did not grant access";
-            let refusal = Refusal { error: &error, text, said: said.as_deref() };
+            let refusal = Refusal { error: &error, text: handoff::ours(&error), said: said.as_deref() };
             return Ok(Concluded::Refused(handoff::refused(flow, refusal), End::without(refusal)));
         }
     };

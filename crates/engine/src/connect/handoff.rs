@@ -84,6 +84,9 @@ pub struct Failure {
     pub error: String,
     /// What happened, for a person: the provider's words where it gave any, else ours.
     pub text: String,
+    /// The same in our words, where `text` is what the provider said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ours: Option<String>,
     /// The parameter at fault, where it is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub field: Option<String>,
@@ -114,13 +117,22 @@ impl Failure {
                 ("server_error", "something went wrong on our side; try again".to_owned(), None)
             }
         };
-        Self { error: name.to_owned(), text, field }
+        Self { error: name.to_owned(), text, ours: None, field }
+    }
+
+    /// What happened in our words, and in the provider's where it gave any.
+    pub fn words(&self) -> (&str, Option<&str>) {
+        match &self.ours {
+            Some(ours) => (ours, Some(&self.text)),
+            None => (&self.text, None),
+        }
     }
 
     /// An id by which somebody would listen was used before.
     pub(crate) fn taken() -> Self {
         let text = "this requestId was used before; make up another one";
-        Self { error: "already_exists".into(), text: text.into(), field: Some("requestId".into()) }
+        let field = Some("requestId".into());
+        Self { error: "already_exists".into(), text: text.into(), ours: None, field }
     }
 
     /// For programs, as a redirect, a message and a stream carry it.
@@ -158,7 +170,8 @@ impl Failure {
 impl From<Refusal<'_>> for Failure {
     fn from(refusal: Refusal<'_>) -> Self {
         let Refusal { error, text, said } = refusal;
-        Self { error: error.to_owned(), text: said.unwrap_or(text).to_owned(), field: None }
+        let ours = said.map(|_| text.to_owned());
+        Self { error: error.to_owned(), text: said.unwrap_or(text).to_owned(), ours, field: None }
     }
 }
 
@@ -189,6 +202,14 @@ impl<'a> Refusal<'a> {
     /// One in our words only.
     pub(super) fn of(error: &'a str, text: &'a str) -> Self {
         Self { error, text, said: None }
+    }
+}
+
+/// What a refusal at the provider's is in our words, by its error name.
+pub(super) fn ours(error: &str) -> &'static str {
+    match error {
+        "access_denied" => "you did not allow it",
+        _ => "the service did not grant access",
     }
 }
 
@@ -352,7 +373,10 @@ mod tests {
 
     #[test]
     fn a_popups_uri_keeps_its_query_and_its_fragment() {
-        let failed = Failure { error: "access_denied".into(), text: "OAuth failed".into(), field: None };
+        let refusal =
+            Refusal { error: "access_denied", text: "you did not allow it", said: Some("OAuth failed") };
+        let failed = Failure::from(refusal);
+        assert_eq!(failed.words(), ("you did not allow it", Some("OAuth failed")));
         for (uri, ended, want) in [
             ("https://a.test/cb", Ended::Connected("conn_1".into()), "https://a.test/cb?connectionId=conn_1"),
             (

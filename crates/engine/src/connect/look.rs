@@ -2,6 +2,7 @@
 //!
 //! Nothing secret: a product's name, colour and logo, and the picture of what is connected.
 
+use super::page::same_browser;
 use crate::{
     broker::Broker,
     domain::{
@@ -10,6 +11,7 @@ use crate::{
     },
     error::{Error, Result},
     id::{FlowId, WorkspaceId},
+    secret::Secret,
     store::Conn,
 };
 
@@ -35,6 +37,22 @@ pub enum Symbol {
     Provider(String),
 }
 
+/// What a flow connects, as far as its pages show it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Service {
+    /// The integration's name.
+    pub name: String,
+    /// Its picture.
+    pub symbol: Symbol,
+}
+
+impl Symbol {
+    /// The icon that was uploaded, by its hash, else what there is for the provider.
+    pub(crate) fn of(icon: Option<String>, provider: &str) -> Self {
+        icon.map_or_else(|| Self::Provider(provider.to_owned()), Self::Own)
+    }
+}
+
 /// The look of a workspace's pages.
 pub(crate) async fn of(conn: &mut Conn, workspace: &Workspace) -> Result<Look> {
     let brand = workspace.settings.brand.clone();
@@ -58,16 +76,30 @@ pub async fn look(broker: &Broker, workspace: &WorkspaceId) -> Result<Option<Loo
     }
 }
 
-/// The look of the pages of a flow, whatever became of it; `None` when nothing is known of it.
+/// The look of the pages of a flow, whatever became of it, for the browser that carries it; `None` for any other, and
+/// when nothing is known of it.
 ///
 /// # Errors
 /// `Internal`
-pub async fn look_of(broker: &Broker, flow: &FlowId) -> Result<Option<Look>> {
+pub async fn look_of(broker: &Broker, flow: &FlowId, browser: Option<&Secret>) -> Result<Option<Look>> {
     let flow = broker.store.read().await?.any_flow(flow).await?;
-    match flow {
+    match flow.filter(|flow| same_browser(flow, browser)) {
         Some(flow) => look(broker, &flow.workspace_id).await,
         None => Ok(None),
     }
+}
+
+/// What a flow connects, whatever became of it; `None` when nothing is known of it.
+///
+/// # Errors
+/// `Internal`
+pub async fn service_of(broker: &Broker, flow: &FlowId) -> Result<Option<Service>> {
+    let mut conn = broker.store.read().await?;
+    let Some(flow) = conn.any_flow(flow).await? else { return Ok(None) };
+    let (ws, id) = (&flow.workspace_id, &flow.integration_id);
+    let Some(integration) = conn.integration(ws, id).await? else { return Ok(None) };
+    let symbol = Symbol::of(conn.icon_hash(ws, id).await?, &integration.provider);
+    Ok(Some(Service { name: integration.name, symbol }))
 }
 
 /// A workspace's logo.

@@ -61,7 +61,7 @@ pub use handoff::{Ended, Failure, Landing, Message, Outcome};
 pub use import::{Import, Imported, LONGEST_LIFE, Place, import, import_as};
 pub(crate) use listen::ended as ended_request;
 pub use listen::{Bounds, Heard, Listener, Listeners, listen};
-pub use look::{Look, Symbol, icon, logo, look, look_of};
+pub use look::{Look, Service, Symbol, icon, logo, look, look_of, service_of};
 pub(crate) use page::{Bearer, Opened, decline, load, submit_as, used};
 pub use page::{Form, Visitor, cancel, landed, open, submit};
 pub use parameters::connector_parameters;

@@ -14,7 +14,7 @@ use super::{
     endpoints,
     finish::{redeem, settle},
     grant::{Grant, Kept},
-    handoff::{Failure, Outcome},
+    handoff::{self, Failure, Outcome, Refusal},
     page::{Opened, take, used},
     typed::SUBMITTED,
 };
@@ -52,8 +52,9 @@ pub(crate) async fn take_up(
     let (code, iss, saved) = match answer {
         Answer::Code { code, iss, saved } => (code, iss, saved),
         Answer::Error { error, description, .. } => {
-            let text = description.unwrap_or_else(|| "the service did not grant access".to_owned());
-            return Ok(Err(Failure { error, text, field: None }));
+            let refusal =
+                Refusal { error: &error, text: handoff::ours(&error), said: description.as_deref() };
+            return Ok(Err(refusal.into()));
         }
     };
     fresh.wishes.inputs.extend(saved.clone());

@@ -376,13 +376,12 @@ impl Opened {
         let strict = !member && settings.completion == Completion::Confirm;
         let confirm = strict || self.flow.completion == Completion::Confirm;
         let keys = self.provider.keys().map(|keys| keys.fields.clone()).unwrap_or_default();
-        let provider = || Symbol::Provider(self.integration.provider.clone());
         Ask {
             flow: self.flow.id.clone(),
             product: self.look.product.clone(),
             look: self.look.clone(),
             integration: self.integration.name.clone(),
-            symbol: self.icon.clone().map_or_else(provider, Symbol::Own),
+            symbol: Symbol::of(self.icon.clone(), &self.integration.provider),
             owner: self.owner().filter(|_| confirm),
             confirm,
             member,

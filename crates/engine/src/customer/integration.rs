@@ -6,7 +6,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use claviger_catalog::{Grant, Input, KeyField, Kind};
+use claviger_catalog::{Grant, Input, KeyField, Kind, Provider};
 
 use super::connection::{self, shown};
 use crate::{
@@ -180,6 +180,12 @@ fn ways(broker: &Broker, integration: &Integration, options: Vec<AuthOption>, ap
     own.into_iter().chain(further).collect()
 }
 
+/// What an integration's own way is called: the service by its name, where the provider is one.
+fn own_title(provider: &Provider, of: &Integration) -> String {
+    let generic = provider.category.as_deref() == Some("generic");
+    if generic { of.name.clone() } else { provider.name.clone() }
+}
+
 /// An integration as of an option, or of its own way, as people are offered it; `None` while it lacks what it needs.
 fn way(broker: &Broker, of: &Integration, option: Option<AuthOption>) -> Option<Way> {
     let provider = broker.catalog.get(&of.provider)?;
@@ -192,7 +198,7 @@ fn way(broker: &Broker, of: &Integration, option: Option<AuthOption>) -> Option<
     }
     let (key, title, description) = match option {
         Some(option) => (Some(option.key), option.title, option.description),
-        None => (None, None, None),
+        None => (None, Some(own_title(&provider, of)), None),
     };
     Some(Way {
         key,

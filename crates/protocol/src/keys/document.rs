@@ -30,7 +30,7 @@ pub(super) fn parts(
     let value: Value = serde_json::from_str(text)
         .map_err(|_| Complaint::other("Is no JSON: give the whole file as it was downloaded"))?;
     if !value.is_object() {
-        return Err(Complaint::other("Is not a JSON object: it begins with { and ends with }"));
+        return Err(Complaint::other("Is not a JSON object: it begins and ends with a brace"));
     }
     let mut out = BTreeMap::new();
     for (name, part) in &field.parts {

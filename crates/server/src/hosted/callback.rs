@@ -47,16 +47,23 @@ pub async fn oauth_callback(
 
 /// A `form_post` answer (OAuth 2.0 Form Post Response Mode): Lax cookies don't come with a cross-site POST, so
 /// the browser is sent to the same path once more, as GET.
-pub async fn posted(State(app): State<App>, uri: Uri, body: Result<Bytes, BytesRejection>) -> Response {
+pub async fn posted(
+    State(app): State<App>,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
+    // The query is the provider's.
+    let pages = app.pages.to(&headers, None);
     let body = match body {
         Ok(body) => body,
-        Err(unread) => return app.pages.unreadable(unread.status()),
+        Err(unread) => return pages.unreadable(unread.status()),
     };
     match std::str::from_utf8(&body) {
         Ok(form) if form.bytes().all(|b| b.is_ascii_graphic()) => {
             redirect(StatusCode::SEE_OTHER, &format!("{}?{form}", uri.path()))
         }
-        _ => app.pages.unreadable(StatusCode::BAD_REQUEST),
+        _ => pages.unreadable(StatusCode::BAD_REQUEST),
     }
 }
 

@@ -7,16 +7,16 @@ use axum::{
         Path, RawQuery, State,
         rejection::{BytesRejection, PathRejection},
     },
-    http::{HeaderMap, HeaderValue, StatusCode, header::RETRY_AFTER, request::Parts},
+    http::{HeaderMap, StatusCode, request::Parts},
     response::Response,
 };
 use claviger_engine::{
-    connect::{self, Alert, Ask, Form, Given, Look, Visitor, Wrong, device},
+    connect::{self, Ask, Form, Given, Look, Visitor, Wrong, device},
     error::Error,
     id::FlowId,
     secret::Secret,
 };
-use minijinja::context;
+use minijinja::{Value, context};
 
 use super::{
     device as code, done,
@@ -49,7 +49,7 @@ pub async fn show(
     };
     match asked {
         Ok(ask) => page(&pages, &ask, &Given::default(), &Wrong::default()),
-        Err(error) => pages.of(look(&app, &flow).await).engine_error(&error),
+        Err(error) => pages.of(look(&app, &flow, &headers).await).engine_error(&error),
     }
 }
 
@@ -61,7 +61,7 @@ pub async fn submit(
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
     let flow = flow.map(|Path(flow)| flow).unwrap_or_default();
-    let pages = app.pages.to(&parts.headers, parts.uri.query()).of(look(&app, &flow).await);
+    let pages = app.pages.to(&parts.headers, parts.uri.query()).of(look(&app, &flow, &parts.headers).await);
     let origin = site::find(&app, &parts).await.map_or(app.broker.urls.app.clone(), |site| site.origin);
     if !csrf::same_origin(&parts.headers, &origin) {
         let message = "This form was not sent from our page. Open the link again.";
@@ -78,15 +78,26 @@ pub async fn submit(
     }
 }
 
-/// In whose name the pages of a flow speak, also once it has ended.
-pub(super) async fn look(app: &App, flow: &str) -> Option<Look> {
-    match connect::look_of(&app.broker, &FlowId::parse(flow)?).await {
+/// In whose name the pages of a flow speak, also once it has ended; for the browser that carries it, and no other.
+pub async fn look(app: &App, flow: &str, headers: &HeaderMap) -> Option<Look> {
+    let browser = browser::read(headers, app.https);
+    match connect::look_of(&app.broker, &FlowId::parse(flow)?, browser.as_ref()).await {
         Ok(look) => look,
         Err(error) => {
             tracing::error!(?error, "it is not known in whose name a page speaks");
             None
         }
     }
+}
+
+/// What a flow connects: its name, and its picture.
+pub async fn service(app: &App, flow: &str) -> (Option<String>, Option<Value>) {
+    let Some(flow) = FlowId::parse(flow) else { return (None, None) };
+    let found = connect::service_of(&app.broker, &flow).await.unwrap_or_else(|error| {
+        tracing::error!(?error, "it is not known what a page is about");
+        None
+    });
+    found.map(|it| (it.name.clone(), picture::symbol(&flow, &it.symbol, &it.name))).unzip()
 }
 
 async fn take(
@@ -115,12 +126,17 @@ async fn take(
     })
 }
 
+/// Names of a form of ours that no field has.
+const TELLING: [&str; 3] = ["decision", "handle", "way"];
+
 /// The form's values: a credential's are secrets from here on.
 pub fn read(body: &str) -> Result<Given, Error> {
     let params = Params::parse(body);
     let mut given = Given::default();
     for name in params.names() {
-        let value = params.whole(name).map_err(|e| Error::invalid("form", format!("{name} is {e}")))?;
+        // What tells forms apart is short; what is typed in may be a document.
+        let value = if TELLING.contains(&name) { params.get(name) } else { params.whole(name) };
+        let value = value.map_err(|e| Error::invalid("form", format!("{name} is {e}")))?;
         let value = value.unwrap_or_default();
         match name.strip_prefix(TYPED) {
             Some(key) => given.typed.insert(key.to_owned(), Secret::new(value)).map(drop),
@@ -150,10 +166,11 @@ fn unknown() -> Error {
     Error::invalid("flow", "this link is not one of ours; begin again")
 }
 
-fn page(pages: &Pages, ask: &Ask, given: &Given, wrong: &Wrong) -> Response {
+/// The page with its form.
+pub(super) fn page(pages: &Pages, ask: &Ask, given: &Given, wrong: &Wrong) -> Response {
     let form = form::context(ask, given, wrong);
     let Ask { product, integration, owner, confirm, member, shared, leaves, framed_by, .. } = ask;
-    let (keys, symbol) = (!ask.keys.is_empty(), picture::symbol(ask));
+    let (keys, symbol) = (!ask.keys.is_empty(), picture::symbol(&ask.flow, &ask.symbol, integration));
     let (coded, device) = (ask.device.is_some(), code::context(ask));
     let mut response = pages.of(Some(ask.look.clone())).render(
         form::status(wrong),
@@ -161,9 +178,6 @@ fn page(pages: &Pages, ask: &Ask, given: &Given, wrong: &Wrong) -> Response {
         "connect.html",
         context! { product, integration, symbol, owner, confirm, member, shared, leaves, keys, coded, device, form },
     );
-    if let Some(Alert::Limited { retry_after }) = wrong.alert {
-        let seconds = HeaderValue::from(retry_after.as_secs().max(1));
-        response.headers_mut().insert(RETRY_AFTER, seconds);
-    }
+    form::wait(wrong, &mut response);
     response
 }

@@ -13,7 +13,7 @@ use claviger_engine::{
 use minijinja::context;
 
 use super::{
-    connect::look,
+    connect::{look, service},
     page::{Kind, Pages, redirect, sentence},
 };
 use crate::{app::App, http::browser};
@@ -42,7 +42,7 @@ pub async fn show(
     headers: HeaderMap,
 ) -> Response {
     let flow = flow.map(|Path(flow)| flow).unwrap_or_default();
-    let pages = app.pages.to(&headers, query.as_deref()).of(look(&app, &flow).await);
+    let pages = app.pages.to(&headers, query.as_deref()).of(look(&app, &flow, &headers).await);
     let browser = browser::read(&headers, app.https);
     let found = match FlowId::parse(&flow) {
         Some(flow) => connect::landed(&app.broker, &flow, browser.as_ref()).await,
@@ -52,7 +52,8 @@ pub async fn show(
         Ok(Landing { integration, failure, said, .. }) => {
             let status = if failure.is_some() { StatusCode::BAD_REQUEST } else { StatusCode::OK };
             let failure = failure.as_deref().map(sentence);
-            let values = context! { integration, failure, said_by_service => said };
+            let (_, symbol) = service(&app, &flow).await;
+            let values = context! { integration, symbol, failure, said_by_service => said };
             pages.render(status, Kind::Plain, "done.html", values)
         }
         Err(Error::Invalid { message, .. }) => {

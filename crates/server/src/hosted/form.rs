@@ -3,7 +3,10 @@
 //! Pages of other shapes use the same partial: they give it `form`, made here, with an `action` and `hidden` fields of
 //! their own. No words are chosen here: the partial speaks the page's language. A secret's value must never get in here.
 
-use axum::http::StatusCode;
+use axum::{
+    http::{HeaderValue, StatusCode, header::RETRY_AFTER},
+    response::Response,
+};
 use claviger_catalog::{Choice, Form, Input, KeyField};
 use claviger_engine::{
     connect::{Alert, Ask, Fault, Given, Wrong},
@@ -15,6 +18,9 @@ use super::{markdown, pattern};
 
 /// What the names of a credential's fields begin with in the form: an input's key has no `-`.
 pub const TYPED: &str = "credential-";
+
+/// The longest document that is taken, in bytes: what the credential's check says too.
+const MOST: usize = 64 * 1024;
 
 /// The `form` of `_form.html`. A page that is not at the flow's own URL overrides `action`, and `hidden`, a list of
 /// `{ name, value }`: `context! { action => "/embed/…", hidden => vec![…], ..form::context(…) }`.
@@ -35,8 +41,17 @@ pub fn context(ask: &Ask, given: &Given, wrong: &Wrong) -> Value {
         leaves => ask.leaves,
         coded => ask.device.is_some(),
         alert,
+        most => MOST,
         problems => wrong.inputs.len() + wrong.keys.len(),
         fields => fields.into_iter().map(|(_, field)| field).collect::<Vec<Value>>(),
+    }
+}
+
+/// When to send the form again, where that was too often.
+pub fn wait(wrong: &Wrong, response: &mut Response) {
+    if let Some(Alert::Limited { retry_after }) = wrong.alert {
+        let seconds = HeaderValue::from(retry_after.as_secs().max(1));
+        response.headers_mut().insert(RETRY_AFTER, seconds);
     }
 }
 
@@ -97,7 +112,8 @@ fn key_field(key: &KeyField, given: &Given, wrong: &Wrong) -> Value {
     }
 }
 
-fn about(description: Option<&str>) -> Option<Value> {
+/// A description, as markup.
+pub fn about(description: Option<&str>) -> Option<Value> {
     description.map(|text| Value::from_safe_string(markdown::safe(text)))
 }
 

@@ -7,6 +7,7 @@ use claviger_engine::{
 };
 
 use super::*;
+use crate::hosted::{connect, page::Pages};
 
 fn input(key: &str, order: i64) -> Input {
     Input {
@@ -97,5 +98,27 @@ fn a_status_says_whose_turn_it_is() {
         (Alert::Ours, 500),
     ] {
         assert_eq!(status(&Wrong { alert: Some(alert), ..Wrong::default() }), code);
+    }
+}
+
+#[tokio::test]
+async fn an_alert_leaves_the_form_and_says_when_to_try_again() {
+    let pages = Pages::load().expect("templates compile");
+    let asked = ask(vec![input("host", 0)], vec![key("pass", true, Label::default())]);
+    let mut given = Given::default();
+    given.inputs.insert("host".into(), "typed-host".into());
+    for (alert, code, words) in [
+        (Alert::Limited { retry_after: Duration::from_millis(200) }, 429, "too many attempts"),
+        (Alert::Ours, 500, "wrong on our side"),
+        (Alert::Unreachable, 503, "could not be reached"),
+    ] {
+        let wrong = Wrong { alert: Some(alert), ..Wrong::default() };
+        let page = connect::page(&pages, &asked, &given, &wrong);
+        assert_eq!(page.status(), code);
+        assert_eq!(page.headers().get("retry-after").is_some_and(|seconds| seconds == "1"), code == 429);
+        let body = axum::body::to_bytes(page.into_body(), usize::MAX).await.expect("a body");
+        let text = String::from_utf8_lossy(&body);
+        assert!(text.contains(words) && text.contains("value=\"typed-host\""), "{text}");
+        assert!(text.contains("name=\"credential-pass\"") && text.contains("except for secrets"), "{text}");
     }
 }

@@ -25,9 +25,10 @@ use super::{
     words,
 };
 
-const TEMPLATES: [(&str, &str); 15] = [
+const TEMPLATES: [(&str, &str); 16] = [
     ("_brand.html", include_str!("../../templates/_brand.html")),
     ("_device.html", include_str!("../../templates/_device.html")),
+    ("_failure.html", include_str!("../../templates/_failure.html")),
     ("_form.html", include_str!("../../templates/_form.html")),
     ("_service.html", include_str!("../../templates/_service.html")),
     ("_style.html", include_str!("../../templates/_style.html")),
@@ -165,7 +166,8 @@ impl Pages {
         let script = matches!(kind, Kind::Form { .. } | Kind::Framed { .. })
             .then(|| Value::from_safe_string(assets::PAGE.to_owned()));
         let (lang, look) = (self.audience.language().tag(), self.audience.look.as_deref().map(look));
-        let values = context! { nonce => nonce.expose(), lang, look, script, ..values };
+        let framed = matches!(kind, Kind::Framed { .. });
+        let values = context! { nonce => nonce.expose(), lang, look, script, framed, ..values };
         let template = self.env.get_template(name).map_err(|e| Error::Internal(e.into()))?;
         let text = template.render(values).map_err(|e| Error::Internal(e.into()))?;
         let (more, framed_by, referrer) = match kind {
@@ -226,7 +228,8 @@ fn is_parameter(field: &str) -> bool {
 pub fn sentence(message: &str) -> String {
     let mut letters = message.chars();
     let first = letters.next().map(|c| c.to_uppercase().collect::<String>()).unwrap_or_default();
-    format!("{first}{}.", letters.as_str())
+    let end = if message.ends_with(['.', '?', '!']) { "" } else { "." };
+    format!("{first}{}{end}", letters.as_str())
 }
 
 /// A redirect that leaves no trace: 302 answering GET, 303 answering POST, never stored, no referrer.

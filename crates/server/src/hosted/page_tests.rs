@@ -22,13 +22,22 @@ fn form(confirm: bool, wrong: bool) -> Value {
     let fields: Vec<Value> = (0..8).map(|n| field(n, kinds[n % kinds.len()])).collect();
     let hidden = vec![context! { name => BAD, value => BAD }];
     let alert = wrong.then_some("unreachable");
-    context! { action => BAD, hidden, integration => BAD, leaves => confirm, coded => !confirm, alert, problems => wrong, fields }
+    context! { action => BAD, hidden, most => 1, integration => BAD, leaves => confirm, coded => !confirm, alert, problems => wrong, fields }
+}
+
+/// A picture that was uploaded, or the letter that stands for it.
+fn symbol(own: bool) -> Value {
+    if own {
+        context! { src => BAD }
+    } else {
+        context! { src => (), letter => BAD, hue => BAD }
+    }
 }
 
 fn connect(owner: Option<&str>, confirm: bool, member: bool, wrong: bool) -> Value {
     let form = form(confirm, wrong);
-    let keys = !confirm;
-    context! { integration => BAD, product => BAD, symbol => BAD, owner, confirm, member, shared => member, leaves => confirm, keys, coded => false, device => (), form }
+    let (keys, symbol) = (!confirm, symbol(wrong));
+    context! { integration => BAD, product => BAD, symbol, owner, confirm, member, shared => member, leaves => confirm, keys, coded => false, device => (), form }
 }
 
 #[test]
@@ -46,18 +55,29 @@ fn every_page_renders_strictly_and_escapes() {
         ("connect.html", connect(None, true, false, true)),
         ("connect.html", connect(None, false, true, true)),
         ("connect.html", connect(None, false, false, false)),
-        ("done.html", context! { integration => BAD, failure => (), said_by_service => () }),
-        ("done.html", context! { integration => BAD, failure => BAD, said_by_service => BAD }),
+        ("done.html", context! { integration => BAD, symbol => (), failure => (), said_by_service => () }),
+        (
+            "done.html",
+            context! { integration => BAD, symbol => symbol(true), failure => BAD, said_by_service => BAD },
+        ),
         ("landing.html", context! { connection, error => () }),
         ("landing.html", context! { connection => (), error => BAD }),
         ("sign_in.html", context! { error => BAD }),
-        ("told.html", context! { integration => BAD, failure => (), message => BAD, target => BAD }),
-        ("told.html", context! { integration => (), failure => BAD, message => BAD, target => () }),
+        (
+            "told.html",
+            context! { integration => BAD, symbol => symbol(false), failure => (), message => BAD, target => BAD },
+        ),
+        (
+            "told.html",
+            context! { integration => (), symbol => (), failure => BAD, said_by_service => BAD, message => BAD, target => () },
+        ),
     ] {
         for language in Language::ALL {
             let template = pages.env.get_template(name).expect("a template");
             let (lang, look) = (language.tag(), look(&bad_look));
-            let text = template.render(context! { nonce => "n", lang, look, script => (), ..values.clone() });
+            let text = template.render(
+                context! { nonce => "n", lang, look, script => (), framed => false, ..values.clone() },
+            );
             let text = text.unwrap_or_else(|e| panic!("{name} renders: {e:?}"));
             let own = if name == "told.html" { 1 } else { 0 };
             assert_eq!(text.matches("<script").count(), own, "{name} escapes");
@@ -93,7 +113,7 @@ fn a_brand_shows_and_its_colour_is_never_text() {
         let brand = Brand { colour: Some(colour.to_owned()), ..Brand::default() };
         let hash = "0123456789abcdef0123".to_owned();
         let own = Look { product: "Acme".into(), client_id: "cl_1".into(), brand, logo: Some(hash) };
-        let values = context! { title => "t", message => "m", nonce => "n", lang => "en", look => look(&own), script => () };
+        let values = context! { title => "t", message => "m", nonce => "n", lang => "en", look => look(&own), script => (), framed => false };
         pages.env.get_template("error.html").expect("a template").render(values).expect("it renders")
     };
     let text = shown("#0b5fff");
@@ -103,5 +123,35 @@ fn a_brand_shows_and_its_colour_is_never_text() {
     {
         let text = shown(bad);
         assert!(!text.contains(bad) && text.matches("--fill:").count() == 2, "{bad}: {text}");
+    }
+}
+
+#[test]
+fn what_a_providers_file_says_is_marked_as_english_where_the_page_is_not() {
+    let pages = Pages::load().expect("templates compile");
+    let field = |title: &str| {
+        context! { name => title, title, about => "<p>fine</p>", help => (), placeholder => "", pattern => (), required => true,
+        secret => true, kind => "line", options => Vec::<Value>::new(), value => "", fault => () }
+    };
+    let shown = |lang: &str, framed: bool| {
+        let fields = vec![field("API key"), field("Personal key")];
+        let form = context! { action => (), hidden => Vec::<Value>::new(), most => 1, integration => "S", leaves => false,
+        coded => false, alert => "ours", problems => 0, fields };
+        let template = pages.env.get_template("_form.html").expect("a template");
+        template.render(context! { lang, framed, form }).expect("it renders")
+    };
+    assert!(!shown("en", false).contains("lang="));
+    let german = shown("de", true);
+    assert!(german.contains("<label for=\"in-API key\">API-Schlüssel</label>"), "{german}");
+    assert!(german.contains("<label for=\"in-Personal key\" lang=\"en\">Personal key</label>"), "{german}");
+    assert_eq!(german.matches("class=\"about\" ").count(), 2);
+    assert_eq!(german.matches(" lang=\"en\">&lt;p&gt;fine").count(), 2, "{german}");
+    assert!(!german.contains("autofocus") && shown("de", false).contains(" autofocus>"));
+}
+
+#[test]
+fn a_sentence_has_one_end() {
+    for (said, sentence_of) in [("is it?", "Is it?"), ("no.", "No."), ("no", "No."), ("", ".")] {
+        assert_eq!(sentence(said), sentence_of);
     }
 }

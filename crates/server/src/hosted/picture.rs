@@ -14,11 +14,12 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use claviger_engine::{
-    connect::{self, Ask, Symbol},
+    connect::{self, Symbol},
     domain::icon::Icon,
     error::{Error, Result},
     id::FlowId,
 };
+use minijinja::{Value, context};
 
 use crate::app::App;
 
@@ -50,12 +51,23 @@ pub async fn icon(
     answer(found, &headers, "private, max-age=300")
 }
 
-/// Where the picture is of what a page connects.
-pub fn symbol(ask: &Ask) -> String {
-    match &ask.symbol {
-        Symbol::Own(hash) => format!("/connect/{}/icon?v={}", ask.flow, mark(hash)),
-        Symbol::Provider(key) => format!("/images/icons/integrations/{key}.svg"),
+/// The picture of what a page connects, as `_service.html` shows it: where it is, or the first letter of its name on its
+/// provider's colour.
+pub fn symbol(flow: &FlowId, symbol: &Symbol, name: &str) -> Value {
+    match symbol {
+        Symbol::Own(hash) => context! { src => format!("/connect/{flow}/icon?v={}", mark(hash)) },
+        Symbol::Provider(key) => context! { src => (), letter => letter(name), hue => hue(key) },
     }
+}
+
+/// The letter that stands for a name.
+pub fn letter(name: &str) -> String {
+    name.chars().find(|c| c.is_alphanumeric()).unwrap_or('?').to_uppercase().collect()
+}
+
+/// The colour that is a provider's alone, as far as there are colours: degrees on the wheel.
+pub fn hue(provider: &str) -> u32 {
+    provider.bytes().fold(7, |sum, byte| (sum * 31 + u32::from(byte)) % 360)
 }
 
 /// So much of a hash as tells one picture from the next.

@@ -107,7 +107,15 @@ impl Texts {
             Some((text.len(), key, captured(&text, &wanted)?))
         });
         let (_, key, values) = found.max_by_key(|(length, ..)| *length)?;
-        let values: Vec<(&str, &str)> = values.iter().map(|(name, value)| (&**name, &**value)).collect();
+        // A sentence may have another of the engine's in it.
+        let values: Vec<(&str, Cow<'_, str>)> = values
+            .iter()
+            .map(|(name, value)| match name.as_str() {
+                "inner" => ("inner", self.said(language, value)),
+                name => (name, Cow::Borrowed(value.as_str())),
+            })
+            .collect();
+        let values: Vec<(&str, &str)> = values.iter().map(|(name, value)| (*name, &**value)).collect();
         self.get(language, key, &values)
     }
 }

@@ -1,6 +1,7 @@
 use std::{collections::BTreeSet, fs, path::Path};
 
 use super::*;
+use crate::hosted::page::sentence;
 
 fn placeholders(text: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
@@ -70,6 +71,95 @@ fn what_the_engine_says_is_found_by_its_english() {
     assert_eq!(texts.said(Language::En, "The connection was declined."), "The connection was declined.");
     assert_eq!(texts.label(Language::Fr, "API key"), "Clé API");
     assert_eq!(texts.label(Language::Fr, "Personal key"), "Personal key");
+}
+
+/// What pages say of a flow, in the engine's words.
+const OF_FLOWS: [&str; 38] = [
+    "this page was open for too long; begin again",
+    "This can't be connected",
+    "Nothing to show",
+    "There is no such page.",
+    "There is no such integration.",
+    "This form was not sent from our page. Open the link again.",
+    "What was sent can't be read; begin again.",
+    "Too many attempts; wait a minute and try again.",
+    "Something went wrong on our side; try again.",
+    "this link was used already, has expired, or belongs to another browser; begin again",
+    "this link is not one of ours; begin again",
+    "there is nothing to show here any more",
+    "the address to return to is not registered any more; begin again",
+    "the integration was changed while the authorization was under way; begin again",
+    "this authorization was begun in another browser; begin again in this one",
+    "this answer came back on another integration's path",
+    "it is not shared with you any more",
+    "its customer is not known any more",
+    "its user can't sign in any more",
+    "the connection to authorize anew is gone",
+    "the connection is not there any more",
+    "the connection was declined",
+    "you did not allow it",
+    "the service did not grant access",
+    "the service could not be reached; try again later",
+    "the service did not complete the authorization; try again",
+    "the service does not accept how this integration is set up",
+    "the credentials were tried too often; begin again",
+    "this integration is switched off",
+    "this ended elsewhere",
+    "the token has expired",
+    "Missing or invalid token",
+    "this page can't be used any more; begin again",
+    "this form was not sent from our page; begin again",
+    "The provider does not accept it: it answered 401",
+    "The provider does not accept it: it answered 401 (their words)",
+    "The provider does not accept it: the provider refused",
+    "The provider does not accept it: the provider refused: their words",
+];
+
+/// Where the sentences stand that are said of a field.
+const OF_FIELDS: [&str; 4] = [
+    "../protocol/src/keys/check.rs",
+    "../protocol/src/keys/document.rs",
+    "../protocol/src/assertion/key.rs",
+    "../engine/src/outbound/identity.rs",
+];
+
+/// The sentences in a source: texts that begin as the ones do that are said of a value, each with something in place of
+/// its braces.
+fn sentences(source: &str) -> Vec<String> {
+    let code = source.split("#[cfg(test)]").next().unwrap_or_default();
+    let lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
+    let texts = lines.flat_map(|line| line.split('"').skip(1).step_by(2).map(str::to_owned));
+    let begins =
+        ["is ", "are ", "has ", "have ", "holds ", "does ", "can't ", "longer ", "expired ", "the curve "];
+    let said = texts.filter(|text| begins.iter().any(|begin| text.to_lowercase().starts_with(begin)));
+    said.map(|text| filled(&text.replace("{}", "{x}"), |_| Some("7"))).collect()
+}
+
+#[test]
+fn every_sentence_that_can_reach_a_page_is_said_in_every_language() {
+    let texts = Texts::load().expect("texts");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut all: Vec<String> = OF_FLOWS.map(str::to_owned).to_vec();
+    for file in OF_FIELDS {
+        let found = sentences(&fs::read_to_string(root.join(file)).expect("a source"));
+        assert!(found.len() >= 4, "{file}: {found:?}");
+        let inner = found.iter().map(|text| format!("`a.b` in it: {text}")).collect::<Vec<_>>();
+        all.extend(found);
+        all.extend(inner);
+    }
+    for language in [Language::De, Language::Fr, Language::Es] {
+        for english in &all {
+            let said = texts.said(language, &sentence(english)).into_owned();
+            let words = english.split_once("in it: ").map_or(english.as_str(), |(_, inner)| inner);
+            assert!(
+                !said.to_lowercase().contains(&words.to_lowercase()),
+                "{language:?}: {english} is {said}"
+            );
+        }
+    }
+    let curve = "Is not a key for ES256: that takes the curve P-256";
+    let said = texts.said(Language::De, curve).into_owned();
+    assert_eq!(said, "Ist kein Schlüssel für ES256. Dafür braucht es: die Kurve P-256");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Words in templates: `t`, `said`, `label` and `fault`, each in the language of the page.
+//! Words in templates: `t`, `said`, `label`, `english` and `fault`, each in the language of the page.
 //!
 //! What they give is escaped where it stands in markup; a value that is markup already, as `{% set %}` makes it, stays so.
 
@@ -26,6 +26,10 @@ pub fn add(env: &mut Environment<'static>, texts: &Arc<Texts>) {
         language(state).map(|language| own.label(language, english).into_owned())
     });
     let own = texts.clone();
+    env.add_function("english", move |state: &State<'_, '_>, title: Option<&str>| {
+        language(state).map(|language| english(&own, language, title))
+    });
+    let own = texts.clone();
     env.add_function("fault", move |state: &State<'_, '_>, of: &Value| fault(&own, language(state)?, of));
 }
 
@@ -33,6 +37,14 @@ fn language(state: &State<'_, '_>) -> Result<Language, Error> {
     let tag = state.lookup("lang");
     let found = tag.as_ref().and_then(|tag| Language::of(tag.as_str()?));
     found.ok_or_else(|| Error::new(ErrorKind::UndefinedError, "a page without a language"))
+}
+
+/// The attribute of what a provider's file says, for the catalog is English: a description, or a title that has no
+/// translation (WCAG 2.2 §3.1.2).
+fn english(texts: &Texts, language: Language, title: Option<&str>) -> Value {
+    let translated = title.is_some_and(|title| texts.label(language, title) != title);
+    let other = language != Language::En && !translated;
+    Value::from_safe_string(if other { " lang=\"en\"" } else { "" }.to_owned())
 }
 
 /// The text of a key, with each placeholder filled that it has.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::response::IntoResponse as _;
 use claviger_engine::{
     connect::{FLOW_LIFE, PAGE_LIFE},
-    domain::{integration::Config, workspace::Completion},
+    domain::{icon::Icon, integration::Config, workspace::Completion},
     setup::{self, NewIntegration},
 };
 use http::{Method, StatusCode};
@@ -283,10 +283,10 @@ async fn a_brand_is_on_every_page_of_the_workspace_and_on_no_others() {
         assert!(policy.contains("sandbox") && policy.contains("default-src 'none'"), "{policy}");
         assert_eq!(logo.header("x-content-type-options"), Some("nosniff"));
 
-        // Also in front of who has no business there: it is the product's name, and no secret.
+        // Who has no business there learns not even whose it is.
         let stranger = Browser::new().get(&url).await;
         stranger.assert_page(400, "another browser");
-        assert!(stranger.text().contains(">Acme Suite</span>"));
+        assert!(!stranger.text().contains(">Acme Suite</span>"));
 
         for client_id in [other.client_id.as_str(), "nobody", "%2e%2e"] {
             let none = Browser::new().get(&format!("{}/brand/{client_id}/logo", app.origin)).await;
@@ -298,6 +298,45 @@ async fn a_brand_is_on_every_page_of_the_workspace_and_on_no_others() {
         let began = browser.get(&app.authorize_url(&other, &[])).await;
         let page = browser.get(&format!("{}{}", app.origin, began.location())).await;
         assert!(page.text().contains(">Other</span>") && !page.text().contains("#ffd400"), "{}", page.text());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_icon_of_its_own_stands_before_the_name_else_its_letter() {
+    const ICON: &[u8] = b"<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 1 1\"/>";
+    on_each_with(providers, async |app| {
+        let at = provider().await;
+        integrate(app, &at.origin).await;
+        let browser = Browser::new();
+        let url = begin(app, &browser, &[]).await;
+        let page = browser.get(&url).await;
+        // The name is `<script>…`.
+        assert!(page.text().contains(">S</text></svg>") && !page.text().contains("<img"), "{}", page.text());
+        assert_eq!(Browser::new().get(&format!("{url}/icon")).await.status, 404);
+
+        let ws = &app.acme.workspace;
+        let integration = app.read().await.offered_integration(ws, "it").await.expect("read").expect("it");
+        let (hash, updated_at) = ("0123456789abcdef0123".to_owned(), app.broker.clock.now());
+        let icon = Icon { media_type: "image/svg+xml".to_owned(), body: ICON.to_vec(), hash, updated_at };
+        app.change(async |to| to.conn.set_icon(ws, &integration.id, &icon).await).await;
+        let page = browser.get(&url).await;
+        let src =
+            page.text().split("<img src=\"").nth(1).and_then(|rest| rest.split('"').next()).expect("an icon");
+        let src = format!("{}{}", app.origin, src.replace("&#x2f;", "/"));
+        assert_eq!(src, format!("{url}/icon?v=0123456789abcdef"));
+        let shown = Browser::new().get(&src).await;
+        assert_eq!((shown.status.as_u16(), shown.body.as_ref()), (200, ICON));
+        assert_eq!(shown.header("content-type"), Some("image/svg+xml"));
+        assert!(shown.header("content-security-policy").is_some_and(|policy| policy.contains("sandbox")));
+        assert_eq!(shown.header("cache-control"), Some("private, max-age=300"));
+        assert_eq!(shown.header("x-content-type-options"), Some("nosniff"));
+        for nowhere in ["flow_0198c1f2a3b47c5d8e9f0a1b2c3d4e5f", "%2e%2e", "x"] {
+            let none = Browser::new().get(&format!("{}/connect/{nowhere}/icon", app.origin)).await;
+            assert_eq!(none.status, 404, "{nowhere}");
+        }
+        let favicon = Browser::new().get(&format!("{}/favicon.ico", app.origin)).await;
+        assert_eq!((favicon.status.as_u16(), favicon.body.len()), (204, 0));
     })
     .await;
 }

@@ -19,7 +19,14 @@ use super::{
 use crate::{
     access::Member,
     broker::Broker,
-    connect::{begin::may_end_at, bound, endpoints, finish, handoff::Refusal, party, persist::insist, post},
+    connect::{
+        begin::may_end_at,
+        bound, endpoints, finish,
+        handoff::{self, Refusal},
+        party,
+        persist::insist,
+        post,
+    },
     domain::{audit::Actor, flow::Flow},
     error::{Error, Result},
     time::Millis,
@@ -142,8 +149,8 @@ async fn go_on(broker: &Arc<Broker>, flow: &Flow, mut held: Held, claimed: Milli
     let before = held.interval;
     match said {
         Said::Denied => {
-            let text = "the connection was declined at the service";
-            return conclude::declined(broker, flow, claimed, Refusal::of("access_denied", text)).await;
+            let error = "access_denied";
+            return conclude::declined(broker, flow, claimed, Refusal::of(error, handoff::ours(error))).await;
         }
         Said::Expired => held.expires_at = now.0,
         Said::SlowDown => held.interval += SLOWER,

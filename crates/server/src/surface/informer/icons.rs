@@ -30,7 +30,7 @@ use super::{
     hal::Format,
     missing,
 };
-use crate::app::App;
+use crate::{app::App, hosted::picture};
 
 /// The most bytes of an upload: the picture, and what a form puts around it.
 pub const UPLOAD: usize = MOST + 16 * 1024;
@@ -267,8 +267,7 @@ fn entry(provider: &Provider) -> Registered {
 
 /// A letter on a colour that is the provider's alone, as far as there are colours.
 fn drawn(provider: &Provider) -> String {
-    let letter = provider.name.chars().find(|c| c.is_alphanumeric()).unwrap_or('?').to_uppercase();
-    let hue = provider.key.bytes().fold(7_u32, |sum, byte| (sum * 31 + u32::from(byte)) % 360);
+    let (letter, hue) = (picture::letter(&provider.name), picture::hue(&provider.key));
     format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 64 64\" role=\"img\">\
          <rect width=\"64\" height=\"64\" rx=\"14\" fill=\"hsl({hue} 45% 42%)\"/>\

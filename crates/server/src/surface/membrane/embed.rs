@@ -121,7 +121,7 @@ pub async fn screen(
     let asked = asked(subscriber(address), &headers, StatusCode::SEE_OTHER, Meant::Said);
     match body {
         Ok(body) => show(&app, asked, &query.unwrap_or_default(), Some(&body)).await,
-        Err(unread) => app.pages.unreadable(unread.status()),
+        Err(unread) => app.pages.to(&headers, None).unreadable(unread.status()),
     }
 }
 
@@ -151,7 +151,7 @@ pub async fn screen_of(
     let asked = asked(subscriber(address), &headers, StatusCode::SEE_OTHER, Meant::Integration(selector));
     match body {
         Ok(body) => show(&app, asked, &query.unwrap_or_default(), Some(&body)).await,
-        Err(unread) => app.pages.unreadable(unread.status()),
+        Err(unread) => app.pages.to(&headers, None).unreadable(unread.status()),
     }
 }
 
@@ -170,9 +170,9 @@ async fn show(app: &App, asked: Asked<'_>, query: &str, form: Option<&[u8]>) -> 
                 Some(_) => None,
                 None => Some(browser::identify(asked.headers, app.https)?),
             };
-            return popup::begin(app, asked, given, browser.as_ref()).await;
+            return popup::begin(app, &pages, asked, given, browser.as_ref()).await;
         }
-        frame(Page { app, pages: &pages, query: Some(query) }, asked, given).await
+        frame(Page { app, pages: &pages, query: Some(query), flow: None }, asked, given).await
     };
     shown.await.unwrap_or_else(|error| pages.engine_error(&error))
 }

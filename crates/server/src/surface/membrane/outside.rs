@@ -16,7 +16,10 @@ use claviger_engine::{
 use super::{params::Given, result};
 use crate::{
     app::App,
-    hosted::{callback, page::redirect},
+    hosted::{
+        callback,
+        page::{Pages, redirect},
+    },
     http::{
         browser,
         client::{ClientAddr, subscriber},
@@ -37,11 +40,19 @@ pub async fn callback(
     if has("state") || !has("integration") {
         return callback::oauth_callback(State(app), RawQuery(query), headers).await;
     }
-    let taken_up = take_up(&app, &subscriber(address), &text, &headers).await;
-    taken_up.unwrap_or_else(|error| app.pages.engine_error(&error))
+    // The query is the provider's.
+    let pages = app.pages.to(&headers, None);
+    let taken_up = take_up(&app, &pages, &subscriber(address), &text, &headers).await;
+    taken_up.unwrap_or_else(|error| pages.engine_error(&error))
 }
 
-async fn take_up(app: &App, address: &str, query: &str, headers: &HeaderMap) -> Result<Response> {
+async fn take_up(
+    app: &App,
+    pages: &Pages,
+    address: &str,
+    query: &str,
+    headers: &HeaderMap,
+) -> Result<Response> {
     let mut given = Given::read(query, None)?;
     let token = given.token()?.ok_or_else(access::token_refused)?;
     let shown = access::workspace_token(&app.broker, token.expose()).await?;
@@ -56,12 +67,19 @@ async fn take_up(app: &App, address: &str, query: &str, headers: &HeaderMap) -> 
     let browser = browser::identify(headers, app.https)?;
     let start = Start { browser: Some(&browser.id), address, framed: false };
     let integration = given.text("integration")?;
-    let next = customer::outside(&app.broker, &holder, back, start, integration.as_deref(), query).await?;
+    let next = customer::outside(&app.broker, &holder, back, start, integration.as_deref(), query).await;
+    let next = match next {
+        Ok(next) => next,
+        Err(error) => {
+            let look = result::look(app, &holder.workspace.id).await;
+            return Ok(pages.of(look).engine_error(&error));
+        }
+    };
     let mut response = match next {
         Next::Page(flow) => redirect(StatusCode::FOUND, &format!("/connect/{flow}")),
         Next::Provider(url) | Next::Back(url) => redirect(StatusCode::FOUND, &url),
         Next::Adopt(flow, _) => redirect(StatusCode::FOUND, &format!("/connection-popup/{flow}")),
-        Next::Told(told) => result::page(app, &told).await,
+        Next::Told(told) => result::page(app, pages, &told).await,
     };
     response.headers_mut().append(SET_COOKIE, browser.set_cookie);
     Ok(response)

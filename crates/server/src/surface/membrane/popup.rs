@@ -27,7 +27,11 @@ use claviger_engine::{
 use super::{asked::Named, caller, params::Given, result};
 use crate::{
     app::App,
-    hosted::{done, page::redirect},
+    hosted::{
+        connect::look,
+        done,
+        page::{Pages, redirect},
+    },
     http::{
         browser,
         client::{ClientAddr, subscriber},
@@ -70,10 +74,12 @@ pub async fn open(
     headers: HeaderMap,
 ) -> Response {
     let (answering, meant) = (StatusCode::FOUND, Meant::Said);
+    let pages = app.pages.to(&headers, query.as_deref());
     let asked = Asked { address: subscriber(address), headers: &headers, answering, meant };
     let given = Given::read(&query.unwrap_or_default(), None);
-    let begun = async { begin(&app, asked, given?, Some(&browser::identify(&headers, app.https)?)).await };
-    begun.await.unwrap_or_else(|error| app.pages.engine_error(&error))
+    let begun =
+        async { begin(&app, &pages, asked, given?, Some(&browser::identify(&headers, app.https)?)).await };
+    begun.await.unwrap_or_else(|error| pages.engine_error(&error))
 }
 
 /// The same by a form, of the product's own page or of an SDK; parameters also in its fields or in `payload`.
@@ -112,9 +118,10 @@ pub async fn submit(
     headers: HeaderMap,
     body: std::result::Result<Bytes, BytesRejection>,
 ) -> Response {
+    let pages = app.pages.to(&headers, query.as_deref());
     let body = match body {
         Ok(body) => body,
-        Err(unread) => return app.pages.unreadable(unread.status()),
+        Err(unread) => return pages.unreadable(unread.status()),
     };
     let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let json =
@@ -123,9 +130,9 @@ pub async fn submit(
     let asked = Asked { address: subscriber(address), headers: &headers, answering, meant };
     let begun = async {
         let given = Given::read(&query.unwrap_or_default(), Some((&body, json && !body.is_empty())))?;
-        begin(&app, asked, given, None).await
+        begin(&app, &pages, asked, given, None).await
     };
-    begun.await.unwrap_or_else(|error| app.pages.engine_error(&error))
+    begun.await.unwrap_or_else(|error| pages.engine_error(&error))
 }
 
 /// `GET /connection-popup/{flow}`: on the way, with a handle; at the end, without.
@@ -135,39 +142,46 @@ pub async fn flow(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Response {
+    let pages = app.pages.to(&headers, query.as_deref()).of(look(&app, &flow, &headers).await);
     let handle = Params::parse(&query.unwrap_or_default()).get("handle");
-    let Some(flow) = FlowId::parse(&flow) else { return nothing(&app) };
+    let Some(flow) = FlowId::parse(&flow) else { return nothing(&pages) };
     match handle {
         Ok(Some(handle)) => {
-            let adopted = adopt(&app, &flow, &Secret::new(handle), &headers).await;
-            adopted.unwrap_or_else(|error| app.pages.engine_error(&error))
+            let adopted = adopt(&app, &pages, &flow, &Secret::new(handle), &headers).await;
+            adopted.unwrap_or_else(|error| pages.engine_error(&error))
         }
         Ok(None) => {
             match connect::told(&app.broker, &flow, browser::read(&headers, app.https).as_ref()).await {
-                Ok(told) => result::page(&app, &told).await,
-                Err(Error::Invalid { .. }) => nothing(&app),
-                Err(error) => app.pages.engine_error(&error),
+                Ok(told) => result::page(&app, &pages, &told).await,
+                Err(Error::Invalid { .. }) => nothing(&pages),
+                Err(error) => pages.engine_error(&error),
             }
         }
-        Err(_) => nothing(&app),
+        Err(_) => nothing(&pages),
     }
 }
 
-async fn adopt(app: &App, flow: &FlowId, handle: &Secret, headers: &HeaderMap) -> Result<Response> {
+async fn adopt(
+    app: &App,
+    pages: &Pages,
+    flow: &FlowId,
+    handle: &Secret,
+    headers: &HeaderMap,
+) -> Result<Response> {
     let browser = browser::identify(headers, app.https)?;
     let mut response = match connect::adopt(&app.broker, flow, handle, &browser.id).await? {
         connect::Next::Provider(url) => redirect(StatusCode::FOUND, &url),
         connect::Next::Page(flow) => redirect(StatusCode::FOUND, &format!("/connect/{flow}")),
-        connect::Next::Back(outcome) => done::perform(&app.pages, StatusCode::FOUND, &outcome),
+        connect::Next::Back(outcome) => done::perform(pages, StatusCode::FOUND, &outcome),
     };
     response.headers_mut().append(SET_COOKIE, browser.set_cookie);
     Ok(response)
 }
 
 /// The page where there is nothing to show.
-pub(super) fn nothing(app: &App) -> Response {
+pub(super) fn nothing(pages: &Pages) -> Response {
     let message = "There is nothing to show here any more.";
-    app.pages.error(StatusCode::NOT_FOUND, "Nothing to show", message)
+    pages.error(StatusCode::NOT_FOUND, "Nothing to show", message)
 }
 
 /// Whether the page will be in a frame, as far as the browser says.
@@ -213,6 +227,7 @@ impl Meant {
 /// Begins for a browser whose page this is: one that is in no frame.
 pub(super) async fn begin(
     app: &App,
+    pages: &Pages,
     asked: Asked<'_>,
     mut given: Given,
     browser: Option<&browser::Browser>,
@@ -235,14 +250,21 @@ pub(super) async fn begin(
         framed: in_frame(asked.headers) == Some(true),
     };
     let wish = asked.meant.wish(app, &holder, given).await;
-    let next = customer::begin(&app.broker, &holder, back, start, wish).await?;
+    let next = match customer::begin(&app.broker, &holder, back, start, wish).await {
+        Ok(next) => next,
+        // Whose page it is, is known by now.
+        Err(error) => {
+            let look = result::look(app, &holder.workspace.id).await;
+            return Ok(pages.of(look).engine_error(&error));
+        }
+    };
     let mut response = match next {
         Next::Provider(url) | Next::Back(url) => redirect(asked.answering, &url),
         Next::Page(flow) => redirect(asked.answering, &format!("/connect/{flow}")),
         Next::Adopt(flow, handle) => {
             redirect(asked.answering, &format!("/connection-popup/{flow}?handle={}", handle.expose()))
         }
-        Next::Told(told) => result::page(app, &told).await,
+        Next::Told(told) => result::page(app, pages, &told).await,
     };
     if let Some(browser) = browser {
         response.headers_mut().append(SET_COOKIE, browser.set_cookie.clone());

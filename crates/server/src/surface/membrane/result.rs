@@ -5,7 +5,7 @@
 use axum::{http::StatusCode, response::Response};
 use claviger_engine::{
     broker::Broker,
-    connect::{Ended, Failure, Told},
+    connect::{self, Ended, Failure, Look, Told},
     customer::connection,
     error::Error,
     id::{ConnectionId, WorkspaceId},
@@ -16,7 +16,10 @@ use serde_json::{Value, json};
 use super::wire;
 use crate::{
     app::App,
-    hosted::page::{Kind, sentence},
+    hosted::{
+        connect::service,
+        page::{Kind, Pages, sentence},
+    },
 };
 
 /// What the SDKs take a message by.
@@ -68,11 +71,12 @@ fn gone(error: &Error) -> Failure {
         tracing::error!(?error, "a connection could not be shown to whoever made it");
     }
     let text = "the connection is not there any more".to_owned();
-    Failure { error: "not_found".to_owned(), text, field: None }
+    Failure { error: "not_found".to_owned(), text, ours: None, field: None }
 }
 
 /// The page that posts it to whoever opened the window, or framed it, and closes the window.
-pub async fn page(app: &App, told: &Told) -> Response {
+pub async fn page(app: &App, pages: &Pages, told: &Told) -> Response {
+    let pages = pages.of(look(app, &told.workspace_id).await);
     let request = told.message.request.as_deref();
     let Message { json, integration, failure } =
         message(&app.broker, &told.workspace_id, request, &told.message.ended).await;
@@ -81,8 +85,23 @@ pub async fn page(app: &App, told: &Told) -> Response {
         Some("rate_limit_exceeded") => StatusCode::TOO_MANY_REQUESTS,
         Some(_) => StatusCode::BAD_REQUEST,
     };
-    let failure = failure.map(|failure| sentence(&failure.text));
+    let (name, symbol) = service(app, told.message.flow.as_deref().unwrap_or_default()).await;
+    let integration = integration.or(name);
     let (message, target) = (json.to_string(), &told.message.target);
-    let kind = Kind::Message { framed_by: &told.framed_by };
-    app.pages.render(status, kind, "told.html", context! { integration, failure, message, target })
+    let values = context! { integration, symbol, message, target, ..why(failure.as_ref()) };
+    pages.render(status, Kind::Message { framed_by: &told.framed_by }, "told.html", values)
+}
+
+/// Why there is no connection, for `_failure.html`: in our words, and in the provider's where it gave any.
+pub fn why(failure: Option<&Failure>) -> minijinja::Value {
+    let (ours, said_by_service) = failure.map(Failure::words).unzip();
+    context! { failure => ours.map(sentence), said_by_service => said_by_service.flatten() }
+}
+
+/// In whose name the pages of a workspace speak; in nobody's where that can't be read.
+pub async fn look(app: &App, workspace: &WorkspaceId) -> Option<Look> {
+    connect::look(&app.broker, workspace).await.unwrap_or_else(|error| {
+        tracing::error!(?error, "it is not known in whose name a page speaks");
+        None
+    })
 }

@@ -67,7 +67,7 @@ async fn a_command_hears_why_not() {
         let stub = provider().await;
         integrate(app, &stub).await;
         let acme = workspace(app).await;
-        for (code, words) in [("access_denied", "declined"), ("invalid_grant", "did not complete")] {
+        for (code, words) in [("access_denied", "did not allow"), ("invalid_grant", "did not complete")] {
             let flow = device::begin(&app.broker, wish(&acme, "tv", external("u"))).await.expect("a flow");
             stub.reply("/token", Reply::oauth_error(400, code));
             app.pass(std::time::Duration::from_secs(5));

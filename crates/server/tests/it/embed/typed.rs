@@ -1,11 +1,14 @@
 //! What is typed in ends in the frame itself.
 
-use claviger_engine::domain::workspace::Completion;
+use claviger_engine::{
+    domain::{integration::Config, workspace::Completion},
+    setup::NewIntegration,
+};
 
 use super::{Frame, framed_by, front, options};
 use crate::{
     membrane::front::{KEY, WRONG_KEY, keyed, provider},
-    support::on_each_with,
+    support::{app::new_integration, on_each_with},
 };
 
 #[tokio::test]
@@ -86,6 +89,31 @@ async fn a_workspace_that_wants_a_click_gets_it_in_a_window() {
             page.assert_page(200, "user-1");
             assert_eq!(framed_by(&page), "'none'", "nobody steals that click");
         }
+        app.assert_nothing_connected(&app.acme).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_provider_that_is_away_is_an_alert_over_the_form() {
+    on_each_with(options, async |app| {
+        let front = front(app, "user-1").await;
+        let config = Config { base_url: Some("http://127.0.0.1:1".to_owned()), ..Config::default() };
+        let wish = new_integration("it", "asking", config);
+        app.integrate_as(&app.acme, NewIntegration { client_id: None, client_secret: None, ..wish }).await;
+        let frame = Frame::connect(&front, "it", &[]).await;
+        assert!(frame.page.text().contains("<body class=\"framed\">"), "{}", frame.page.text());
+        let away = frame
+            .submit(&[("decision", "continue"), ("sub_domain", "here"), ("credential-api_key", KEY)])
+            .await;
+        away.page.assert_page(503, "could not be reached");
+        assert_eq!(away.shows().0, "form");
+        let text = away.page.text();
+        assert!(text.contains("value=\"here\"") && !text.contains(KEY), "{text}");
+        assert!(
+            text.contains("id=\"problems\"") && !text.contains("autofocus"),
+            "the script gives it the keyboard"
+        );
         app.assert_nothing_connected(&app.acme).await;
     })
     .await;

@@ -173,7 +173,7 @@ async fn what_went_wrong_is_said_in_our_words_and_in_theirs() {
         let done = browser.get(&leg.back(&[("error", "access_denied"), ("error_description", said)])).await;
         let page = land(app, &browser, &done).await;
         page.assert_page(400, "Sandbox is not connected");
-        assert!(page.text().contains("The service did not grant access."), "{}", page.text());
+        assert!(page.text().contains("You did not allow it."), "{}", page.text());
         assert!(page.text().contains("&lt;b&gt;admin"), "their words, as text: {}", page.text());
         assert!(!page.text().contains("<script") && !page.text().contains("<b>"), "{}", page.text());
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use claviger_engine::{
     domain::{
         connection::{OwnerKind, Status},
@@ -10,6 +11,7 @@ use claviger_engine::{
     },
     id::ConnectionId,
 };
+use http::Method;
 use serde_json::{Value, json};
 
 use super::{
@@ -342,6 +344,50 @@ async fn without_a_way_back_the_page_tells_and_closes() {
             .get(&format!("{}{}", app.origin, done.location()))
             .await
             .assert_page(404, "nothing to show");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn its_pages_speak_the_browsers_language_in_the_products_name() {
+    on_each(async |app| {
+        app.settings(&app.acme, |settings| settings.brand.name = Some("Acme Suite".to_owned())).await;
+        let front = Front::new(app, "user-1").await;
+        let browser = Browser::new();
+        let see = async |url: &str, language: &str| {
+            let request = browser.request(Method::GET, url).header("accept-language", language);
+            browser.send(request, Bytes::new()).await
+        };
+        let began = front.submit(&browser, json!({ "redirectUri": null })).await;
+        let leg = Leg::of(front.follow(&browser, &began).await.location());
+        let refused = browser.get(&browser.consent(&leg, "alice", "deny").await).await;
+        let url = format!("{}{}", app.origin, refused.location());
+        for (language, tag, words) in [
+            ("de", "de", "Sie haben es nicht erlaubt."),
+            ("fr-CA", "fr", "Vous ne l’avez pas autorisé."),
+            ("es", "es", "Usted no lo ha permitido."),
+            ("ja", "en", "You did not allow it."),
+        ] {
+            let page = see(&url, language).await;
+            page.assert_page(400, words);
+            let text = page.text();
+            assert!(
+                text.contains(&format!("<html lang=\"{tag}\">")) && text.contains(">Acme Suite</span>"),
+                "{text}"
+            );
+            assert!(text.contains("<svg class=\"bad\"") && text.contains("</text></svg>"), "{text}");
+            assert_eq!(posted(&page).0["errorData"]["data"]["error"], "access_denied");
+        }
+        // Nobody is known to ask, and somebody is.
+        let nobody = format!("{}/connection-popup", app.origin);
+        see(&nobody, "fr").await.assert_page(401, "Le jeton est absent");
+        let nothing = see(&front.url(&[("redirectUri", "https://nowhere.test/")]), "de").await;
+        assert_eq!(nothing.status, 400, "{}", nothing.text());
+        assert!(nothing.text().contains("<html lang=\"de\">"), "{}", nothing.text());
+        assert!(nothing.text().contains(">Acme Suite</span>"), "{}", nothing.text());
+        let gone = see(&url.replace("/connection-popup/", "/embed/"), "de").await;
+        gone.assert_page(404, "Nichts anzuzeigen");
+        assert!(gone.text().contains(">Acme Suite</span>"), "{}", gone.text());
     })
     .await;
 }

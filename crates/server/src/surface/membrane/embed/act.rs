@@ -5,7 +5,7 @@ use axum::{
     Json,
     body::Bytes,
     extract::{State, rejection::BytesRejection},
-    http::{StatusCode, header::SET_COOKIE, request::Parts},
+    http::{HeaderMap, StatusCode, header::SET_COOKIE, request::Parts},
     response::{IntoResponse, Response},
 };
 use claviger_engine::{
@@ -21,7 +21,7 @@ use super::page;
 use crate::{
     app::App,
     hosted::{
-        connect::read,
+        connect::{look, read},
         page::{redirect, sentence},
     },
     http::{
@@ -48,7 +48,7 @@ pub async fn submit(
     parts: Parts,
     body: std::result::Result<Bytes, BytesRejection>,
 ) -> Response {
-    let pages = app.pages.to(&parts.headers, parts.uri.query());
+    let pages = app.pages.to(&parts.headers, parts.uri.query()).of(look(&app, &flow, &parts.headers).await);
     let acted = async {
         let form = form(&app, &flow, &parts, body).await?;
         let Form { flow, handle, decision, way, given } = &form;
@@ -59,7 +59,7 @@ pub async fn submit(
             None if way.is_none() => embed::check(&app.broker, flow, handle).await?,
             _ => embed::submit(&app.broker, flow, handle, way.as_deref(), given).await?,
         };
-        let page = page::Page { app: &app, pages: &pages, query: parts.uri.query() };
+        let page = page::Page { app: &app, pages: &pages, query: parts.uri.query(), flow: Some(flow) };
         page.show(&framed, Some(handle), Some(given)).await
     };
     acted.await.unwrap_or_else(|error| pages.engine_error(&error))
@@ -73,6 +73,7 @@ pub async fn window(
     parts: Parts,
     body: std::result::Result<Bytes, BytesRejection>,
 ) -> Response {
+    let pages = app.pages.to(&parts.headers, parts.uri.query()).of(look(&app, &flow, &parts.headers).await);
     let begun = async {
         let Form { flow, handle, .. } = form(&app, &flow, &parts, body).await?;
         let browser = browser::identify(&parts.headers, app.https)?;
@@ -86,7 +87,7 @@ pub async fn window(
         response.headers_mut().append(SET_COOKIE, browser.set_cookie);
         Ok(response)
     };
-    begun.await.unwrap_or_else(|error| app.pages.to(&parts.headers, parts.uri.query()).engine_error(&error))
+    begun.await.unwrap_or_else(|error| pages.engine_error(&error))
 }
 
 /// `POST /embed/{flow}/state`: whether the window has ended, for the page's script.
@@ -117,8 +118,8 @@ pub async fn state(
 }
 
 /// `GET /embed/{flow}`: a page that was loaded anew by its address has nothing to go on with.
-pub async fn gone(State(app): State<App>) -> Response {
-    popup::nothing(&app)
+pub async fn gone(State(app): State<App>, Named(flow): Named<String>, headers: HeaderMap) -> Response {
+    popup::nothing(&app.pages.to(&headers, None).of(look(&app, &flow, &headers).await))
 }
 
 async fn form(
