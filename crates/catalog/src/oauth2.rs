@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Deserializer, de};
 
 use crate::{
-    exchange::Exchange,
     assertion::Assertion,
+    exchange::Exchange,
     keys::{FieldsTable, Keys, Label},
     provider::yes,
     token::{BodyFormat, Lifetime, Method, Refresh, TokenAnswer, TokenRequest},

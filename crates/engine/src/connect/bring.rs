@@ -217,7 +217,9 @@ fn taken(provider: &Provider) -> String {
     let titles: Vec<_> = fields.iter().filter_map(|field| field.label.title.as_deref()).collect();
     match provider.kind() {
         Kind::OAuth2Code => " an authorization code or a refresh token".to_owned(),
-        Kind::OAuth1 | Kind::DeviceCode => " nothing that could be brought: a browser has to go to the provider".to_owned(),
+        Kind::OAuth1 | Kind::DeviceCode => {
+            " nothing that could be brought: a browser has to go to the provider".to_owned()
+        }
         Kind::Typed => format!(": {}", titles.join(", ")),
         Kind::ClientCredentials | Kind::WorkspaceToken => " nothing: send no credential".to_owned(),
     }

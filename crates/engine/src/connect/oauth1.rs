@@ -46,7 +46,9 @@ impl Signer {
     ) -> Result<Option<Self>> {
         match &provider.auth {
             Auth::OAuth1(oauth1) => Self::new(broker, integration, oauth1).map(Some),
-            Auth::OAuth2(_) | Auth::Keys(_) | Auth::SigV4(_) | Auth::Steps(_) | Auth::WorkspaceToken(_) => Ok(None),
+            Auth::OAuth2(_) | Auth::Keys(_) | Auth::SigV4(_) | Auth::Steps(_) | Auth::WorkspaceToken(_) => {
+                Ok(None)
+            }
         }
     }
 

@@ -108,7 +108,7 @@ async fn claim_and_set_out(
     };
     let ended = match claimed.await {
         Ok(true) => match set_out(broker, holder, way, start, wish).await {
-            Ok(Set::Out(next)) => return Ok(next),
+            Ok(Set::Out(next)) => return Ok(*next),
             Ok(Set::Connected(connection)) => Ended::Connected(connection.id.to_string()),
             Err(error) => Ended::Failed(way.fail(broker, &error).await?),
         },
@@ -176,7 +176,7 @@ pub async fn expired(broker: &Broker, workspace: &Workspace, back: Back) -> Resu
 /// What came of a wish that nothing is wrong with.
 enum Set {
     /// The browser goes on.
-    Out(Next),
+    Out(Box<Next>),
     /// There it is.
     Connected(Box<Connection>),
 }
@@ -207,12 +207,12 @@ async fn set_out(
         (None, None) => return Err(Error::internal("nobody carries this flow on")),
     };
     let next = create(broker, fresh(holder, customer, way, &wanted, by)).await?;
-    Ok(Set::Out(match (next, handle) {
+    Ok(Set::Out(Box::new(match (next, handle) {
         (connect::Next::Page(flow), Some(handle)) => Next::Adopt(flow, handle),
         (connect::Next::Page(flow), None) => Next::Page(flow),
         (connect::Next::Provider(url), _) => Next::Provider(url),
         (connect::Next::Back(_), _) => return Err(Error::internal("a flow ended before it began")),
-    }))
+    })))
 }
 
 fn fresh<'a>(holder: &Holder, customer: &Customer, way: &Way, wanted: &'a Wanted, by: By<'a>) -> Fresh<'a> {

@@ -156,7 +156,8 @@ async fn ways(app: &TestApp) {
 /// What the rarer ways to authenticate keep: a key of ours, and a code that somebody has yet to enter.
 async fn rarer(app: &TestApp) {
     let (ws, now) = (&app.acme.workspace, app.broker.clock.now());
-    let sealed = |field: Field, id: &str| app.broker.vault.seal(&field.of(ws, id), &Secret::new("{}")).unwrap();
+    let sealed =
+        |field: Field, id: &str| app.broker.vault.seal(&field.of(ws, id), &Secret::new("{}")).unwrap();
     app.complete(&app.acme, Completion::Confirm).await;
     let began = Browser::new().get(&app.authorize_url(&app.acme, &[])).await;
     app.complete(&app.acme, Completion::Redirect).await;

@@ -49,10 +49,10 @@ async fn keys_belong_to_an_integration_or_to_one_of_its_options() {
         assert_eq!(ids(found), [own.id.clone(), later_one.id.clone()]);
         assert_eq!(
             ids(conn.client_keys(&ws, &of.id, Some(&way.id), signing).await.unwrap()),
-            [its.id.clone()]
+            std::slice::from_ref(&its.id)
         );
         let given = conn.client_keys(&ws, &of.id, None, Purpose::Certificate).await.unwrap();
-        assert_eq!(ids(given), [shown.id.clone()]);
+        assert_eq!(ids(given), std::slice::from_ref(&shown.id));
         assert!(conn.client_keys(&other, &of.id, None, signing).await.unwrap().is_empty());
         assert!(conn.client_keys(&other, &foreign.id, None, signing).await.unwrap().is_empty());
 
@@ -62,7 +62,10 @@ async fn keys_belong_to_an_integration_or_to_one_of_its_options() {
         // An option takes its keys along.
         conn.delete_auth_option(&ws, &way).await.unwrap();
         assert!(conn.client_keys(&ws, &of.id, Some(&way.id), signing).await.unwrap().is_empty());
-        assert_eq!(ids(conn.client_keys(&ws, &of.id, None, signing).await.unwrap()), [later_one.id.clone()]);
+        assert_eq!(
+            ids(conn.client_keys(&ws, &of.id, None, signing).await.unwrap()),
+            std::slice::from_ref(&later_one.id)
+        );
     })
     .await;
 }

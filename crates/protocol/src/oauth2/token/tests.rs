@@ -363,7 +363,12 @@ fn a_client_assertion_takes_the_secrets_place() {
         assert!(refresh(&provider(""), URL, &unsigned, &tokens("AT", Some("RT"))).is_err());
     }
     let own = provider("grant = \"client_credentials\"");
-    let client = Client { id: "cid", secret: None, auth: ClientAuth::PrivateKeyJwt, assertion: Some(&assertion) };
+    let client =
+        Client { id: "cid", secret: None, auth: ClientAuth::PrivateKeyJwt, assertion: Some(&assertion) };
     let made = client_credentials(&own, URL, &client, &[]).expect("a request");
-    assert_eq!(shown(&made), format!("POST {URL}\n\ngrant_type=client_credentials&{end}"), "no secret is needed");
+    assert_eq!(
+        shown(&made),
+        format!("POST {URL}\n\ngrant_type=client_credentials&{end}"),
+        "no secret is needed"
+    );
 }

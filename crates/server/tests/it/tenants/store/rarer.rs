@@ -49,12 +49,8 @@ pub async fn settle(app: &TestApp, tenant: &Tenant) -> Rarer {
         signs_from: now,
         created_at: now,
     };
-    let logo = Icon {
-        media_type: "image/png".to_owned(),
-        body: vec![1],
-        hash: "a".repeat(64),
-        updated_at: now,
-    };
+    let logo =
+        Icon { media_type: "image/png".to_owned(), body: vec![1], hash: "a".repeat(64), updated_at: now };
     app.change(async |to| {
         to.conn.create_client_key(ws, &key).await?;
         to.conn.set_logo(ws, &logo).await
