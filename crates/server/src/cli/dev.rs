@@ -153,7 +153,7 @@ async fn ready(broker: &Broker, kept: &Kept, sandbox_url: &str) -> Result<Worksp
         None => drop(setup::integration(&mut to, &workspace.id, wanted()).await?),
         // Where keys are published is not asked for.
         Some(was) if Config { jwks: None, ..was.config.clone() } != wanted().config => {
-            drop(follow(&mut to, &was, wanted()).await?)
+            drop(follow(&mut to, &was, wanted()).await?);
         }
         Some(_) => {}
     }
