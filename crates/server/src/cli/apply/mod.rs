@@ -13,6 +13,8 @@ use crate::config::Settings;
 
 mod apps;
 mod auth_options;
+#[cfg(test)]
+mod brand_tests;
 mod certificates;
 mod file;
 mod integrations;
