@@ -15,7 +15,7 @@ fn form(confirm: bool, wrong: bool) -> Value {
         let option = context! { value => BAD, title => BAD };
         context! {
             name => format!("{BAD}{n}"), title => BAD, about => "<p>fine</p>", help => BAD, placeholder => BAD,
-            pattern => BAD, required => n % 2 == 0, secret => n % 2 == 1, kind, options => vec![option],
+            pattern => BAD, required => n.is_multiple_of(2), secret => n % 2 == 1, kind, options => vec![option],
             value => BAD, fault => wrong.then(|| context! { kind => fault, words })
         }
     };

@@ -464,7 +464,7 @@ fn by(pair: &rcgen::KeyPair, token: &str) -> (Value, Value) {
     (head, claims)
 }
 
-fn typed<'a>(pem: &'a str) -> Vec<(&'static str, &'a str)> {
+fn typed(pem: &str) -> Vec<(&'static str, &str)> {
     vec![
         ("decision", "continue"),
         ("credential-issuer", "sa@acme"),

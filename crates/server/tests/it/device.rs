@@ -165,7 +165,7 @@ async fn a_code_is_given_entered_and_redeemed() {
         app.pass(Duration::from_secs(3600));
         let call = app.call(&app.acme.key, connection.id.as_str(), "/me").await;
         assert_eq!(call.status, 404, "the stub has no such page, and was asked: {}", call.text());
-        let renewed = stub.seen().into_iter().filter(|seen| seen.path == "/token").next_back();
+        let renewed = stub.seen().into_iter().rfind(|seen| seen.path == "/token");
         assert_eq!(value(&sent(&renewed.expect("a refresh")), "grant_type"), "refresh_token");
     })
     .await;

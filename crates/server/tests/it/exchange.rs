@@ -257,8 +257,7 @@ async fn an_exchange_that_keeps_failing_does_not_refresh_with_every_call() {
                 assert_eq!(at.asked(), ["exchange canary-first-3"], "{error}");
             }
             // It is the token: another is had for it, and for another one only after a while.
-            let mut n = 3;
-            for error in ["invalid_request", "invalid_grant", "invalid_token"] {
+            for (n, error) in (3..).zip(["invalid_request", "invalid_grant", "invalid_token"]) {
                 at.odd(Some((400, Box::leak(format!(r#"{{"error":"{error}"}}"#).into_boxed_str()))));
                 app.pass(Duration::from_secs(30));
                 fails().await;
@@ -269,7 +268,6 @@ async fn an_exchange_that_keeps_failing_does_not_refresh_with_every_call() {
                     format!("exchange canary-first-{}", n + 1),
                 ];
                 assert_eq!(at.asked(), [old, refresh, new], "{error}");
-                n += 1;
             }
             assert_eq!(app.connection(&app.acme, &id).await.status, Status::Active);
             at.odd(None);

@@ -80,10 +80,13 @@ impl Authority {
     }
 }
 
+/// A request: how, for what, and as whom by its certificate or header.
+type Seen = (Method, String, Option<String>);
+
 /// A provider behind TLS that demands a client certificate. It ends when dropped.
 struct Bank {
     origin: String,
-    seen: Arc<Mutex<Vec<(Method, String, Option<String>)>>>,
+    seen: Arc<Mutex<Vec<Seen>>>,
     task: JoinHandle<()>,
 }
 
