@@ -93,6 +93,8 @@ async fn what_nobody_vouches_for_is_dropped_once() {
             assert_eq!(looked_at[0].id, made.id, "however old it is");
             if spent {
                 conn.take_code(&ws, &hash, Millis(T0.0 - 1)).await.unwrap().unwrap();
+                assert!(conn.any_flow(&made.id).await.unwrap().unwrap().poll_at.is_none(), "nobody looks");
+                conn.look_at_flow(&ws, &made.id, T0).await.unwrap();
             }
             assert_eq!(conn.any_drop_unvouched(&made.id, T0).await.unwrap(), !spent);
             assert!(!conn.any_drop_unvouched(&made.id, T0).await.unwrap(), "once");
