@@ -7,7 +7,7 @@ use claviger_engine::{
     domain::{audit::Actor, connection::Status, integration::Config},
     id::ConnectionId,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::{
     Browser, Options, Reply, Stub, TestApp,
@@ -158,8 +158,10 @@ async fn a_provider_that_repeats_secrets_in_its_errors_is_not_repeated() {
         let leg = browser.set_out(app, &app.acme, &[("integration_id", id.as_str())]).await;
         let (_, back) = browser.get(&leg.back(&[("code", "c-1")])).await.redirect();
         let connection = value(&back, "connection_id").to_owned();
-        let echo = r#"{"error":"invalid_grant","error_description":"token canary_stub_refresh was revoked"}"#;
-        stub.reply("/token", Reply::Say(400, "application/json", echo.to_owned()));
+        let secret = crate::support::sandbox::SECRET;
+        let words = format!("token canary_stub_refresh of {secret} was revoked");
+        let echo = json!({ "error": "invalid_grant", "error_description": words });
+        stub.reply("/token", Reply::Say(400, "application/json", echo.to_string()));
         app.pass(Duration::from_secs(3600));
 
         let refused = app.call(&app.acme.key, &connection, "/x").await;
