@@ -1,7 +1,7 @@
 //! The one place for state: nothing else says SQL.
 //!
 //! One SQL text serves SQLite and PostgreSQL (through `sqlx::Any`); the few fragments that differ are in
-//! [`open`] and [`migrate`]. A [`Conn`] is the unit of work, its queries live in a file per noun. Each tenant
+//! `open` and `migrate`. A [`Conn`] is the unit of work, its queries live in a file per noun. Each tenant
 //! query takes the workspace first and filters by it; the few that can't are named `any_…`, and only jobs
 //! and the first look at a caller use them. Administrative methods write their own audit row. A secret comes
 //! in here sealed or hashed, never otherwise. Text loses its NUL bytes.

@@ -1,7 +1,7 @@
 //! Pushed authorization requests (RFC 9126): what a browser would carry to the provider is sent there by us first, with
 //! the client's authentication; the browser then carries a reference to it.
 //!
-//! [`request`] pushes, [`read`] reads the reference, [`url`] is where the browser goes. Must never let the browser carry
+//! [`request`] pushes, [`read`] reads the reference, [`url()`] is where the browser goes. Must never let the browser carry
 //! any of what was pushed.
 
 use bytes::Bytes;

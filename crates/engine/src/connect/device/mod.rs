@@ -1,8 +1,8 @@
 //! Device codes (RFC 8628): a person enters a code at the provider, on whatever device, and a job asks what came of it.
 //!
-//! A click on the page of a flow [`give`]s the code; the flow keeps it sealed and says when the provider is asked next.
-//! [`poll`] asks, in a job ([`run`]) and never in a request, and ends the flow as a callback would; the page finds that out
-//! when it looks again. The command line does all of it by [`here`]. Must never show anybody the code that is asked with.
+//! A click on the page of a flow `give`s the code; the flow keeps it sealed and says when the provider is asked next.
+//! `poll` asks, in a job (`run`) and never in a request, and ends the flow as a callback would; the page finds that out
+//! when it looks again. The command line does all of it by `here`. Must never show anybody the code that is asked with.
 
 mod conclude;
 mod give;
