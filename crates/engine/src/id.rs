@@ -88,6 +88,10 @@ ids! {
     AuditId = "aud_";
     /// One revocation at a provider, with its outcome.
     RevocationId = "rev_";
+    /// One sending of a refresh token, written down before it leaves.
+    IntentId = "rfi_";
+    /// A one-time link that renews a connection (its id, not what the link carries).
+    LinkId = "rcl_";
     /// One HTTP request to Claviger, as its answer's `Claviger-Request-Id` says.
     RequestId = "req_";
 }

@@ -7,6 +7,7 @@
 mod decide;
 mod flight;
 mod run;
+pub mod step;
 
 pub use decide::{Decision, decide};
 pub use flight::Flights;

@@ -1,0 +1,268 @@
+//! Step: one refresh from looking to writing, as a function from what happened to what is to be done. Pure.
+//!
+//! [`Step::begin`] and [`Step::next`] decide; `super::run` performs one [`Action`] after the other and says what came of
+//! each. It knows neither the network nor the database, so that a model can try every order in which processes meet. A
+//! refresh token leaves by [`Action::Send`] alone, and that follows only a claim which wrote the intent to send it.
+
+use std::time::Duration;
+
+use crate::{id::IntentId, time::Millis};
+
+/// How long it is tried to find out what became of a token, where its provider could say and does not.
+const FIND_OUT: Duration = Duration::from_secs(3600);
+
+/// What a provider's file says of a refresh token whose fate is not known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Plan {
+    /// When it may be sent again.
+    pub reuse: Reuse,
+    /// Whether the provider says if it is still good (RFC 7662).
+    pub introspects: bool,
+}
+
+/// When a refresh token that was sent may be sent again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reuse {
+    /// Never: the provider ends the grant when it sees a spent one.
+    Never,
+    /// Always: it is not spent by being used.
+    Always,
+    /// Once, for so long after it was first sent.
+    Within(Duration),
+}
+
+/// A sending of which no answer was written, as of when it was looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unanswered {
+    /// Its intent, marked as unknown.
+    pub id: IntentId,
+    /// When it was sent, or would have been.
+    pub sent_at: Millis,
+    /// How often this token was sent, this time included.
+    pub tries: i64,
+    /// The database's time.
+    pub now: Millis,
+    /// Whether the access token is still good then.
+    pub good: bool,
+}
+
+/// What is to be done next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// In one transaction: look, take the lease, and write the intent to send; over an intent that this one takes the
+    /// place of, where it names one.
+    Claim {
+        /// The intent whose token is known to be good to send again.
+        over: Option<IntentId>,
+    },
+    /// Wait until somebody else's refresh is through, or its lease.
+    Wait,
+    /// Show the refresh token to the provider, unless the lease is over by the monotonic clock.
+    Send,
+    /// Ask the provider whether the refresh token is still good.
+    Introspect,
+    /// Write the new tokens over the version that was seen, and close the intent.
+    Keep,
+    /// Mark the connection as needing its owner, for this reason, and close the intent.
+    End(Why),
+    /// Leave the connection alone for a while; close the intent, unless it is unknown, and give up the lease.
+    Rest,
+    /// Mark the intent as unknown.
+    Doubt,
+    /// It is over: answer whoever waits.
+    Give(Outcome),
+}
+
+/// Why a connection needs its owner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Why {
+    /// The provider refused for good.
+    Refused,
+    /// A refresh token was sent, no answer was ever written, and there is no other way to know.
+    Unknown,
+}
+
+/// How a refresh ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// There is a credential to look at anew: newer, or found to be good.
+    Fresh,
+    /// The connection needs its owner, or is gone.
+    Over,
+    /// It failed for now; the token of before may still be good.
+    Failed,
+}
+
+/// What became of an [`Action`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// Of [`Action::Claim`].
+    Claimed(Claim),
+    /// Of [`Action::Wait`]: something moved, or it is time to look again.
+    Woke,
+    /// Of [`Action::Wait`]: it was waited long enough.
+    Tired,
+    /// Of [`Action::Send`].
+    Answered(Answer),
+    /// Of [`Action::Introspect`]: whether the token is still good; `None` when that could not be told.
+    Told(Option<bool>),
+    /// Of [`Action::Doubt`].
+    Doubted(Unanswered),
+    /// Of [`Action::Keep`], [`Action::End`] and [`Action::Rest`].
+    Written(Written),
+}
+
+/// What the transaction of a claim found, and so did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Claim {
+    /// A newer credential, or one that is good by the database's time.
+    Fresh,
+    /// The connection needs its owner, or is gone.
+    Over,
+    /// It failed a moment ago and is left alone.
+    Resting,
+    /// Somebody else refreshes it.
+    Held,
+    /// The lease is ours, and the intent to send is written.
+    Ours,
+    /// The lease is ours; the same token was sent before without an answer, so no intent was written.
+    Unanswered(Unanswered),
+}
+
+/// What came of sending.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// New tokens.
+    Tokens,
+    /// A refusal for good: only the connection's owner can help.
+    Refused,
+    /// An answer which says that nothing was spent.
+    Failed,
+    /// Nothing left us: there was no connection, or the lease was over before.
+    Unsent,
+    /// It left us, and what the provider did with it is not known: no answer in time, a broken or unreadable one.
+    Lost,
+}
+
+/// What came of writing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Written {
+    /// It is written.
+    Done,
+    /// Not written: the credential is a newer one by now.
+    Moved,
+    /// Not written: somebody else took the lease and asks the provider by now.
+    Fenced,
+    /// The connection is gone.
+    Gone,
+}
+
+/// Where a refresh stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    plan: Plan,
+    /// Whether this refresh sent the token again, after one without an answer.
+    resent: bool,
+    stage: Stage,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Stage {
+    Claiming,
+    Waiting,
+    Asking,
+    Doubting,
+    Introspecting(Unanswered),
+    /// Writing; how it ends when that is done.
+    Writing(Outcome),
+    Done,
+}
+
+impl Step {
+    /// Where every refresh begins.
+    pub fn begin(plan: Plan) -> (Self, Action) {
+        (Self { plan, resent: false, stage: Stage::Claiming }, Action::Claim { over: None })
+    }
+
+    /// What to do after what happened. An event that does not fit where this stands ends it as failed, and nothing is
+    /// sent: that is a fault of the performer.
+    #[must_use]
+    pub fn next(mut self, event: Event) -> (Self, Action) {
+        let (stage, action) = match (self.stage.clone(), event) {
+            (Stage::Claiming, Event::Claimed(claim)) => match claim {
+                Claim::Fresh => give(Outcome::Fresh),
+                Claim::Over => give(Outcome::Over),
+                Claim::Resting => give(Outcome::Failed),
+                Claim::Held => (Stage::Waiting, Action::Wait),
+                Claim::Ours => (Stage::Asking, Action::Send),
+                Claim::Unanswered(earlier) => self.find_out(earlier),
+            },
+            (Stage::Waiting, Event::Woke) => (Stage::Claiming, Action::Claim { over: None }),
+            (Stage::Waiting, Event::Tired) => give(Outcome::Failed),
+            (Stage::Asking, Event::Answered(answer)) => match answer {
+                Answer::Tokens => (Stage::Writing(Outcome::Fresh), Action::Keep),
+                Answer::Refused => end(Why::Refused),
+                Answer::Failed | Answer::Unsent => rest(),
+                Answer::Lost => (Stage::Doubting, Action::Doubt),
+            },
+            (Stage::Doubting, Event::Doubted(earlier)) => self.find_out(earlier),
+            (Stage::Introspecting(earlier), Event::Told(told)) => self.judge(earlier, told),
+            (Stage::Writing(outcome), Event::Written(written)) => give(match written {
+                Written::Done => outcome,
+                Written::Moved => Outcome::Fresh,
+                Written::Fenced => Outcome::Failed,
+                Written::Gone => Outcome::Over,
+            }),
+            _ => give(Outcome::Failed),
+        };
+        self.stage = stage;
+        (self, action)
+    }
+
+    /// What to do about a token that was sent without an answer.
+    fn find_out(&mut self, earlier: Unanswered) -> (Stage, Action) {
+        match self.plan {
+            Plan { reuse: Reuse::Always, .. } => self.again(earlier),
+            Plan { introspects: true, .. } if !self.resent => {
+                (Stage::Introspecting(earlier), Action::Introspect)
+            }
+            Plan { introspects: true, .. } => rest(),
+            _ => self.judge(earlier, Some(false)),
+        }
+    }
+
+    /// The same, once the provider was asked where it can be.
+    fn judge(&mut self, earlier: Unanswered, alive: Option<bool>) -> (Stage, Action) {
+        if alive == Some(true) || self.may_repeat(&earlier) {
+            return self.again(earlier);
+        }
+        let may_still_tell = alive.is_none() && earlier.now.since(earlier.sent_at) < FIND_OUT;
+        if earlier.good || may_still_tell { rest() } else { end(Why::Unknown) }
+    }
+
+    /// Whether the provider's grace for a second use of the token covers one now.
+    fn may_repeat(&self, earlier: &Unanswered) -> bool {
+        let Reuse::Within(window) = self.plan.reuse else { return false };
+        earlier.tries == 1 && earlier.now < earlier.sent_at.plus(window)
+    }
+
+    /// Sends the token once more; once per refresh, so that a provider that is away is left alone.
+    fn again(&mut self, earlier: Unanswered) -> (Stage, Action) {
+        if std::mem::replace(&mut self.resent, true) {
+            return rest();
+        }
+        (Stage::Claiming, Action::Claim { over: Some(earlier.id) })
+    }
+}
+
+fn give(outcome: Outcome) -> (Stage, Action) {
+    (Stage::Done, Action::Give(outcome))
+}
+
+fn end(why: Why) -> (Stage, Action) {
+    (Stage::Writing(Outcome::Over), Action::End(why))
+}
+
+fn rest() -> (Stage, Action) {
+    (Stage::Writing(Outcome::Failed), Action::Rest)
+}
