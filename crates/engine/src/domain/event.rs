@@ -18,12 +18,22 @@ pub enum EventKind {
     ConnectionDeleted,
     /// A connection needs its owner to authorize again.
     ConnectionExpired,
+    /// A connection will need its owner soon: its refresh token dies at a known time.
+    ConnectionExpiring,
+    /// An endpoint that took nothing for days gets nothing more. About no connection.
+    WebhookDisabled,
 }
 
 impl EventKind {
-    /// Every kind.
-    pub const ALL: [Self; 4] =
-        [Self::ConnectionCreated, Self::ConnectionUpdated, Self::ConnectionDeleted, Self::ConnectionExpired];
+    /// Every kind. An endpoint is told of those that it names, and of no other.
+    pub const ALL: [Self; 6] = [
+        Self::ConnectionCreated,
+        Self::ConnectionUpdated,
+        Self::ConnectionDeleted,
+        Self::ConnectionExpired,
+        Self::ConnectionExpiring,
+        Self::WebhookDisabled,
+    ];
 
     /// As webhooks name it.
     pub fn as_str(self) -> &'static str {
@@ -32,6 +42,8 @@ impl EventKind {
             Self::ConnectionUpdated => "connection.updated",
             Self::ConnectionDeleted => "connection.deleted",
             Self::ConnectionExpired => "connection.expired",
+            Self::ConnectionExpiring => "connection.expiring",
+            Self::WebhookDisabled => "webhook.disabled",
         }
     }
 
@@ -63,9 +75,10 @@ pub struct Event {
     pub workspace_id: WorkspaceId,
     /// What happened.
     pub kind: EventKind,
-    /// To which connection; kept after the connection is gone.
+    /// To which connection; kept after the connection is gone. With [`EventKind::WebhookDisabled`] the endpoint's id
+    /// stands in its place: events about one thing are told in order.
     pub connection_id: ConnectionId,
-    /// The connection as it was then, JSON, without secrets.
+    /// The connection, or the endpoint, as it was then, JSON, without secrets.
     pub data: serde_json::Value,
     /// What else is told of it in the format of the Membrane-style door.
     pub about: Option<About>,

@@ -6,10 +6,10 @@ use crate::{
     domain::{
         connection::{Connection, OwnerKind, Status},
         event::{About, Event, EventKind},
-        webhook::{Delivery, Format},
+        webhook::{Delivery, Endpoint, Format},
     },
     error::Result,
-    id::{DeliveryId, EventId},
+    id::{ConnectionId, DeliveryId, EventId},
     store::Conn,
     time::Millis,
 };
@@ -42,6 +42,44 @@ pub async fn emit_deleted(
     let about = about(conn, connection, false).await?;
     let mut event = told(EventKind::ConnectionDeleted, connection, now, about);
     event.data["revocation"] = json!(revocation);
+    write(conn, event).await
+}
+
+/// Writes the event of a connection whose refresh token dies at `dies_at`, a known time ahead.
+pub async fn emit_expiring(
+    conn: &mut Conn,
+    connection: &Connection,
+    dies_at: Millis,
+    now: Millis,
+) -> Result<()> {
+    let about = about(conn, connection, false).await?;
+    let mut event = told(EventKind::ConnectionExpiring, connection, now, about);
+    event.data["refresh_expires_at"] = json!(dies_at.rfc3339());
+    write(conn, event).await
+}
+
+/// Writes the event of an endpoint that was disabled because it took nothing since `failing_since`. It is told to the
+/// workspace's other endpoints: this one must be disabled already.
+pub async fn emit_disabled(
+    conn: &mut Conn,
+    endpoint: &Endpoint,
+    failing_since: Millis,
+    now: Millis,
+) -> Result<()> {
+    let event = Event {
+        id: EventId::new(),
+        workspace_id: endpoint.workspace_id.clone(),
+        kind: EventKind::WebhookDisabled,
+        connection_id: ConnectionId::from_row(endpoint.id.to_string()),
+        data: json!({
+            "id": endpoint.id.as_str(),
+            "name": endpoint.name,
+            "failing_since": failing_since.rfc3339(),
+            "disabled_at": now.rfc3339(),
+        }),
+        about: None,
+        created_at: now,
+    };
     write(conn, event).await
 }
 

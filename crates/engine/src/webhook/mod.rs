@@ -11,6 +11,6 @@ mod schedule;
 mod secrets;
 mod sign;
 
-pub use emit::{emit, emit_authorized, emit_deleted};
+pub use emit::{emit, emit_authorized, emit_deleted, emit_disabled, emit_expiring};
 pub use secrets::{previous_secret_aad, secret_aad};
 pub use sign::SECRET_PREFIX;

@@ -55,8 +55,20 @@ struct Told<'a> {
 }
 
 #[derive(Serialize)]
-struct Data<'a> {
-    connection: Connection<'a>,
+#[serde(rename_all = "snake_case")]
+enum Data<'a> {
+    Connection(Connection<'a>),
+    Webhook(Webhook<'a>),
+}
+
+/// An endpoint that was disabled.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Webhook<'a> {
+    id: &'a str,
+    name: Option<&'a str>,
+    failing_since: Option<&'a str>,
+    disabled_at: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -74,6 +86,10 @@ struct Connection<'a> {
 }
 
 fn membrane(event: &Event) -> Result<Vec<u8>> {
+    let data = match event.kind {
+        EventKind::WebhookDisabled => Data::Webhook(webhook(event)),
+        _ => Data::Connection(connection(event)),
+    };
     let kind = match event.kind {
         EventKind::ConnectionExpired => "connection.disconnected",
         EventKind::ConnectionUpdated if event.about.as_ref().is_some_and(|it| it.reconnected) => {
@@ -81,18 +97,30 @@ fn membrane(event: &Event) -> Result<Vec<u8>> {
         }
         kind => kind.as_str(),
     };
+    let told = Told { event_type: kind, event: kind, data };
+    serde_json::to_vec(&told).map_err(|e| Error::Internal(e.into()))
+}
+
+fn webhook(event: &Event) -> Webhook<'_> {
+    Webhook {
+        id: event.connection_id.as_str(),
+        name: event.data["name"].as_str(),
+        failing_since: event.data["failing_since"].as_str(),
+        disabled_at: event.data["disabled_at"].as_str(),
+    }
+}
+
+fn connection(event: &Event) -> Connection<'_> {
     let about = event.about.as_ref();
     let works = event.data["is_valid"] == true && event.kind != EventKind::ConnectionDeleted;
-    let connection = Connection {
+    Connection {
         id: event.connection_id.as_str(),
         integration_id: event.data["integration_id"].as_str(),
         integration_key: about.map(|it| it.integration_key.as_str()),
         name: about.map(|it| it.name.as_str()),
         disconnected: !works,
         customer_id: about.and_then(|it| it.customer_id.as_deref()),
-    };
-    let told = Told { event_type: kind, event: kind, data: Data { connection } };
-    serde_json::to_vec(&told).map_err(|e| Error::Internal(e.into()))
+    }
 }
 
 #[cfg(test)]
@@ -141,6 +169,7 @@ mod tests {
             (EventKind::ConnectionUpdated, true, true, "connection.reconnected", false),
             (EventKind::ConnectionUpdated, true, false, "connection.updated", false),
             (EventKind::ConnectionDeleted, true, false, "connection.deleted", true),
+            (EventKind::ConnectionExpiring, true, false, "connection.expiring", false),
         ] {
             let event = Event {
                 id: EventId::new(),
@@ -161,5 +190,30 @@ mod tests {
                 )
             );
         }
+    }
+
+    #[test]
+    fn a_disabled_endpoint_is_told_in_both_formats() {
+        let event = Event {
+            id: EventId::from_row("evt_1".to_owned()),
+            workspace_id: WorkspaceId::new(),
+            kind: EventKind::WebhookDisabled,
+            connection_id: ConnectionId::from_row("wh_1".to_owned()),
+            data: serde_json::json!({ "id": "wh_1", "name": "ours", "failing_since": "F", "disabled_at": "D" }),
+            about: None,
+            created_at: Millis(0),
+        };
+        let text = |format| String::from_utf8(body(&event, format, Millis(1)).unwrap()).unwrap();
+        assert_eq!(
+            text(Format::Membrane),
+            "{\"eventType\":\"webhook.disabled\",\"event\":\"webhook.disabled\",\"data\":{\"webhook\":\
+             {\"id\":\"wh_1\",\"name\":\"ours\",\"failingSince\":\"F\",\"disabledAt\":\"D\"}}}"
+        );
+        assert_eq!(
+            text(Format::Bundleup),
+            "{\"id\":\"evt_1\",\"type\":\"webhook.disabled\",\"created_at\":\"1970-01-01T00:00:00.000Z\",\
+             \"data\":{\"id\":\"wh_1\",\"name\":\"ours\",\"failing_since\":\"F\",\"disabled_at\":\"D\"},\
+             \"webhookTimestamp\":1}"
+        );
     }
 }

@@ -53,8 +53,8 @@ pub struct Shown {
     id: String,
     name: String,
     url: String,
-    /// Each of the four events, and whether it is sent.
-    #[schema(example = json!({"connection.created": true, "connection.updated": false, "connection.deleted": true, "connection.expired": true}))]
+    /// Each of the events, and whether it is sent.
+    #[schema(example = json!({"connection.created": true, "connection.updated": false, "connection.deleted": true, "connection.expired": true, "connection.expiring": false, "webhook.disabled": false}))]
     events: BTreeMap<&'static str, bool>,
     /// In what shape events are told: `bundleup`, or `membrane`.
     #[schema(example = "bundleup")]
