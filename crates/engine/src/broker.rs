@@ -17,7 +17,7 @@ use crate::{
     metrics::Metrics,
     outbound::Outbound,
     proxy::{Recorder, Refused},
-    refresh::Flights,
+    refresh::{self, Flights},
     store::Store,
     time::Clock,
     vault::Vault,
@@ -51,6 +51,8 @@ pub struct Broker {
     pub tries: Tries,
     /// Refreshes under way in this process.
     pub flights: Flights,
+    /// How refreshes are done.
+    pub refresh: refresh::Settings,
     /// Fresh tokens that a provider refused all the same.
     pub refused: Refused,
     /// Server metadata found by issuer.

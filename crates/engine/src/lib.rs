@@ -10,6 +10,7 @@ pub mod connect;
 pub mod customer;
 pub mod domain;
 pub mod error;
+pub mod fail;
 pub mod gauges;
 pub mod id;
 pub mod jobs;

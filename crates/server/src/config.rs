@@ -55,7 +55,7 @@ const fn secret(name: &'static str, help: &'static str) -> Key {
 }
 
 /// Every setting there is.
-pub const KEYS: [Key; 28] = [
+pub const KEYS: [Key; 29] = [
     secret("database_url", "sqlite://PATH or postgres://user:password@host/database"),
     secret("master_key", "Root keys, id:base64,… (visible to others on this machine: prefer a file)"),
     key("master_key_file", "A file with the root keys"),
@@ -77,6 +77,10 @@ pub const KEYS: [Key; 28] = [
     key("outbound_header_timeout", "How long a provider may take until its answer's headers"),
     key("outbound_idle_timeout", "How long a provider may pause within an answer's body"),
     key("outbound_total_timeout", "How long a request of our own (tokens, identity) may take as a whole"),
+    key(
+        "refresh_lease",
+        "For how long a process has a connection's refresh to itself unless it says so again",
+    ),
     key("proxy_rate_limit", "Proxied calls per connection: COUNT/WINDOW, or off"),
     key("keep_flows", "How long ended authorizations and their codes are kept"),
     key("keep_events", "How long events, their deliveries and attempts are kept"),
@@ -141,6 +145,8 @@ pub struct Settings {
     pub outbound_idle_timeout: Duration,
     /// For a whole request of our own: tokens, identity, revocation, metadata.
     pub outbound_total_timeout: Duration,
+    /// For how long a process has the refresh of a connection to itself, unless it says again that it is at it.
+    pub refresh_lease: Duration,
     /// Proxied calls per connection.
     pub proxy_rate_limit: Rate,
     /// How long things are kept after their end.
@@ -332,6 +338,7 @@ impl Layers {
             outbound_header_timeout: self.timeout("outbound_header_timeout")?,
             outbound_idle_timeout: self.timeout("outbound_idle_timeout")?,
             outbound_total_timeout: self.timeout("outbound_total_timeout")?,
+            refresh_lease: self.timeout("refresh_lease")?,
             proxy_rate_limit: self.read(
                 "proxy_rate_limit",
                 "a count and a window such as 100/60s, or off",

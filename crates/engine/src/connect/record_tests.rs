@@ -44,6 +44,7 @@ fn broker(store: Store) -> Broker {
         sign_ins: Default::default(),
         sessions: crate::access::Lifetimes { idle: long, life: long },
         flights: Default::default(),
+        refresh: Default::default(),
         refused: Default::default(),
         tries: Default::default(),
         nonces: Default::default(),

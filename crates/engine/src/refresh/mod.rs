@@ -26,7 +26,7 @@ use crate::{
         integration::Integration,
     },
     error::{Error, ProviderFault, Result},
-    id::WorkspaceId,
+    id::{ProcessId, WorkspaceId},
     time::Millis,
 };
 
@@ -35,6 +35,30 @@ const TRUSTED_FOR: Duration = Duration::from_secs(60);
 
 /// How long a call waits for a refresh while its token is still good.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How refreshes are done.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// For how long whoever refreshes a connection has it to itself, unless it says again that it is at it. Longer than a
+    /// request to a token endpoint takes.
+    pub lease: Duration,
+    /// Which process this is, among those over one database.
+    pub process: ProcessId,
+}
+
+impl Settings {
+    /// Of a process of its own.
+    pub fn new(lease: Duration) -> Self {
+        Self { lease, process: ProcessId::new() }
+    }
+}
+
+impl Default for Settings {
+    /// For whoever has no settings: tests. A serving process takes its own.
+    fn default() -> Self {
+        Self::new(Duration::from_secs(45))
+    }
+}
 
 /// The connection that a token is wanted for, and what it hangs on.
 #[derive(Clone)]

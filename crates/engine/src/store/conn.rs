@@ -14,15 +14,17 @@ use sqlx::{
 use tokio::sync::Notify;
 
 use super::{
+    Kind,
     change::{Note, Topic},
     fault::fault,
+    open::database_time,
     statement::{Row, Statement, sql},
 };
 use crate::{
     domain::audit::Actor,
     error::{Error, Result},
     id::{AuditId, WorkspaceId},
-    time::Millis,
+    time::{Clock, Millis},
 };
 
 /// Some queries, or one transaction. Dropped without [`Conn::commit`], nothing of it stays: also when a
@@ -31,6 +33,7 @@ pub struct Conn {
     link: Link,
     /// Who acts, for the audit row of an administrative change.
     actor: Actor,
+    kind: Kind,
     /// When the unit of work began, by the caller's clock.
     pub(super) now: Millis,
     /// What the commit will write to the change log.
@@ -55,21 +58,34 @@ pub struct Page {
 }
 
 impl Conn {
-    pub(super) fn reading(link: PoolConnection<Any>) -> Self {
-        Self::new(Link::Read(link), Actor::System, Millis(0), None)
+    pub(super) fn reading(kind: Kind, link: PoolConnection<Any>) -> Self {
+        Self::new(kind, Link::Read(link), Actor::System, Millis(0), None)
     }
 
     pub(super) fn writing(
+        kind: Kind,
         link: Transaction<'static, Any>,
         actor: Actor,
         now: Millis,
         deliverable: Arc<Notify>,
     ) -> Self {
-        Self::new(Link::Write(link), actor, now, Some(deliverable))
+        Self::new(kind, Link::Write(link), actor, now, Some(deliverable))
     }
 
-    fn new(link: Link, actor: Actor, now: Millis, deliverable: Option<Arc<Notify>>) -> Self {
-        Self { link, actor, now, notes: Vec::new(), wakes: false, deliverable }
+    fn new(kind: Kind, link: Link, actor: Actor, now: Millis, deliverable: Option<Arc<Notify>>) -> Self {
+        Self { link, actor, kind, now, notes: Vec::new(), wakes: false, deliverable }
+    }
+
+    /// What time the database has, read in this very unit of work, for all processes to agree; the clock learns it. Where
+    /// the clock is a fixed one, what it says.
+    pub async fn time(&mut self, clock: &Clock) -> Result<Millis> {
+        if let Clock::Fixed(_) = clock {
+            return Ok(clock.now());
+        }
+        let row = self.row(database_time(self.kind)).await?;
+        let now = row.ok_or_else(|| Error::internal("the database told no time"))?.at("at")?;
+        clock.correct(now);
+        Ok(now)
     }
 
     /// Makes it so, and tells the other processes what changed (see [`super::change`]).

@@ -19,7 +19,7 @@ use tokio::sync::Notify;
 use super::{
     Conn,
     fault::fault,
-    statement::{Row, sql},
+    statement::{Row, Statement, sql},
 };
 use crate::{
     domain::audit::Actor,
@@ -102,12 +102,12 @@ impl Store {
     pub async fn read(&self) -> Result<Conn> {
         // Boxed for the reason given in `conn`.
         let acquired: BoxFuture<'_, _> = Box::pin(self.read.acquire());
-        acquired.await.map(Conn::reading).map_err(fault)
+        acquired.await.map(|link| Conn::reading(self.kind, link)).map_err(fault)
     }
 
     /// Begins a unit of work. `actor` signs its administrative changes, `now` is when they happen.
     pub async fn begin(&self, actor: Actor, now: Millis) -> Result<Conn> {
-        Ok(Conn::writing(self.transaction().await?, actor, now, self.deliverable.clone()))
+        Ok(Conn::writing(self.kind, self.transaction().await?, actor, now, self.deliverable.clone()))
     }
 
     /// Ends once a commit of this process has put a delivery in line since it was last awaited. Other processes'
@@ -130,13 +130,7 @@ impl Store {
 
     /// What time the database has, for all processes to agree.
     pub async fn database_time(&self) -> Result<Millis> {
-        let query = match self.kind {
-            Kind::Sqlite => sql("select cast(unixepoch('subsec') * 1000 as bigint) as at"),
-            Kind::Postgres => {
-                sql("select cast(extract(epoch from clock_timestamp()) * 1000 as bigint) as at")
-            }
-        };
-        let row = query.0.fetch_one(&self.read).await.map_err(fault)?;
+        let row = database_time(self.kind).0.fetch_one(&self.read).await.map_err(fault)?;
         Row(row).at("at")
     }
 
@@ -152,6 +146,14 @@ impl Store {
     pub async fn close(&self) {
         self.read.close().await;
         self.write.close().await;
+    }
+}
+
+/// Asks the database what time it has: the one text that each kind has its own of.
+pub(super) fn database_time(kind: Kind) -> Statement {
+    match kind {
+        Kind::Sqlite => sql("select cast(unixepoch('subsec') * 1000 as bigint) as at"),
+        Kind::Postgres => sql("select cast(extract(epoch from clock_timestamp()) * 1000 as bigint) as at"),
     }
 }
 

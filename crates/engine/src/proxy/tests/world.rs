@@ -157,6 +157,7 @@ pub(super) async fn world_with(
         sign_ins: Default::default(),
         sessions: crate::access::Lifetimes { idle: long, life: long },
         flights: Default::default(),
+        refresh: Default::default(),
         refused: Default::default(),
         tries: Default::default(),
         nonces: Default::default(),

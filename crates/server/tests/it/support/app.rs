@@ -29,7 +29,7 @@ use claviger_engine::{
     metrics::Metrics,
     outbound::{self, Outbound, Policy, Resolver},
     proxy::Recorder,
-    refresh::Flights,
+    refresh::{self, Flights},
     secret::Secret,
     setup::{self, Change, NewApiKey, NewIntegration, NewWorkspace},
     store::{Conn, ConnectionFilter, Page, Store},
@@ -71,6 +71,8 @@ pub struct Options {
     pub sessions: Lifetimes,
     /// Whether those who call at a host that no workspace has are the first tenant's users.
     pub default_workspace: bool,
+    /// How refreshes are done.
+    pub refresh: refresh::Settings,
 }
 
 impl Default for Options {
@@ -88,6 +90,7 @@ impl Default for Options {
             dev: false,
             sessions: Lifetimes { idle: Duration::from_secs(3600), life: Duration::from_secs(24 * 3600) },
             default_workspace: true,
+            refresh: refresh::Settings::default(),
         }
     }
 }
@@ -148,6 +151,7 @@ impl TestApp {
             sign_ins: Default::default(),
             sessions: options.sessions,
             flights: Flights::default(),
+            refresh: options.refresh,
             refused: Default::default(),
             tries: Default::default(),
             nonces: Default::default(),
