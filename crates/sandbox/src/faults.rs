@@ -35,6 +35,8 @@ pub struct Faults {
     pub token_times: Option<u32>,
     /// Milliseconds before the token endpoint does anything.
     pub token_delay_ms: u64,
+    /// The token endpoint ends what it began, though the caller hangs up: as most real ones do.
+    pub token_goes_on: bool,
     /// Milliseconds after the work is done and before the answer: a caller that gives up has lost the tokens.
     pub token_answer_delay_ms: u64,
     /// The token endpoint does nothing and answers with this status.
@@ -66,6 +68,9 @@ pub struct Faults {
     pub no_rotation: bool,
     /// A spent refresh token works again (still counted).
     pub reuse_detection_off: bool,
+    /// Seconds for which a spent refresh token works again: it gives new tokens, and the refresh token that it gave before
+    /// dies. Once that one was used, the spent one is refused as ever.
+    pub reuse_grace_seconds: Option<u64>,
     /// A spent refresh token is refused and counted, and the grant lives on.
     pub count_only: bool,
 
@@ -73,6 +78,8 @@ pub struct Faults {
     pub userinfo_status: Option<u16>,
     /// `/revoke` does nothing and answers with this status.
     pub revoke_status: Option<u16>,
+    /// `/introspect` says nothing and answers with this status.
+    pub introspect_status: Option<u16>,
 
     /// The next calls under `/api` get these statuses, one each; a 2xx lets the call through. Shows what is left.
     pub api_statuses: Vec<u16>,
@@ -97,6 +104,7 @@ pub(crate) struct TokenFault {
     pub instead: Option<Instead>,
     pub retry_after: Option<String>,
     pub broken: bool,
+    pub goes_on: bool,
 }
 
 /// What the token endpoint says instead of doing its work.
@@ -121,6 +129,7 @@ impl Faults {
             instead: self.instead(),
             retry_after: self.token_retry_after.clone(),
             broken: self.token_broken,
+            goes_on: self.token_goes_on,
         }
     }
 
@@ -161,7 +170,8 @@ impl Faults {
         }
         let faults: Self =
             serde_json::from_value(Value::Object(fields)).map_err(|error| error.to_string())?;
-        let statuses = [faults.token_status, faults.userinfo_status, faults.revoke_status];
+        let statuses =
+            [faults.token_status, faults.userinfo_status, faults.revoke_status, faults.introspect_status];
         let mut codes = statuses.into_iter().flatten().chain(faults.api_statuses.iter().copied());
         match codes.find(|code| final_status(*code).is_none()) {
             Some(code) => Err(format!("{code} is not a status from 200 to 599")),

@@ -3,8 +3,9 @@
 //! Pure steps on [`State`]; each runs under one lock, so two requests never both win. Must never hand out a token
 //! for a grant that is gone. Look next at `token.rs`, which speaks HTTP around it.
 
+use crate::account::Account;
 use crate::random;
-use crate::state::{Access, Grant, Refresh, State};
+use crate::state::{Access, Grant, Refresh, Spent, State};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use std::time::Duration;
@@ -74,30 +75,59 @@ impl State {
     ) -> Result<Issued, Refused> {
         const UNKNOWN: Refused =
             Refused("invalid_grant", "the refresh token is unknown, revoked or belongs to another client");
-        let Some(found) = self.refresh.get_mut(token) else { return Err(UNKNOWN) };
+        let (now, outside) = (self.now(), self.is_outside(token));
+        let Some(found) = self.refresh.get(token) else { return Err(UNKNOWN) };
         let Some(grant) = self.grants.get(&found.grant).filter(|grant| grant.client_id == client_id) else {
             return Err(UNKNOWN);
         };
         let id = found.grant.clone();
-        if found.spent {
-            self.stats.refresh_reuse_detections += 1;
-            if !self.faults.reuse_detection_off {
-                if !self.faults.count_only {
-                    self.grants.remove(&id);
-                }
-                return Err(Refused("invalid_grant", "the refresh token was used before"));
-            }
-        }
+        let spent = found.spent.clone();
         let scopes = scopes.unwrap_or_else(|| grant.scopes.clone());
+        self.stats.refresh_reuse_detections += u64::from(spent.is_some());
+        if outside {
+            if !self.faults.count_only {
+                self.grants.remove(&id);
+            }
+            return Err(Refused("invalid_grant", "the refresh token was used before"));
+        }
         if !scopes.iter().all(|scope| grant.scopes.contains(scope)) {
             return Err(Refused("invalid_scope", "scope asks for more than was granted"));
         }
         if self.faults.no_rotation {
             return Ok(self.issue(&id, scopes, None, lifetime));
         }
-        found.spent = true;
-        let refresh_token = self.new_refresh_token(&id);
+        let child = self.new_refresh_token(&id);
+        if let Some(spent) = &spent
+            && !self.faults.reuse_detection_off
+        {
+            self.refresh.remove(&spent.child);
+        }
+        let at = spent.map_or(now, |spent| spent.at);
+        if let Some(found) = self.refresh.get_mut(token) {
+            found.spent = Some(Spent { at, child: child.clone() });
+        }
+        let refresh_token = child;
         Ok(self.issue(&id, scopes, Some(refresh_token), lifetime))
+    }
+
+    /// Whether using this refresh token now is outside the reuse rule: it is spent, and no fault lets it work again.
+    pub fn is_outside(&self, token: &str) -> bool {
+        let Some(spent) = self.refresh.get(token).and_then(|found| found.spent.as_ref()) else {
+            return false;
+        };
+        let used_on = self.refresh.get(&spent.child).is_some_and(|child| child.spent.is_some());
+        let grace = self.faults.reuse_grace_seconds.map(Duration::from_secs);
+        let graced = grace.is_some_and(|grace| self.now() < spent.at.saturating_add(grace)) && !used_on;
+        !graced && !self.faults.reuse_detection_off
+    }
+
+    /// Whose a token of this client is that would work now, and for what (RFC 7662 §2.2); `None` for any other.
+    pub fn standing(&self, client_id: &str, token: &str) -> Option<(&'static Account, Vec<String>)> {
+        let refresh = self.refresh.get(token).filter(|_| !self.is_outside(token));
+        let access = self.access.get(token).filter(|access| self.now() < access.expires);
+        let id = refresh.map(|refresh| &refresh.grant).or(access.map(|access| &access.grant))?;
+        let grant = self.grants.get(id).filter(|grant| grant.client_id == client_id)?;
+        Some((grant.account, access.map_or_else(|| grant.scopes.clone(), |access| access.scopes.clone())))
     }
 
     /// Ends a token of this client (RFC 7009 §2.1): a refresh token with its whole grant, an access token alone.
@@ -123,7 +153,7 @@ impl State {
 
     fn new_refresh_token(&mut self, grant: &str) -> String {
         let token = random::text("sbx_rt_");
-        self.refresh.insert(token.clone(), Refresh { grant: grant.to_owned(), spent: false });
+        self.refresh.insert(token.clone(), Refresh { grant: grant.to_owned(), spent: None });
         token
     }
 

@@ -1,7 +1,7 @@
 //! The sandbox provider: a small OAuth 2 authorization server with an API behind it.
 //!
 //! It plays the third party when someone tries Claviger or tests it: consent page, token endpoint, revocation,
-//! an echo API, and `POST /faults` that makes it misbehave the way real providers do. What it must never do:
+//! introspection, an echo API, and `POST /faults` that makes it misbehave the way real providers do. What it must never do:
 //! use code of ours (a mistake shared by both sides would not show), listen anywhere but on loopback, or hold
 //! anything of value. All state is in memory and bounded.
 //!
@@ -17,6 +17,8 @@ mod config;
 mod echo;
 mod faults;
 mod grants;
+mod introspect;
+mod log;
 mod metadata;
 mod page;
 mod params;
@@ -33,6 +35,7 @@ mod tests;
 
 pub use config::{Client, Config};
 pub use faults::Faults;
+pub use log::{Sending, Sent, TokenLog};
 pub use stats::{Stats, TokenRequests};
 
 use axum::Router;
@@ -61,9 +64,11 @@ pub fn app(config: Config) -> Router {
         .route("/authorize", get(authorize::ask).post(authorize::decide))
         .route("/token", post(token::token))
         .route("/revoke", post(revoke::revoke))
+        .route("/introspect", post(introspect::introspect))
         .route("/userinfo", get(userinfo::userinfo).post(userinfo::userinfo))
         .route("/faults", get(faults::show).post(faults::set).delete(faults::clear))
         .route("/stats", get(stats::show).delete(stats::clear))
+        .route("/tokens/log", get(log::show).delete(log::clear))
         .merge(api)
         .layer(map_response(respond::common_headers))
         .with_state(sandbox)

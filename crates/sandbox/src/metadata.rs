@@ -20,6 +20,7 @@ pub(crate) async fn metadata(State(sandbox): State<Shared>) -> Response {
             "authorization_endpoint": config.url("/authorize"),
             "token_endpoint": config.url("/token"),
             "revocation_endpoint": config.url("/revoke"),
+            "introspection_endpoint": config.url("/introspect"),
             "userinfo_endpoint": config.url("/userinfo"),
             "response_types_supported": ["code"],
             "response_modes_supported": ["query"],
@@ -27,6 +28,7 @@ pub(crate) async fn metadata(State(sandbox): State<Shared>) -> Response {
             "code_challenge_methods_supported": ["S256"],
             "token_endpoint_auth_methods_supported": auth_methods,
             "revocation_endpoint_auth_methods_supported": auth_methods,
+            "introspection_endpoint_auth_methods_supported": auth_methods,
             "authorization_response_iss_parameter_supported": true,
         }),
     )

@@ -6,6 +6,7 @@
 use crate::account::Account;
 use crate::config::Config;
 use crate::faults::Faults;
+use crate::log::Log;
 use crate::stats::Stats;
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -36,6 +37,7 @@ impl Sandbox {
 pub(crate) struct State {
     pub faults: Faults,
     pub stats: Stats,
+    pub log: Log,
     pub codes: Bounded<Code>,
     pub grants: Bounded<Grant>,
     pub access: Bounded<Access>,
@@ -48,12 +50,18 @@ impl State {
         Self {
             faults: Faults::default(),
             stats: Stats::default(),
+            log: Log::new(kept),
             codes: Bounded::new(kept),
             grants: Bounded::new(kept),
             access: Bounded::new(kept),
             refresh: Bounded::new(kept),
             started: Instant::now(),
         }
+    }
+
+    /// Forgets what was sent.
+    pub fn clear_log(&mut self) {
+        self.log = Log::new(KEPT);
     }
 
     /// Time since the start on the sandbox's own clock, which a fault can set ahead.
@@ -92,7 +100,15 @@ pub(crate) struct Access {
 /// A refresh token; a spent one is kept so that its reuse is noticed.
 pub(crate) struct Refresh {
     pub grant: String,
-    pub spent: bool,
+    /// When it was first used, and the one that it gave last.
+    pub spent: Option<Spent>,
+}
+
+/// What came of using a refresh token.
+#[derive(Clone)]
+pub(crate) struct Spent {
+    pub at: Duration,
+    pub child: String,
 }
 
 /// A map that forgets its oldest entry when full. Keys are random, so none is ever inserted twice.
@@ -103,7 +119,7 @@ pub(crate) struct Bounded<V> {
 }
 
 impl<V> Bounded<V> {
-    fn new(kept: usize) -> Self {
+    pub fn new(kept: usize) -> Self {
         Self { entries: HashMap::new(), order: VecDeque::new(), kept }
     }
 
@@ -124,6 +140,10 @@ impl<V> Bounded<V> {
 
     pub fn get_mut(&mut self, key: &str) -> Option<&mut V> {
         self.entries.get_mut(key)
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = (&String, &V)> {
+        self.entries.iter()
     }
 
     pub fn remove(&mut self, key: &str) -> Option<V> {

@@ -31,6 +31,8 @@ pub struct Stats {
     pub revoke_requests: u64,
     /// Tokens or grants that a revocation request ended.
     pub revocations: u64,
+    /// `POST /introspect`, failed ones included.
+    pub introspections: u64,
     /// Calls of `/userinfo`.
     pub userinfo_calls: u64,
     /// Calls under `/api`, refused ones included.

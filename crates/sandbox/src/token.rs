@@ -1,11 +1,12 @@
 //! `POST /token`: codes and refresh tokens for access tokens (RFC 6749 §4.1.3, §6).
 //!
-//! Order: count, fault, authenticate, act, answer. Must never put a token into an error. Look next at `grants.rs`
+//! Order: count, note, fault, authenticate, act, answer. Must never put a token into an error. Look next at `grants.rs`
 //! for the rules and `faults.rs` for what can go wrong on purpose.
 
 use crate::client_auth;
 use crate::faults::{Instead, TokenFault};
 use crate::grants::{Issued, Refused};
+use crate::log::Noted;
 use crate::params::{self, Params};
 use crate::respond;
 use crate::state::{Shared, State as Memory};
@@ -21,29 +22,51 @@ use tokio::time::sleep;
 
 /// The token endpoint.
 pub(crate) async fn token(State(sandbox): State<Shared>, headers: HeaderMap, body: Bytes) -> Response {
+    let params = Params::parse(&body);
+    let grant_type = params.get("grant_type").unwrap_or_default();
     let fault = {
         let mut memory = sandbox.lock();
-        let params = Params::parse(&body);
-        let grant_type = params.get("grant_type").unwrap_or_default();
         memory.stats.token_requests.count(grant_type);
         memory.faults.take_token_fault(grant_type)
     };
+    let shown = params.get("refresh_token").filter(|_| grant_type == "refresh_token");
+    let noted = shown.map(|token| Noted::new(&sandbox, token));
+    let goes_on = fault.goes_on;
+    let work = perform(sandbox, (headers, body), fault, noted);
+    if !goes_on {
+        return work.await;
+    }
+    tokio::spawn(work).await.unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
+}
+
+async fn perform(
+    sandbox: Shared,
+    (headers, body): (HeaderMap, Bytes),
+    fault: TokenFault,
+    mut noted: Option<Noted>,
+) -> Response {
     sleep(fault.delay).await;
-    let answer = match &fault.instead {
-        Some(instead) => misbehave(instead),
+    let (answer, said, reused) = match &fault.instead {
+        Some(instead) => (misbehave(instead), "fault", false),
         None => answer(&sandbox, &headers, &body),
     };
     sleep(fault.answer_delay).await;
+    if let Some(noted) = &mut noted {
+        noted.answered(said, reused);
+    }
     finish(answer, &fault)
 }
 
-fn answer(sandbox: &Shared, headers: &HeaderMap, body: &[u8]) -> Response {
+/// The answer, what the log calls it, and whether it is that to a spent refresh token outside the reuse rule.
+
+fn answer(sandbox: &Shared, headers: &HeaderMap, body: &[u8]) -> (Response, &'static str, bool) {
     let (client, params) = match client_auth::read(&sandbox.config, headers, body) {
         Ok(read) => read,
-        Err(answer) => return *answer,
+        Err(answer) => return (*answer, "invalid_client", false),
     };
     let lifetime = sandbox.config.access_token_lifetime;
     let mut memory = sandbox.lock();
+    let reused = params.get("refresh_token").is_some_and(|token| memory.is_outside(token));
     let issued = match params.get("grant_type") {
         Some("authorization_code") => match params.get("code") {
             Some(code) => {
@@ -64,8 +87,10 @@ fn answer(sandbox: &Shared, headers: &HeaderMap, body: &[u8]) -> Response {
         None => Err(Refused("invalid_request", "grant_type is missing")),
     };
     match issued {
-        Ok(issued) => respond::json(StatusCode::OK, &write(&issued, &memory)),
-        Err(Refused(error, why)) => respond::oauth_error(StatusCode::BAD_REQUEST, error, why),
+        Ok(issued) => (respond::json(StatusCode::OK, &write(&issued, &memory)), "tokens", reused),
+        Err(Refused(error, why)) => {
+            (respond::oauth_error(StatusCode::BAD_REQUEST, error, why), error, reused)
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 mod api;
 mod authorize;
 mod faults;
+mod log;
 mod refresh;
 mod token;
 
@@ -207,6 +208,7 @@ async fn the_metadata_names_every_endpoint() {
     assert_eq!(metadata["authorization_endpoint"], format!("{ISSUER}/authorize"));
     assert_eq!(metadata["token_endpoint"], format!("{ISSUER}/token"));
     assert_eq!(metadata["revocation_endpoint"], format!("{ISSUER}/revoke"));
+    assert_eq!(metadata["introspection_endpoint"], format!("{ISSUER}/introspect"));
     assert_eq!(metadata["userinfo_endpoint"], format!("{ISSUER}/userinfo"));
     assert_eq!(metadata["code_challenge_methods_supported"], json!(["S256"]));
     assert_eq!(metadata["authorization_response_iss_parameter_supported"], true);
