@@ -56,8 +56,13 @@ alter table connection add column expiring_told_at bigint;
 alter table connection add column verified_at bigint;
 alter table connection add column account_note text;
 
--- Since when an endpoint has taken nothing.
+-- Since when it is being ended: no grant is kept alive for its sake. And what became of the grant, by connection.
+alter table connection add column ending_at bigint;
+create index revocation_of_connection on revocation (workspace_id, connection_id, at);
+
+-- Since when an endpoint has taken nothing. And what is told again of one connection, in order.
 alter table webhook_endpoint add column failing_since bigint;
+create index event_of_connection on event (workspace_id, connection_id, created_at, id);
 
 -- What is left of a limit in its window, for all processes: each takes a slice.
 create table budget (
@@ -81,3 +86,6 @@ create table reconnect_link (
 );
 create index reconnect_link_of_connection on reconnect_link (workspace_id, connection_id);
 create index reconnect_link_aging on reconnect_link (expires_at);
+
+-- Counts the checks whether the database takes a write: each leaves one.
+alter table change_head add column checked bigint not null default 0;
