@@ -19,6 +19,31 @@ pub struct Api {
     pub query: BTreeMap<String, String>,
     /// How a call carries the credential.
     pub place: Place,
+    /// Answers that mean what 401 means.
+    pub expired: Vec<Expired>,
+}
+
+/// An answer that means what 401 means: the token is over, and a newer one may be taken. Without anything but a status,
+/// each answer of that status does.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Expired {
+    /// Its status.
+    pub status: u16,
+    /// A path in its JSON body: the value there is one of [`Self::is`].
+    pub path: Option<String>,
+    /// A header: one of [`Self::is`] stands in it, in whatever case.
+    pub header: Option<String>,
+    /// What tells it. With neither path nor header it is the whole body.
+    #[serde(default)]
+    pub is: Vec<String>,
+}
+
+impl Expired {
+    /// Whether the body has to be looked into.
+    pub fn reads_body(&self) -> bool {
+        self.header.is_none() && !self.is.is_empty()
+    }
 }
 
 /// How a call carries the credential: in one header, or in one query parameter; or nowhere ([`Place::is_nowhere`]),

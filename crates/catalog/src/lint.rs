@@ -9,6 +9,7 @@ mod assertion;
 mod certificate;
 mod device;
 mod exchange;
+mod expired;
 mod form;
 mod grant;
 mod keys;
@@ -102,6 +103,7 @@ pub(crate) fn problems(file_name: &str, provider: &Provider) -> Vec<Finding> {
     sigv4::check(provider, &mut list);
     steps::check(provider, &mut list);
     rules::api(provider, &mut list);
+    expired::check(provider, &mut list);
     list.findings
 }
 

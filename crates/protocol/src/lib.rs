@@ -12,6 +12,7 @@ mod call;
 mod der;
 pub mod dpop;
 mod error;
+pub mod expired;
 mod form;
 pub mod identity;
 mod json;

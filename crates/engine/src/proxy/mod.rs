@@ -7,6 +7,7 @@
 //! header, a query or a body.
 
 mod credential;
+mod expired;
 mod fill;
 mod headers;
 mod limit;
@@ -20,23 +21,26 @@ mod replay;
 mod resolve;
 mod send;
 mod sign;
+mod still;
 mod target;
 
 use std::sync::Arc;
 
-use http::{Request, Response, StatusCode};
+use http::{Request, Response};
 
 pub(crate) use self::headers::{not_a_place, not_addable};
+pub(crate) use self::still::still;
 pub use self::{credential::Refused, record::Recorder};
 use self::{proof::Heard, react::Verdict, record::Entry, replay::Replay};
 use crate::{
-    access::{Holder, Member},
+    access::{By, Holder, Member, Who},
     broker::Broker,
     domain::{api_key::ApiKey, user::User},
     error::{Error, Result},
     id::{ConnectionId, RequestId},
-    outbound::{Body, Failure},
+    outbound::Body,
     refresh::{Subject, Usable},
+    watch::{self, Standing},
 };
 
 /// Where calls with a connection go, filled; `None` while that can't be told.
@@ -61,6 +65,7 @@ pub struct Call {
 }
 
 /// Who calls, and what tells the connection.
+#[derive(Clone)]
 pub enum Caller {
     /// A product's server, which names the connection.
     Key {
@@ -86,6 +91,23 @@ pub enum Caller {
 }
 
 impl Caller {
+    /// Who calls, in a word that no other caller has.
+    pub(crate) fn who(&self) -> &str {
+        match self {
+            Self::Key { key, .. } => key.id.as_str(),
+            Self::Member { member, .. } => match &member.by {
+                By::Session(hash) => hash,
+                By::Token { id, .. } => id.as_str(),
+                By::Password => member.user.id.as_str(),
+            },
+            Self::Customer { holder, .. } => match &holder.who {
+                Who::Customer(customer) => customer.id.as_str(),
+                Who::Admin => "admin",
+                Who::Workspace => "workspace",
+            },
+        }
+    }
+
     /// The user that calls, where one does.
     fn user(&self) -> Option<&User> {
         match self {
@@ -117,14 +139,26 @@ pub enum Target {
 /// user's name can't stand in) before anything is sent; `Provider` when the provider can't be reached. An error status
 /// of the provider is an answer.
 pub async fn forward(broker: &Arc<Broker>, call: Call) -> Result<Response<Body>> {
+    let turn = broker.watch.turn();
     let subject = resolve::subject(broker, &call.caller).await?;
     let mut entry = Entry::open(broker, &call, &subject);
-    match exchange(broker, &subject, call, &mut entry).await {
+    let ticket = broker.watch.enter(turn, standing(&subject, &call.caller));
+    match watch::until_cut(ticket, exchange(broker, &subject, call, &mut entry)).await {
         Ok(answer) => Ok(record::watch(answer, entry)),
         Err(error) => {
             entry.failed(&error);
             Err(error)
         }
+    }
+}
+
+/// What the call stands on while it lasts.
+fn standing(subject: &Subject, caller: &Caller) -> Standing {
+    Standing {
+        workspace: subject.workspace_id.clone(),
+        connection: subject.connection.id.clone(),
+        integration: subject.integration.id.clone(),
+        caller: caller.clone(),
     }
 }
 
@@ -134,7 +168,7 @@ async fn exchange(
     call: Call,
     entry: &mut Entry,
 ) -> Result<Response<Body>> {
-    limit::take(broker, subject)?;
+    limit::take(broker, subject).await?;
     let api = target::api(subject)?;
     let uri = match &call.target {
         Target::Path => target::join(&api, &call.request)?,
@@ -149,6 +183,7 @@ async fn exchange(
     let way = send::way(broker, subject, &usable.tokens).await?;
     let way = way.as_ref().unwrap_or(&broker.outbound);
     let mut proofs = proof::Proofs::of(&usable.tokens)?;
+    let rules = expired::rules(subject, &usable.tokens);
     let mut renewed = false;
     let mut tries = react::Tries::new(&caller.method, call.max_retries, subject.provider.rate_limit.as_ref());
     loop {
@@ -157,13 +192,15 @@ async fn exchange(
             signing.sign(broker, &usable.tokens, &mut prepared)?;
         }
         proofs.add(broker, &usable.tokens, &mut prepared)?;
+        expired::ask_plain(rules, &mut prepared.parts.headers);
         entry.attempts += 1;
         let outcome = send::attempt(way, prepared.parts, &body).await;
         let heard = proofs.hear(broker, &uri, &outcome, body.replayable());
         if heard == Heard::Again {
             continue;
         }
-        if heard == Heard::Nothing && refused_the_token(&outcome) {
+        let (outcome, over) = expired::look(rules, outcome).await;
+        if heard == Heard::Nothing && over {
             if renewed {
                 broker.refused.remember(&subject.connection.id, usable.version, broker.clock.now());
             } else if tries.may_refresh()
@@ -185,7 +222,7 @@ async fn exchange(
     }
 }
 
-/// A newer token after a 401, if there is one: [`credential::after_401`].
+/// A newer token after a 401 or what means the same, if there is one: [`credential::after_401`].
 async fn newer(
     broker: &Arc<Broker>,
     subject: &Subject,
@@ -196,10 +233,6 @@ async fn newer(
         Err(Error::NeedsReauth { .. }) if caller.wants_the_401() => Ok(None),
         told => told,
     }
-}
-
-fn refused_the_token(outcome: &std::result::Result<Response<Body>, Failure>) -> bool {
-    matches!(outcome, Ok(answer) if answer.status() == StatusCode::UNAUTHORIZED)
 }
 
 #[cfg(test)]
