@@ -58,7 +58,6 @@ async fn perform(
 }
 
 /// The answer, what the log calls it, and whether it is that to a spent refresh token outside the reuse rule.
-
 fn answer(sandbox: &Shared, headers: &HeaderMap, body: &[u8]) -> (Response, &'static str, bool) {
     let (client, params) = match client_auth::read(&sandbox.config, headers, body) {
         Ok(read) => read,

@@ -11,13 +11,19 @@ use crate::{id::IntentId, time::Millis};
 /// How long it is tried to find out what became of a token, where its provider could say and does not.
 const FIND_OUT: Duration = Duration::from_secs(3600);
 
-/// What a provider's file says of a refresh token whose fate is not known.
+/// Of a grace for a second use of a token, this much is left for the way: the second use must arrive in it, too.
+const ON_THE_WAY: Duration = Duration::from_secs(10);
+
+/// What a provider's file says of a refresh token whose fate is not known, and how long a lease is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Plan {
     /// When it may be sent again.
     pub reuse: Reuse,
     /// Whether the provider says if it is still good (RFC 7662).
     pub introspects: bool,
+    /// How long a lease is. A token leaves within one of its claim or not at all, and what has left is taken to be on its
+    /// way for one more: until then a provider which says that it is good may only not have seen it yet.
+    pub lease: Duration,
 }
 
 /// When a refresh token that was sent may be sent again.
@@ -36,7 +42,7 @@ pub enum Reuse {
 pub struct Unanswered {
     /// Its intent, marked as unknown.
     pub id: IntentId,
-    /// When it was sent, or would have been.
+    /// When its intent was written.
     pub sent_at: Millis,
     /// How often this token was sent, this time included.
     pub tries: i64,
@@ -50,27 +56,42 @@ pub struct Unanswered {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
     /// In one transaction: look, take the lease, and write the intent to send; over an intent that this one takes the
-    /// place of, where it names one.
+    /// place of, where it names one. Whose commit is not known is performed again, as the same owner and with the same
+    /// intent: it finds its own.
     Claim {
-        /// The intent whose token is known to be good to send again.
+        /// The intent whose token is known to be good to send again, if it still is the open one.
         over: Option<IntentId>,
     },
     /// Wait until somebody else's refresh is through, or its lease.
     Wait,
-    /// Show the refresh token to the provider, unless the lease is over by the monotonic clock.
-    Send,
+    /// Show the refresh token to the provider, unless the lease as of its claim is over by the monotonic clock: what is
+    /// renewed of it later is for the answer.
+    Send {
+        /// The database's time by which it must have left, where the lease is not the only limit.
+        before: Option<Millis>,
+    },
     /// Ask the provider whether the refresh token is still good.
     Introspect,
     /// Write the new tokens over the version that was seen, and close the intent.
     Keep,
     /// Mark the connection as needing its owner, for this reason, and close the intent.
     End(Why),
-    /// Leave the connection alone for a while; close the intent, unless it is unknown, and give up the lease.
-    Rest,
+    /// Leave the connection alone for a while, and give up the lease.
+    Rest(Left),
     /// Mark the intent as unknown.
     Doubt,
     /// It is over: answer whoever waits.
     Give(Outcome),
+}
+
+/// What a refresh that failed for now leaves behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Left {
+    /// It spent nothing. Its own intent is taken back, whoever holds the lease by now: it is closed, one that it took the
+    /// place of is open and unknown again unless the version moved, and a connection that was ended for it is healed.
+    Nothing,
+    /// A token whose fate is not known: its intent stays open, marked as unknown.
+    Doubt,
 }
 
 /// Why a connection needs its owner.
@@ -168,7 +189,8 @@ pub struct Step {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Stage {
-    Claiming,
+    /// The time by which a token that is sent again must leave, where there is one.
+    Claiming(Option<Millis>),
     Waiting,
     Asking,
     Doubting,
@@ -181,7 +203,7 @@ enum Stage {
 impl Step {
     /// Where every refresh begins.
     pub fn begin(plan: Plan) -> (Self, Action) {
-        (Self { plan, resent: false, stage: Stage::Claiming }, Action::Claim { over: None })
+        (Self { plan, resent: false, stage: Stage::Claiming(None) }, Action::Claim { over: None })
     }
 
     /// What to do after what happened. An event that does not fit where this stands ends it as failed, and nothing is
@@ -189,20 +211,20 @@ impl Step {
     #[must_use]
     pub fn next(mut self, event: Event) -> (Self, Action) {
         let (stage, action) = match (self.stage.clone(), event) {
-            (Stage::Claiming, Event::Claimed(claim)) => match claim {
+            (Stage::Claiming(before), Event::Claimed(claim)) => match claim {
                 Claim::Fresh => give(Outcome::Fresh),
                 Claim::Over => give(Outcome::Over),
                 Claim::Resting => give(Outcome::Failed),
                 Claim::Held => (Stage::Waiting, Action::Wait),
-                Claim::Ours => (Stage::Asking, Action::Send),
+                Claim::Ours => (Stage::Asking, Action::Send { before }),
                 Claim::Unanswered(earlier) => self.find_out(earlier),
             },
-            (Stage::Waiting, Event::Woke) => (Stage::Claiming, Action::Claim { over: None }),
+            (Stage::Waiting, Event::Woke) => (Stage::Claiming(None), Action::Claim { over: None }),
             (Stage::Waiting, Event::Tired) => give(Outcome::Failed),
             (Stage::Asking, Event::Answered(answer)) => match answer {
                 Answer::Tokens => (Stage::Writing(Outcome::Fresh), Action::Keep),
                 Answer::Refused => end(Why::Refused),
-                Answer::Failed | Answer::Unsent => rest(),
+                Answer::Failed | Answer::Unsent => rest(Left::Nothing),
                 Answer::Lost => (Stage::Doubting, Action::Doubt),
             },
             (Stage::Doubting, Event::Doubted(earlier)) => self.find_out(earlier),
@@ -222,36 +244,44 @@ impl Step {
     /// What to do about a token that was sent without an answer.
     fn find_out(&mut self, earlier: Unanswered) -> (Stage, Action) {
         match self.plan {
-            Plan { reuse: Reuse::Always, .. } => self.again(earlier),
+            Plan { reuse: Reuse::Always, .. } => self.again(earlier, None),
             Plan { introspects: true, .. } if !self.resent => {
                 (Stage::Introspecting(earlier), Action::Introspect)
             }
-            Plan { introspects: true, .. } => rest(),
+            Plan { introspects: true, .. } => rest(Left::Doubt),
             _ => self.judge(earlier, Some(false)),
         }
     }
 
     /// The same, once the provider was asked where it can be.
     fn judge(&mut self, earlier: Unanswered, alive: Option<bool>) -> (Stage, Action) {
-        if alive == Some(true) || self.may_repeat(&earlier) {
-            return self.again(earlier);
+        if let Some(before) = self.graced_until(&earlier) {
+            return self.again(earlier, Some(before));
         }
-        let may_still_tell = alive.is_none() && earlier.now.since(earlier.sent_at) < FIND_OUT;
-        if earlier.good || may_still_tell { rest() } else { end(Why::Unknown) }
+        let since = earlier.now.since(earlier.sent_at);
+        let settled = since >= self.plan.lease * 2;
+        let may_still_tell = match alive {
+            Some(true) if settled => return self.again(earlier, None),
+            Some(true) => true,
+            Some(false) => false,
+            None => since < FIND_OUT,
+        };
+        if earlier.good || may_still_tell { rest(Left::Doubt) } else { end(Why::Unknown) }
     }
 
-    /// Whether the provider's grace for a second use of the token covers one now.
-    fn may_repeat(&self, earlier: &Unanswered) -> bool {
-        let Reuse::Within(window) = self.plan.reuse else { return false };
-        earlier.tries == 1 && earlier.now < earlier.sent_at.plus(window)
+    /// Until when a second use of the token may leave, where the provider's grace for one covers it now.
+    fn graced_until(&self, earlier: &Unanswered) -> Option<Millis> {
+        let Reuse::Within(window) = self.plan.reuse else { return None };
+        let before = earlier.sent_at.plus(window.saturating_sub(ON_THE_WAY.min(window / 4)));
+        (earlier.tries == 1 && earlier.now < before).then_some(before)
     }
 
     /// Sends the token once more; once per refresh, so that a provider that is away is left alone.
-    fn again(&mut self, earlier: Unanswered) -> (Stage, Action) {
+    fn again(&mut self, earlier: Unanswered, before: Option<Millis>) -> (Stage, Action) {
         if std::mem::replace(&mut self.resent, true) {
-            return rest();
+            return rest(Left::Doubt);
         }
-        (Stage::Claiming, Action::Claim { over: Some(earlier.id) })
+        (Stage::Claiming(before), Action::Claim { over: Some(earlier.id) })
     }
 }
 
@@ -263,6 +293,6 @@ fn end(why: Why) -> (Stage, Action) {
     (Stage::Writing(Outcome::Over), Action::End(why))
 }
 
-fn rest() -> (Stage, Action) {
-    (Stage::Writing(Outcome::Failed), Action::Rest)
+fn rest(left: Left) -> (Stage, Action) {
+    (Stage::Writing(Outcome::Failed), Action::Rest(left))
 }
