@@ -70,6 +70,11 @@ pub fn from_tokens(identity: &Identity, tokens: &Tokens) -> Option<Account> {
     }
 }
 
+/// The identity in claims that were verified.
+pub fn from_claims(identity: &Identity, claims: &Value) -> Account {
+    pick(identity, claims)
+}
+
 fn pick(identity: &Identity, value: &Value) -> Account {
     let field = |path: &str| {
         json::text(value, path)

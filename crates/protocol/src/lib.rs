@@ -14,6 +14,7 @@ pub mod dpop;
 mod error;
 pub mod expired;
 mod form;
+pub mod id_token;
 pub mod identity;
 mod json;
 pub mod jwt;

@@ -108,7 +108,7 @@ pub(super) fn fields(oauth2: &OAuth2, req: &Request<'_>) -> Result<Vec<(String, 
         add("code_challenge_method", "S256");
     }
     if let Some(param) = &oauth2.authorize.nonce_param {
-        add(param, &pkce::sha256(&format!("nonce.{}", req.state.expose())));
+        add(param, &nonce(req.state));
     }
     let mut more = further(oauth2, req.client_id, req.extra)?;
     let known = [("client_id", Some(req.client_id))];
@@ -119,6 +119,11 @@ pub(super) fn fields(oauth2: &OAuth2, req: &Request<'_>) -> Result<Vec<(String, 
     }
     fields.append(&mut more);
     Ok(fields)
+}
+
+/// What an ID token has to repeat (OpenID Connect Core §3.1.2.1): as hard to guess as the state, which it hangs on.
+pub fn nonce(state: &Secret) -> String {
+    pkce::sha256(&format!("nonce.{}", state.expose()))
 }
 
 /// The file's further parameters and the integration's own, which win over them.

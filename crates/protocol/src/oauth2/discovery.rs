@@ -23,6 +23,11 @@ pub struct Metadata {
     pub revocation_endpoint: Option<String>,
     /// The userinfo endpoint.
     pub userinfo_endpoint: Option<String>,
+    /// Where the keys are that ID tokens are signed with (OpenID Connect Discovery §3).
+    pub jwks_uri: Option<String>,
+    /// The algorithms that they are signed with; `None` when nothing is said.
+    #[serde(rename = "id_token_signing_alg_values_supported")]
+    pub id_token_algorithms: Option<Vec<String>>,
     /// The device authorization endpoint (RFC 8628 §4).
     pub device_authorization_endpoint: Option<String>,
     /// The pushed authorization request endpoint (RFC 9126 §5).
@@ -93,6 +98,7 @@ pub fn read(issuer: &str, body: &[u8]) -> Result<Metadata, DiscoveryError> {
         ("token_endpoint", Some(&metadata.token_endpoint)),
         ("revocation_endpoint", metadata.revocation_endpoint.as_ref()),
         ("userinfo_endpoint", metadata.userinfo_endpoint.as_ref()),
+        ("jwks_uri", metadata.jwks_uri.as_ref()),
         ("device_authorization_endpoint", metadata.device_authorization_endpoint.as_ref()),
         ("pushed_authorization_request_endpoint", metadata.pushed_authorization_request_endpoint.as_ref()),
     ] {
