@@ -1,5 +1,7 @@
 //! Health: whether the process answers, whether it can do its work, and what it has done.
 
+use std::time::Duration;
+
 use axum::http::header::CONTENT_TYPE;
 use axum::{
     Json,
@@ -7,9 +9,13 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
+use claviger_engine::error::{Error, Result};
 use serde_json::json;
 
 use crate::app::App;
+
+/// How long the database may take for a write before it counts as failing: whoever asks does not wait for long.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// `GET /healthz`, `GET /`: the process answers.
 pub async fn live() -> Response {
@@ -18,8 +24,7 @@ pub async fn live() -> Response {
 
 /// `GET /readyz`: the database takes a write and the key opens.
 pub async fn ready(State(app): State<App>) -> Response {
-    let _turn = app.checking.lock().await;
-    let database = app.broker.store.check_writable().await;
+    let database = takes_writes(&app).await;
     let key = app.broker.vault.check();
     for (check, result) in [("database", &database), ("key", &key)] {
         if let Err(error) = result {
@@ -31,6 +36,16 @@ pub async fn ready(State(app): State<App>) -> Response {
     let status = if ok { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let body = json!({ "status": say(ok), "database": say(database.is_ok()), "key": say(key.is_ok()) });
     (status, Json(body)).into_response()
+}
+
+/// Whether the database takes a write, and soon.
+async fn takes_writes(app: &App) -> Result<()> {
+    let check = async {
+        let _turn = app.checking.lock().await;
+        app.broker.store.check_writable().await
+    };
+    let slow = |_| Error::internal(format!("the database did not take a write within {PATIENCE:?}"));
+    tokio::time::timeout(PATIENCE, check).await.map_err(slow)?
 }
 
 /// `GET /metrics` on the metrics listener.

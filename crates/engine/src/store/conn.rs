@@ -16,7 +16,7 @@ use tokio::sync::Notify;
 use super::{
     Kind,
     change::{Note, Topic},
-    fault::fault,
+    fault::in_time,
     open::database_time,
     statement::{Row, Statement, sql},
 };
@@ -94,8 +94,7 @@ impl Conn {
         match self.link {
             Link::Read(_) => Ok(()),
             Link::Write(transaction) => {
-                let committed: BoxFuture<'_, _> = Box::pin(transaction.commit());
-                committed.await.map_err(fault)?;
+                in_time(self.kind, Box::pin(transaction.commit())).await?;
                 if let Some(deliverable) = self.deliverable.filter(|_| self.wakes) {
                     deliverable.notify_one();
                 }
@@ -107,37 +106,40 @@ impl Conn {
     /// The first row of a query's answer.
     pub(super) async fn row(&mut self, query: Statement) -> Result<Option<Row>> {
         let row = match &mut self.link {
-            Link::Read(link) => first(link, query).await,
-            Link::Write(link) => first(link, query).await,
+            Link::Read(link) => in_time(self.kind, first(link, query)).await?,
+            Link::Write(link) => in_time(self.kind, first(link, query)).await?,
         };
-        Ok(row.map_err(fault)?.map(Row))
+        Ok(row.map(Row))
     }
 
     /// All rows of a query's answer.
     pub(super) async fn rows(&mut self, query: Statement) -> Result<Vec<Row>> {
         let rows = match &mut self.link {
-            Link::Read(link) => all(link, query).await,
-            Link::Write(link) => all(link, query).await,
+            Link::Read(link) => in_time(self.kind, all(link, query)).await?,
+            Link::Write(link) => in_time(self.kind, all(link, query)).await?,
         };
-        Ok(rows.map_err(fault)?.into_iter().map(Row).collect())
+        Ok(rows.into_iter().map(Row).collect())
     }
 
     /// Changes rows and says how many.
     pub(super) async fn execute(&mut self, change: Statement) -> Result<i64> {
-        let done = run(self.transaction()?, change).await.map_err(fault)?;
+        let kind = self.kind;
+        let done = in_time(kind, run(self.transaction()?, change)).await?;
         Ok(i64::try_from(done.rows_affected()).unwrap_or(i64::MAX))
     }
 
     /// Changes at most one row and gives what the statement returns of it.
     pub(super) async fn changed_row(&mut self, change: Statement) -> Result<Option<Row>> {
         // All rows are fetched, so that SQLite runs the statement to its end.
-        let rows = all(self.transaction()?, change).await.map_err(fault)?;
+        let kind = self.kind;
+        let rows = in_time(kind, all(self.transaction()?, change)).await?;
         Ok(rows.into_iter().next().map(Row))
     }
 
     /// Changes rows and gives what the statement returns of each.
     pub(super) async fn changed_rows(&mut self, change: Statement) -> Result<Vec<Row>> {
-        let rows = all(self.transaction()?, change).await.map_err(fault)?;
+        let kind = self.kind;
+        let rows = in_time(kind, all(self.transaction()?, change)).await?;
         Ok(rows.into_iter().map(Row).collect())
     }
 

@@ -2,9 +2,28 @@
 //!
 //! The texts name tables, columns and codes, never a value: a value may be what somebody typed.
 
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
 use sqlx::error::{DatabaseError, ErrorKind};
 
-use crate::error::Error;
+use super::Kind;
+use crate::error::{Error, Result};
+
+/// How long PostgreSQL may take for one statement: a server behind a cut line never answers, and never says so.
+const ANSWER: Duration = Duration::from_secs(20);
+
+/// Waits for the database's answer: of a file as long as it takes, of a server no longer than makes sense. What came of a
+/// change whose answer did not come is not known.
+pub(super) async fn in_time<T>(kind: Kind, work: BoxFuture<'_, sqlx::Result<T>>) -> Result<T> {
+    let answered = match kind {
+        Kind::Sqlite => work.await,
+        Kind::Postgres => tokio::time::timeout(ANSWER, work)
+            .await
+            .map_err(|_| Error::internal(format!("database: no answer within {ANSWER:?}")))?,
+    };
+    answered.map_err(fault)
+}
 
 /// Turns an error of the database or its driver into ours.
 pub(super) fn fault(error: sqlx::Error) -> Error {

@@ -11,14 +11,14 @@ use std::{
 
 use futures_util::future::BoxFuture;
 use sqlx::{
-    Any, AnyPool, Transaction,
+    Any, AnyConnection, AnyPool, Connection as _, Transaction,
     any::{AnyConnectOptions, AnyPoolOptions},
 };
 use tokio::sync::Notify;
 
 use super::{
     Conn,
-    fault::fault,
+    fault::{fault, in_time},
     statement::{Row, Statement, sql},
 };
 use crate::{
@@ -30,6 +30,10 @@ use crate::{
 const ACQUIRE: Duration = Duration::from_secs(15);
 const READERS: u32 = 8;
 const POSTGRES_CONNECTIONS: u32 = 16;
+/// How long a connection to PostgreSQL may have been idle to be used without asking whether it is still there.
+const PAUSE: Duration = Duration::from_secs(1);
+/// How long it may take to answer that.
+const PING: Duration = Duration::from_secs(2);
 /// For each SQLite connection. `full`: a token that was just rotated must survive a power cut.
 const PRAGMAS: &str = "pragma busy_timeout = 10000; pragma journal_mode = wal; pragma synchronous = full; \
                        pragma foreign_keys = on;";
@@ -70,8 +74,7 @@ impl Store {
 
     async fn open_postgres(url: &str) -> Result<Self> {
         let options: AnyConnectOptions = url.parse().map_err(|_| invalid("is not a URL"))?;
-        let pool = AnyPoolOptions::new().max_connections(POSTGRES_CONNECTIONS).acquire_timeout(ACQUIRE);
-        let pool = pool.connect_with(options).await.map_err(fault)?;
+        let pool = postgres_pool(POSTGRES_CONNECTIONS).connect_with(options).await.map_err(fault)?;
         Ok(Self {
             kind: Kind::Postgres,
             read: pool.clone(),
@@ -119,27 +122,27 @@ impl Store {
     /// Begins a transaction that may write.
     pub(super) fn transaction(&self) -> BoxFuture<'_, Result<Transaction<'static, Any>>> {
         Box::pin(async move {
-            let begun = match self.kind {
+            match self.kind {
                 // At once, so that it waits for its turn here and never fails at its first change.
-                Kind::Sqlite => self.write.begin_with("begin immediate").await,
-                Kind::Postgres => self.write.begin().await,
-            };
-            begun.map_err(fault)
+                Kind::Sqlite => self.write.begin_with("begin immediate").await.map_err(fault),
+                Kind::Postgres => in_time(self.kind, Box::pin(self.write.begin())).await,
+            }
         })
     }
 
     /// What time the database has, for all processes to agree.
     pub async fn database_time(&self) -> Result<Millis> {
-        let row = database_time(self.kind).0.fetch_one(&self.read).await.map_err(fault)?;
+        let row = in_time(self.kind, Box::pin(database_time(self.kind).0.fetch_one(&self.read))).await?;
         Row(row).at("at")
     }
 
-    /// Whether the database takes changes: makes one that changes nothing, and undoes it.
+    /// Whether the database takes changes: makes one, and keeps it. One that is undone, or that leaves everything as it was,
+    /// never reaches the disk, and a full one would go unnoticed.
     pub async fn check_writable(&self) -> Result<()> {
         let mut transaction = self.transaction().await?;
-        let touch = sql("update change_head set seq = seq where id = 1");
-        touch.0.execute(&mut *transaction).await.map_err(fault)?;
-        transaction.rollback().await.map_err(fault)
+        let touch = sql("update change_head set checked = checked + 1 where id = 1");
+        in_time(self.kind, Box::pin(touch.0.execute(&mut *transaction))).await?;
+        in_time(self.kind, Box::pin(transaction.commit())).await
     }
 
     /// Closes every connection, after the work in progress.
@@ -154,6 +157,29 @@ pub(super) fn database_time(kind: Kind) -> Statement {
     match kind {
         Kind::Sqlite => sql("select cast(unixepoch('subsec') * 1000 as bigint) as at"),
         Kind::Postgres => sql("select cast(extract(epoch from clock_timestamp()) * 1000 as bigint) as at"),
+    }
+}
+
+/// A server may fall silent without hanging up: a connection that does not answer soon is thrown away, when it comes back
+/// as well as before it is used again after a pause, and never holds a place for long.
+fn postgres_pool(connections: u32) -> AnyPoolOptions {
+    let pool = AnyPoolOptions::new().max_connections(connections).acquire_timeout(ACQUIRE);
+    let pool = pool.test_before_acquire(false).before_acquire(|link, standing| {
+        Box::pin(async move {
+            match standing.idle_for < PAUSE {
+                true => Ok(true),
+                false => answers(link).await,
+            }
+        })
+    });
+    pool.after_release(|link, _| Box::pin(answers(link)))
+}
+
+/// Whether a connection answers at all. One that does not is not even asked to end in order.
+async fn answers(link: &mut AnyConnection) -> sqlx::Result<bool> {
+    match tokio::time::timeout(PING, link.ping()).await {
+        Ok(answered) => answered.map(|()| true),
+        Err(late) => Err(sqlx::Error::Io(late.into())),
     }
 }
 
