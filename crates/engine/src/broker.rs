@@ -21,6 +21,7 @@ use crate::{
     store::Store,
     time::Clock,
     vault::Vault,
+    watch::Watch,
 };
 
 /// Everything the verbs need.
@@ -49,6 +50,8 @@ pub struct Broker {
     pub sessions: Lifetimes,
     /// How often credentials were tried on the connect page.
     pub tries: Tries,
+    /// Calls under way, to be cut when what they stand on ends.
+    pub watch: Arc<Watch>,
     /// Refreshes under way in this process.
     pub flights: Flights,
     /// How refreshes are done.

@@ -29,4 +29,5 @@ pub mod setup;
 pub mod store;
 pub mod time;
 pub mod vault;
+pub mod watch;
 pub mod webhook;

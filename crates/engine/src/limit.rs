@@ -1,19 +1,25 @@
-//! How often something may be done: a fixed window per key, counted in this process.
+//! How often something may be done: a fixed window per key, counted in this process, or in all over one database.
 //!
 //! A window begins with its key's first call and ends a fixed time later. It must never grow with the number of
 //! keys ever seen: ended windows are dropped as new ones begin, and past [`MAX_KEYS`] the oldest goes. The
-//! callers are `proxy::limit`, the start of a flow, and signing in.
+//! callers are `proxy::limit`, the start of a flow, and signing in. How several processes share one count: [`shared`].
+
+pub mod shared;
+pub mod slices;
 
 use std::{
     collections::{HashMap, VecDeque},
     fmt,
+    num::NonZeroU32,
     str::FromStr,
     sync::{Mutex, PoisonError},
     time::Duration,
 };
 
+use self::{shared::Shared, slices::Limit};
 use crate::{
     error::{Error, Result},
+    store::{Kind, Store},
     time::Millis,
 };
 
@@ -80,6 +86,8 @@ pub struct Limiter {
     rate: Rate,
     max_keys: usize,
     windows: Mutex<Windows>,
+    /// The count of all processes, where it is one.
+    shared: Option<Shared>,
 }
 
 /// The windows by key, and their keys in the order they began: all are equally long, so the front ends first.
@@ -102,10 +110,47 @@ impl Limiter {
     }
 
     fn bounded(rate: Rate, max_keys: usize) -> Self {
-        Self { rate, max_keys, windows: Mutex::default() }
+        Self { rate, max_keys, windows: Mutex::default(), shared: None }
     }
 
-    /// Counts one call for `key`.
+    /// The same limit for all processes together that are over a database. An SQLite database has one process that
+    /// serves, and that counts by itself. `name` keeps limits apart; the `part`-th part of the limit may pass in each
+    /// process before the others know of it.
+    #[must_use]
+    pub fn over(mut self, store: &Store, name: &'static str, part: NonZeroU32) -> Self {
+        self.shared = match (store.kind(), self.rate) {
+            (Kind::Postgres, Rate::Per { count, window }) => {
+                Some(Shared::new(store, name, Limit { count, window, credit: count / part }))
+            }
+            (Kind::Sqlite, _) | (_, Rate::Off) => None,
+        };
+        self
+    }
+
+    /// Counts one call for `key`, in all processes where they share the limit. It waits only for a share of the limit
+    /// that is on its way, and not for long.
+    ///
+    /// # Errors
+    /// As [`Limiter::take`].
+    pub async fn admit(&self, key: &str, now: Millis) -> std::result::Result<(), Duration> {
+        match &self.shared {
+            Some(shared) => shared.take(key, now).await,
+            None => self.take(key, now),
+        }
+    }
+
+    /// The same without waiting.
+    ///
+    /// # Errors
+    /// As [`Limiter::take`]; also for a moment where a share of the limit is on its way.
+    pub fn admit_at_once(&self, key: &str, now: Millis) -> std::result::Result<(), Duration> {
+        match &self.shared {
+            Some(shared) => shared.take_at_once(key, now),
+            None => self.take(key, now),
+        }
+    }
+
+    /// Counts one call for `key` in this process.
     ///
     /// # Errors
     /// The time until the key's window ends, when it is used up; the call is not counted then.

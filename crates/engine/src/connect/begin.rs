@@ -161,7 +161,7 @@ pub(crate) async fn admit(
 ) -> Result<()> {
     let now = broker.clock.now();
     let pending = conn.pending_flows(workspace, now, FLOW_LIFE).await?;
-    broker.flow_limit.take(address, now).map_err(|retry_after| Error::Limited { retry_after })?;
+    broker.flow_limit.admit_at_once(address, now).map_err(|retry_after| Error::Limited { retry_after })?;
     if pending >= PENDING_FLOWS {
         return Err(Error::Limited { retry_after: FLOW_LIFE });
     }

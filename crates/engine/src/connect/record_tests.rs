@@ -43,6 +43,7 @@ fn broker(store: Store) -> Broker {
         flow_limit: Limiter::new(Rate::Off),
         sign_ins: Default::default(),
         sessions: crate::access::Lifetimes { idle: long, life: long },
+        watch: Default::default(),
         flights: Default::default(),
         refresh: Default::default(),
         refused: Default::default(),

@@ -10,9 +10,7 @@ use crate::{
 ///
 /// # Errors
 /// `Limited`, with the time until the window ends.
-pub(super) fn take(broker: &Broker, subject: &Subject) -> Result<()> {
-    broker
-        .proxy_limit
-        .take(subject.connection.id.as_str(), broker.clock.now())
-        .map_err(|retry_after| Error::Limited { retry_after })
+pub(super) async fn take(broker: &Broker, subject: &Subject) -> Result<()> {
+    let counted = broker.proxy_limit.admit(subject.connection.id.as_str(), broker.clock.now()).await;
+    counted.map_err(|retry_after| Error::Limited { retry_after })
 }

@@ -98,7 +98,8 @@ impl Caller {
             Self::Member { member, .. } => match &member.by {
                 By::Session(hash) => hash,
                 By::Token { id, .. } => id.as_str(),
-                By::Password => member.user.id.as_str(),
+                // Salted: of one user and one password of it.
+                By::Password => member.user.password_hash.as_deref().unwrap_or_default(),
             },
             Self::Customer { holder, .. } => match &holder.who {
                 Who::Customer(customer) => customer.id.as_str(),

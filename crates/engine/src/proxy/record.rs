@@ -29,6 +29,7 @@ use crate::{
     refresh::Subject,
     store::Store,
     time::Clock,
+    watch::Ended,
 };
 
 /// How many rows may wait.
@@ -269,9 +270,10 @@ impl http_body::Body for Watched {
         let frame = ready!(Pin::new(&mut this.body).poll_frame(cx));
         match &frame {
             None => this.ended = true,
-            Some(Err(_)) => {
+            Some(Err(error)) => {
                 this.ended = true;
-                this.entry.set(|row| row.error = Some("upstream_broken".to_owned()));
+                let why = if error.is::<Ended>() { "access_ended" } else { "upstream_broken" };
+                this.entry.set(|row| row.error = Some(why.to_owned()));
             }
             Some(Ok(frame)) => {
                 let bytes = frame.data_ref().map_or(0, Bytes::len);

@@ -31,6 +31,8 @@ pub enum Topic {
     Team,
     /// An operator or its roles, by its id.
     Operator,
+    /// Something that only a newer program over the same database knows of.
+    Other,
 }
 
 impl Topic {
@@ -58,6 +60,7 @@ impl Topic {
             Self::User => "user",
             Self::Team => "team",
             Self::Operator => "operator",
+            Self::Other => "other",
         }
     }
 
@@ -98,7 +101,7 @@ impl Conn {
             Ok(Change {
                 seq: row.int("seq")?,
                 workspace_id: row.maybe_id("workspace_id", WorkspaceId::from_row)?,
-                topic: row.word("topic", Topic::parse)?,
+                topic: Topic::parse(&row.text("topic")?).unwrap_or(Topic::Other),
                 target: row.text("target")?,
             })
         });

@@ -12,6 +12,7 @@ mod attempt;
 mod audit;
 mod auth_option;
 mod backup;
+mod budget;
 mod certificate;
 pub mod change;
 mod client_key;
@@ -60,6 +61,7 @@ mod workspace_host;
 
 pub use attempt::{After, Claim};
 pub use backup::Backup;
+pub use budget::Budget;
 pub use certificate::Certificate;
 pub use change::{Change, Topic};
 pub use conn::{Conn, Page};

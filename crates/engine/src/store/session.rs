@@ -1,7 +1,7 @@
 //! Sessions: found by the hash of their cookie, in their own workspace only.
 
 use super::{
-    Conn,
+    Conn, Topic,
     statement::{Row, sql},
 };
 use crate::{
@@ -47,7 +47,7 @@ impl Conn {
         let delete = sql("delete from session where workspace_id = $1 and hash = $2 returning user_id");
         let Some(row) = self.changed_row(delete.text(ws.as_str()).text(hash)).await? else { return Ok(None) };
         let user = row.id("user_id", UserId::from_row)?;
-        self.audit(Some(ws), "user.sign_out", user.as_str()).await?;
+        self.sign(Some(ws), Topic::User, "user.sign_out", user.as_str()).await?;
         Ok(Some(user))
     }
 

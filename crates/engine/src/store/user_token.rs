@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    Conn, Page,
+    Conn, Page, Topic,
     statement::{Row, sql},
 };
 use crate::{
@@ -74,6 +74,7 @@ impl Conn {
         if self.execute(delete).await? == 0 {
             return Ok(false);
         }
+        self.note(Some(ws), Topic::User, user.as_str());
         self.audit(Some(ws), "user_token.delete", id.as_str()).await?;
         Ok(true)
     }

@@ -1,6 +1,6 @@
 //! From settings to what commands work with: the store, the keys, the broker, the workspace.
 
-use std::{sync::Arc, time::Duration};
+use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, anyhow};
 use claviger_catalog::Catalog;
@@ -24,6 +24,10 @@ use crate::config::{SettingError, Settings};
 
 /// Flows begun from one address: enough for an office behind one, too few for a flood.
 const FLOWS: Rate = Rate::Per { count: 60, window: Duration::from_secs(60) };
+
+/// Which part of these limits may pass in one process before the others know of it.
+const CALLS_AHEAD: NonZeroU32 = NonZeroU32::new(16).unwrap();
+const FLOWS_AHEAD: NonZeroU32 = NonZeroU32::new(4).unwrap();
 
 /// What to do without a root key.
 const NO_KEY: &str = "there is no master key, and secrets are never stored unsealed. Make one:
@@ -138,10 +142,11 @@ pub async fn broker(
         clock,
         urls: Urls { app: settings.public_url.clone(), proxy: settings.proxy_public_url.clone() },
         dev,
-        proxy_limit: Limiter::new(settings.proxy_rate_limit),
-        flow_limit: Limiter::new(FLOWS),
+        proxy_limit: Limiter::new(settings.proxy_rate_limit).over(&store, "calls", CALLS_AHEAD),
+        flow_limit: Limiter::new(FLOWS).over(&store, "flows", FLOWS_AHEAD),
         sign_ins: Default::default(),
         sessions: settings.sessions,
+        watch: Default::default(),
         flights: Flights::default(),
         refresh: refresh::Settings::new(settings.refresh_lease),
         refused: Refused::default(),

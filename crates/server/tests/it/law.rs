@@ -47,6 +47,7 @@ const LAYERS: [&[&str]; 6] = [
         "member",
         "customer",
         "process",
+        "watch",
         "retention",
         "gauges",
         "rotate",

@@ -156,6 +156,7 @@ pub(super) async fn world_with(
         flow_limit: Limiter::new(Rate::Off),
         sign_ins: Default::default(),
         sessions: crate::access::Lifetimes { idle: long, life: long },
+        watch: Default::default(),
         flights: Default::default(),
         refresh: Default::default(),
         refused: Default::default(),

@@ -1,0 +1,128 @@
+use std::task::Waker;
+
+use super::*;
+use crate::{
+    access::{Holder, Who},
+    domain::workspace::{Settings, Workspace},
+    time::Millis,
+};
+
+fn standing() -> Standing {
+    let workspace = Workspace {
+        id: WorkspaceId::new(),
+        name: "ours".into(),
+        client_id: "ours".into(),
+        jwt_secret: None,
+        settings: Settings::default(),
+        created_at: Millis(0),
+        updated_at: Millis(0),
+    };
+    let (id, connection) = (workspace.id.clone(), ConnectionId::new());
+    let holder = Arc::new(Holder { workspace, who: Who::Admin });
+    let caller = Caller::Customer { holder, selector: connection.to_string() };
+    Standing { workspace: id, connection, integration: IntegrationId::new(), caller }
+}
+
+fn change(topic: Topic, standing: &Standing, target: &str) -> Change {
+    Change { seq: 1, workspace_id: Some(standing.workspace.clone()), topic, target: target.to_owned() }
+}
+
+fn seen(changes: impl IntoIterator<Item = Change>) -> Seen {
+    let mut seen = Seen::default();
+    changes.into_iter().for_each(|change| seen.add(change));
+    seen
+}
+
+#[test]
+fn a_change_concerns_what_stands_on_it_and_nothing_else() {
+    let (one, other) = (standing(), standing());
+    let connection = one.connection.to_string();
+    for (topic, target, concerned) in [
+        (Topic::Connection, connection.as_str(), true),
+        (Topic::Integration, one.integration.as_str(), true),
+        (Topic::Workspace, "jwk_1", true),
+        (Topic::Other, "anything", true),
+        (Topic::Credential, connection.as_str(), false),
+        (Topic::Endpoint, connection.as_str(), false),
+        (Topic::Connection, "conn_other", false),
+        (Topic::User, connection.as_str(), false),
+    ] {
+        let seen = seen([change(topic, &one, target)]);
+        assert_eq!(seen.concerns(&one), concerned, "{topic:?}");
+        assert!(!seen.concerns(&other), "{topic:?}");
+    }
+    assert!(Seen { all: true, ..Seen::default() }.concerns(&other));
+}
+
+#[test]
+fn a_place_is_given_up_with_its_ticket() {
+    let watch = Arc::new(Watch::default());
+    let tickets: Vec<_> = (0..40).map(|_| watch.enter(watch.turn(), standing())).collect();
+    assert_eq!(watch.len(), 40);
+    drop(tickets);
+    assert!(watch.is_empty());
+}
+
+#[test]
+fn who_read_before_the_turn_is_looked_at_again() {
+    let watch = Arc::new(Watch::default());
+    let turn = watch.turn();
+    let _early = watch.enter(turn, standing());
+    assert!(watch.touched(&Seen::default()).is_empty());
+    watch.turn.fetch_add(1, Ordering::AcqRel);
+    let late = watch.enter(turn, standing());
+    let touched = watch.touched(&Seen::default());
+    assert!(touched.len() == 1 && Arc::ptr_eq(&touched[0], &late.open));
+    assert!(watch.touched(&Seen::default()).is_empty(), "once");
+}
+
+#[tokio::test]
+async fn a_cut_wakes_who_waits_and_says_why() {
+    let watch = Arc::new(Watch::default());
+    let ticket = watch.enter(0, standing());
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(ticket.poll_cut(&mut cx).is_pending());
+    let open = ticket.open.clone();
+    let waiting = tokio::spawn(async move { ticket.cut().await });
+    tokio::task::yield_now().await;
+    open.cut(Error::Denied { message: "frozen".into() });
+    open.cut(Error::Denied { message: "later".into() });
+    let why = waiting.await.unwrap();
+    assert_eq!(why.to_string(), "frozen", "the first reason");
+    assert!(watch.is_empty());
+}
+
+#[tokio::test]
+async fn a_cut_body_fails_at_once_and_lets_go_of_its_source() {
+    use http_body_util::BodyExt as _;
+    let watch = Arc::new(Watch::default());
+    let ticket = watch.enter(0, standing());
+    let open = ticket.open.clone();
+    let (frames, source) = tokio::sync::mpsc::channel::<bytes::Bytes>(4);
+    let source = futures_util::stream::unfold(source, async |mut source| {
+        let bytes = source.recv().await?;
+        Some((Ok::<_, crate::outbound::BoxError>(http_body::Frame::data(bytes)), source))
+    });
+    let body = crate::outbound::Body::new(http_body_util::StreamBody::new(Box::pin(source)));
+    let answer = until_cut(ticket, async { Ok(http::Response::new(body)) }).await.unwrap();
+    let mut body = answer.into_body();
+    frames.send("first".into()).await.unwrap();
+    assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap(), "first");
+    let reading = tokio::spawn(async move { (body.frame().await, body) });
+    tokio::task::yield_now().await;
+    open.cut(Error::Denied { message: "frozen".into() });
+    let (last, mut body) = reading.await.unwrap();
+    assert!(last.unwrap().unwrap_err().is::<Ended>());
+    assert!(frames.is_closed(), "the provider's stream is let go");
+    assert!(watch.is_empty(), "and the place");
+    assert!(body.frame().await.is_none());
+}
+
+#[tokio::test]
+async fn a_call_that_is_cut_before_its_answer_fails_with_the_reason() {
+    let watch = Arc::new(Watch::default());
+    let ticket = watch.enter(0, standing());
+    ticket.open.cut(Error::NotFound { what: "connection" });
+    let never = std::future::pending::<Result<http::Response<crate::outbound::Body>>>();
+    assert!(matches!(until_cut(ticket, never).await, Err(Error::NotFound { what: "connection" })));
+}
