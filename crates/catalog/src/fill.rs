@@ -205,6 +205,7 @@ fn fill_oauth2(oauth2: &mut OAuth2, values: &Values) -> Result<(), TemplateError
         &mut ends.token_url,
         &mut ends.refresh_url,
         &mut ends.revoke_url,
+        &mut ends.introspect_url,
         &mut ends.userinfo_url,
         &mut ends.device_url,
         &mut ends.par_url,

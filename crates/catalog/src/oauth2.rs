@@ -157,6 +157,8 @@ pub struct Endpoints {
     pub refresh_url: Option<String>,
     /// The revocation endpoint (RFC 7009).
     pub revoke_url: Option<String>,
+    /// Where it is asked whether a token still works (RFC 7662): a refresh token above all, after one whose answer got lost.
+    pub introspect_url: Option<String>,
     /// The userinfo endpoint.
     pub userinfo_url: Option<String>,
     /// The device authorization endpoint (RFC 8628 §3.1).

@@ -25,6 +25,7 @@ asked_of = "operator"
 [oauth2.endpoints]
 authorize_url = "https://{subdomain}.acme.example/authorize"
 token_url = "{accounts}/token"
+introspect_url = "https://{subdomain}.acme.example/introspect"
 
 [oauth2.callback.save.accounts]
 param = "accounts-server"
@@ -63,6 +64,7 @@ fn everything_is_filled_that_can_be() {
     let oauth2 = filled.oauth2().expect("oauth2");
     assert_eq!(oauth2.endpoints.authorize_url.as_deref(), Some("https://shop.acme.example/authorize"));
     assert_eq!(oauth2.endpoints.token_url.as_deref(), Some("https://accounts.acme.example/token"));
+    assert_eq!(oauth2.endpoints.introspect_url.as_deref(), Some("https://shop.acme.example/introspect"));
     let params = given(&[("resource", "https://shop.acme.example"), ("app", "{client_id}")]);
     assert_eq!(oauth2.authorize.params, params, "the client's id is filled with the request");
     assert_eq!(filled.api.base_url.as_deref(), Some("{instance}/api"), "not known yet");

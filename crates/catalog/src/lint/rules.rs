@@ -245,6 +245,7 @@ fn endpoints(provider: &Provider, oauth2: &OAuth2, list: &mut List) {
         ("token_url", &ends.token_url, true),
         ("refresh_url", &ends.refresh_url, false),
         ("revoke_url", &ends.revoke_url, false),
+        ("introspect_url", &ends.introspect_url, false),
         ("userinfo_url", &ends.userinfo_url, false),
         ("device_url", &ends.device_url, oauth2.grant == Grant::DeviceCode),
         ("par_url", &ends.par_url, false),
@@ -264,6 +265,12 @@ fn endpoints(provider: &Provider, oauth2: &OAuth2, list: &mut List) {
             None if needed && ends.source == EndpointSource::File => list.error(full, "is missing"),
             None => {}
         }
+    }
+    let shows_refresh_tokens = matches!(oauth2.grant, Grant::AuthorizationCode | Grant::DeviceCode)
+        && oauth2.refresh.with == RefreshWith::RefreshToken;
+    if ends.introspect_url.is_some() && !shows_refresh_tokens {
+        let why = "has no use: nothing is refreshed with a refresh token, and nothing else is asked of";
+        list.error("oauth2.endpoints.introspect_url", why);
     }
     if oauth2.callback.iss_required && ends.source == EndpointSource::File && ends.issuer.is_none() {
         list.error("oauth2.callback.iss_required", "needs oauth2.endpoints.issuer to compare with");

@@ -52,6 +52,17 @@ pub(crate) fn refreshable(provider: &Provider, tokens: &Tokens) -> bool {
     }
 }
 
+/// Whether a provider may say if a refresh token still works (RFC 7662). Of one that is found by its issuer that shows when
+/// it is asked.
+pub(crate) fn introspects(integration: &Integration, provider: &Provider) -> bool {
+    let Some(oauth2) = provider.oauth2() else { return false };
+    match oauth2.endpoints.source {
+        EndpointSource::File => oauth2.endpoints.introspect_url.is_some(),
+        EndpointSource::Integration => integration.config.introspect_url.is_some(),
+        EndpointSource::Issuer => true,
+    }
+}
+
 /// A provider's file with the values of one connection filled in, each checked against its pattern.
 pub(crate) fn filled(provider: &Provider, values: &BTreeMap<String, String>) -> Result<Provider> {
     provider
@@ -114,6 +125,7 @@ pub(crate) async fn resolve(
             token_url: file.token_url.clone().ok_or_else(|| missing("token_url"))?,
             refresh_url: file.refresh_url.clone(),
             revoke_url: file.revoke_url.clone(),
+            introspect_url: file.introspect_url.clone(),
             userinfo_url: file.userinfo_url.clone(),
             device_url: file.device_url.clone(),
             par_url: par_url(&file.par_url, false)?,
@@ -124,6 +136,7 @@ pub(crate) async fn resolve(
             authorize_url: authorize_url(&config.authorize_url)?,
             token_url: config.token_url.clone().ok_or_else(|| missing("token_url"))?,
             revoke_url: config.revoke_url.clone(),
+            introspect_url: config.introspect_url.clone(),
             userinfo_url: config.userinfo_url.clone(),
             device_url: config.device_url.clone(),
             par_url: par_url(&config.par_url, false)?,
@@ -142,6 +155,7 @@ pub(crate) async fn resolve(
                 authorize_url,
                 token_url: found.token_endpoint.clone(),
                 revoke_url: found.revocation_endpoint.clone(),
+                introspect_url: found.introspection_endpoint.clone(),
                 userinfo_url: found.userinfo_endpoint.clone(),
                 device_url: found.device_authorization_endpoint.clone(),
                 par_url: par_url(

@@ -25,6 +25,7 @@ mod grant;
 mod grown;
 pub(crate) mod handoff;
 mod import;
+pub(crate) mod introspect;
 mod issue;
 pub(crate) mod keys;
 pub(crate) mod listen;

@@ -104,6 +104,9 @@ pub struct Endpoints {
     pub refresh_url: Option<String>,
     /// Where tokens are revoked (RFC 7009).
     pub revoke_url: Option<String>,
+    /// Where it is asked whether a token still works (RFC 7662).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub introspect_url: Option<String>,
     /// Where the account's identity is asked.
     pub userinfo_url: Option<String>,
     /// Where a code for another device is asked for (RFC 8628 §3.1).

@@ -1,13 +1,13 @@
 //! The integration: a provider configured in a workspace.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
     domain::share::Principal,
     id::{AuthOptionId, IntegrationId, OauthAppId, WorkspaceId},
-    time::Millis,
+    time::{Millis, parse_duration},
     vault::Sealed,
 };
 
@@ -94,6 +94,9 @@ pub struct Config {
     pub signature: Option<String>,
     /// The revocation endpoint (RFC 7009), likewise.
     pub revoke_url: Option<String>,
+    /// Where it is asked whether a token still works (RFC 7662), likewise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub introspect_url: Option<String>,
     /// The userinfo endpoint, likewise.
     pub userinfo_url: Option<String>,
     /// The device authorization endpoint (RFC 8628 §3.1), likewise.
@@ -143,6 +146,32 @@ pub struct Config {
     pub connector_parameters: Vec<String>,
     /// Whether a flow may begin at the provider (an installation from its shop) instead of with us.
     pub outside_start: bool,
+    /// What happens when a connection is authorized anew with another account than before; `warn` unless it says otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub account_check: Option<AccountCheck>,
+    /// How often the provider is asked whether it still takes a connection's key: `24h`. Never when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verify_every: Option<String>,
+}
+
+impl Config {
+    /// How often the provider is asked whether it still takes a key.
+    pub fn verify_interval(&self) -> Option<Duration> {
+        self.verify_every.as_deref().and_then(parse_duration)
+    }
+}
+
+/// What happens when a connection is authorized anew with another account than before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AccountCheck {
+    /// It is refused, and the connection stays as it was; so it is where the provider does not say whose account it is.
+    Require,
+    /// It is taken, and told: in the connection's health and its event.
+    #[default]
+    Warn,
+    /// Nothing is compared.
+    Off,
 }
 
 /// Where a call carries an API key.

@@ -195,9 +195,8 @@ pub fn moves_secrets(was: &Config, now: &Config) -> bool {
             c.token_url.clone(),
             // Another signature can be the secret itself.
             c.signature.clone(),
-            c.revoke_url.clone(),
             // A tuple has an end.
-            (c.par_url.clone(), c.device_url.clone()),
+            (c.revoke_url.clone(), c.introspect_url.clone(), c.par_url.clone(), c.device_url.clone()),
             c.userinfo_url.clone(),
             c.base_url.clone(),
             // They stand in the hosts of the provider file's URLs.

@@ -367,6 +367,7 @@ fn each_place_that_a_secret_is_sent_to_counts() {
         Config { device_url: url(), ..was.clone() },
         Config { par_url: url(), ..was.clone() },
         Config { revoke_url: url(), ..was.clone() },
+        Config { introspect_url: url(), ..was.clone() },
         Config { issuer: url(), ..was.clone() },
     ] {
         assert!(super::integration::moves_secrets(&was, &now), "{now:?}");
@@ -396,6 +397,7 @@ async fn each_wrong_field_of_an_integration_is_named() {
         (with(&|i| i.config.token_url = None), "config.token_url"),
         (with(&|i| i.config.authorize_url = Some("http://idp.example/a".into())), "config.authorize_url"),
         (with(&|i| i.config.revoke_url = Some("/revoke".into())), "config.revoke_url"),
+        (with(&|i| i.config.introspect_url = Some("/introspect".into())), "config.introspect_url"),
         (with(&|i| i.config.base_url = Some("https://u:p@api.example".into())), "config.base_url"),
         (with(&|i| i.config.base_url = Some("https://api.example/?a=b".into())), "config.base_url"),
         (with(&|i| i.config.allowed_hosts = vec!["https://a.example".into()]), "config.allowed_hosts"),

@@ -115,6 +115,7 @@ pub(super) fn endpoints(provider: &Provider, config: &Config) -> Result<()> {
     const AUTHORIZE: &str = "config.authorize_url";
     const TOKEN: &str = "config.token_url";
     const REVOKE: &str = "config.revoke_url";
+    const INTROSPECT: &str = "config.introspect_url";
     const USERINFO: &str = "config.userinfo_url";
     const DEVICE: &str = "config.device_url";
     const PAR: &str = "config.par_url";
@@ -127,9 +128,9 @@ pub(super) fn endpoints(provider: &Provider, config: &Config) -> Result<()> {
         }
         (EndpointSource::Integration, Auth::OAuth2(oauth2)) => match oauth2.grant {
             Grant::AuthorizationCode => {
-                (&[AUTHORIZE, TOKEN], &[ISSUER, AUTHORIZE, TOKEN, REVOKE, USERINFO, PAR])
+                (&[AUTHORIZE, TOKEN], &[ISSUER, AUTHORIZE, TOKEN, REVOKE, INTROSPECT, USERINFO, PAR])
             }
-            Grant::DeviceCode => (&[DEVICE, TOKEN], &[ISSUER, DEVICE, TOKEN, REVOKE, USERINFO]),
+            Grant::DeviceCode => (&[DEVICE, TOKEN], &[ISSUER, DEVICE, TOKEN, REVOKE, INTROSPECT, USERINFO]),
             Grant::ClientCredentials | Grant::JwtBearer | Grant::TokenExchange => {
                 (&[TOKEN], &[ISSUER, TOKEN, REVOKE])
             }
@@ -141,6 +142,7 @@ pub(super) fn endpoints(provider: &Provider, config: &Config) -> Result<()> {
         (AUTHORIZE, &config.authorize_url),
         (TOKEN, &config.token_url),
         (REVOKE, &config.revoke_url),
+        (INTROSPECT, &config.introspect_url),
         (USERINFO, &config.userinfo_url),
         (DEVICE, &config.device_url),
         (PAR, &config.par_url),

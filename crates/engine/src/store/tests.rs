@@ -183,6 +183,7 @@ fn endpoints() -> Endpoints {
         token_url: "https://id.example/token".to_owned(),
         refresh_url: None,
         revoke_url: None,
+        introspect_url: Some("https://id.example/introspect".to_owned()),
         userinfo_url: None,
         redirect_uri: "https://broker.example/oauth2/callback".to_owned(),
         scopes: vec!["read".to_owned()],

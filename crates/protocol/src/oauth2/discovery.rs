@@ -21,6 +21,8 @@ pub struct Metadata {
     pub token_endpoint: String,
     /// The revocation endpoint (RFC 7009).
     pub revocation_endpoint: Option<String>,
+    /// The introspection endpoint (RFC 7662).
+    pub introspection_endpoint: Option<String>,
     /// The userinfo endpoint.
     pub userinfo_endpoint: Option<String>,
     /// Where the keys are that ID tokens are signed with (OpenID Connect Discovery §3).
@@ -97,6 +99,7 @@ pub fn read(issuer: &str, body: &[u8]) -> Result<Metadata, DiscoveryError> {
         ("authorization_endpoint", metadata.authorization_endpoint.as_ref()),
         ("token_endpoint", Some(&metadata.token_endpoint)),
         ("revocation_endpoint", metadata.revocation_endpoint.as_ref()),
+        ("introspection_endpoint", metadata.introspection_endpoint.as_ref()),
         ("userinfo_endpoint", metadata.userinfo_endpoint.as_ref()),
         ("jwks_uri", metadata.jwks_uri.as_ref()),
         ("device_authorization_endpoint", metadata.device_authorization_endpoint.as_ref()),

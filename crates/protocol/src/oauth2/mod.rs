@@ -2,8 +2,8 @@
 //!
 //! In the order of a flow: [`authorize`] sends the browser off, [`callback`] reads what it brings back,
 //! [`token`] builds the exchange and the refresh, [`read`] reads their answers into [`Tokens`], [`revoke`]
-//! ends them. [`discovery`] finds endpoints by issuer; [`par`] pushes the authorization request where that is asked for,
-//! and [`device`] stands in for the browser where there is none.
+//! ends them, and [`introspect`] asks whether they still work. [`discovery`] finds endpoints by issuer; [`par`] pushes the
+//! authorization request where that is asked for, and [`device`] stands in for the browser where there is none.
 //!
 //! The `OAuth2` passed in is the filled provider's (`Provider::filled`): a placeholder that is left makes
 //! the request fail, it is never sent.
@@ -13,6 +13,7 @@ pub mod callback;
 mod client_auth;
 pub mod device;
 pub mod discovery;
+pub mod introspect;
 pub mod par;
 pub mod pkce;
 pub mod read;

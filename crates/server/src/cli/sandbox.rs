@@ -38,6 +38,7 @@ pub(super) async fn run(args: Args, settings: &Settings) -> anyhow::Result<ExitC
         ("authorize_url", &format!("{issuer}/authorize")),
         ("token_url", &format!("{issuer}/token")),
         ("revoke_url", &format!("{issuer}/revoke")),
+        ("introspect_url", &format!("{issuer}/introspect")),
         ("userinfo_url", &format!("{issuer}/userinfo")),
         ("base_url", &format!("{issuer}/api")),
         ("client_id", &args.client_id),

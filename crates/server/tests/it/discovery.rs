@@ -229,9 +229,13 @@ async fn an_https_issuer_names_https_endpoints_only() {
             let issuer = Issuer::secure(&names, "id.claviger.test").await;
             integrate(app, &issuer.up.origin).await;
             let plain = Issuer::start().await;
-            for name in
-                ["authorization_endpoint", "token_endpoint", "userinfo_endpoint", "revocation_endpoint"]
-            {
+            for name in [
+                "authorization_endpoint",
+                "token_endpoint",
+                "userinfo_endpoint",
+                "revocation_endpoint",
+                "introspection_endpoint",
+            ] {
                 let mut metadata = issuer.metadata("");
                 metadata[name] = json!(format!("{}/token", plain.up.origin));
                 issuer.says(RFC, 200, metadata.to_string());

@@ -9,6 +9,7 @@ fn file(grant: &str, lines: &str) -> String {
 
 const CODE: &str = "authorization_code";
 const AT: &str = "endpoints.authorize_url = \"https://acme.example/a\"";
+const INTROSPECT: &str = "endpoints.introspect_url = \"https://acme.example/introspect\"";
 const PAR: &str = "endpoints.par_url = \"https://acme.example/par\"";
 
 #[test]
@@ -18,6 +19,7 @@ fn sound_files_have_no_findings() {
         // There for an integration that wants it.
         format!("{AT}\n{PAR}"),
         format!("{AT}\nscopes.grown = \"none\""),
+        format!("{AT}\n{INTROSPECT}"),
         format!("{AT}\nscopes.grown_params.include_granted_scopes = \"true\""),
     ] {
         assert_eq!(check("acme.toml", &file(CODE, &lines)), [], "{lines}");
@@ -40,6 +42,13 @@ fn what_has_no_meaning_is_refused() {
         ),
         (CODE, format!("{AT}\nendpoints.par_url = \"http://acme.example/par\""), "oauth2.endpoints.par_url"),
         ("client_credentials", "par = true".to_owned(), "oauth2.par"),
+        (CODE, format!("{AT}\n{INTROSPECT}").replace("https", "http"), "oauth2.endpoints.introspect_url"),
+        (
+            CODE,
+            format!("{AT}\n{INTROSPECT}\nrefresh.with = \"access_token\""),
+            "oauth2.endpoints.introspect_url",
+        ),
+        ("client_credentials", INTROSPECT.to_owned(), "oauth2.endpoints.introspect_url"),
         ("client_credentials", PAR.to_owned(), "oauth2.par"),
         ("client_credentials", "scopes.grown = \"none\"".to_owned(), "oauth2.scopes.grown"),
     ] {

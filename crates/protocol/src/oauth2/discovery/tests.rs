@@ -80,10 +80,12 @@ fn metadata_is_read_and_kept() {
     assert_eq!(read(ISSUER, without.as_bytes()), Err(DiscoveryError::Unreadable));
     let more = json!({
         "device_authorization_endpoint": "https://op.example/device",
+        "introspection_endpoint": "https://op.example/introspect",
         "pushed_authorization_request_endpoint": "https://op.example/par",
         "require_pushed_authorization_requests": true,
     });
     let more = read(ISSUER, &body(&more)).expect("metadata");
+    assert_eq!(more.introspection_endpoint.as_deref(), Some("https://op.example/introspect"));
     assert_eq!(more.device_authorization_endpoint.as_deref(), Some("https://op.example/device"));
     assert_eq!(more.pushed_authorization_request_endpoint.as_deref(), Some("https://op.example/par"));
     assert!(more.require_pushed_authorization_requests);
@@ -107,6 +109,7 @@ fn endpoints_are_https_or_on_this_machine_with_their_issuer() {
         "authorization_endpoint",
         "token_endpoint",
         "revocation_endpoint",
+        "introspection_endpoint",
         "userinfo_endpoint",
         "device_authorization_endpoint",
         "pushed_authorization_request_endpoint",
