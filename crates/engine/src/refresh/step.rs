@@ -15,19 +15,19 @@ const FIND_OUT: Duration = Duration::from_secs(3600);
 const ON_THE_WAY: Duration = Duration::from_secs(10);
 
 /// What a provider's file says of a refresh token whose fate is not known, and how long a lease is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Plan {
     /// When it may be sent again.
     pub reuse: Reuse,
     /// Whether the provider says if it is still good (RFC 7662).
     pub introspects: bool,
-    /// How long a lease is. A token leaves within one of its claim or not at all, and what has left is taken to be on its
-    /// way for one more: until then a provider which says that it is good may only not have seen it yet.
+    /// How long a lease is. What has left is taken to be on its way for so long after nobody may send it any more: until
+    /// then a provider which says that the token is good may only not have seen it yet.
     pub lease: Duration,
 }
 
 /// When a refresh token that was sent may be sent again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Reuse {
     /// Never: the provider ends the grant when it sees a spent one.
     Never,
@@ -38,12 +38,14 @@ pub enum Reuse {
 }
 
 /// A sending of which no answer was written, as of when it was looked at.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Unanswered {
     /// Its intent, marked as unknown.
     pub id: IntentId,
     /// When its intent was written.
     pub sent_at: Millis,
+    /// When it was first marked as unknown: whoever wrote it has sent it by then, or never will.
+    pub unknown_at: Millis,
     /// How often this token was sent, this time included.
     pub tries: i64,
     /// The database's time.
@@ -53,7 +55,7 @@ pub struct Unanswered {
 }
 
 /// What is to be done next.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Action {
     /// In one transaction: look, take the lease, and write the intent to send; over an intent that this one takes the
     /// place of, where it names one. Whose commit is not known is performed again, as the same owner and with the same
@@ -64,8 +66,7 @@ pub enum Action {
     },
     /// Wait until somebody else's refresh is through, or its lease.
     Wait,
-    /// Show the refresh token to the provider, unless the lease as of its claim is over by the monotonic clock: what is
-    /// renewed of it later is for the answer.
+    /// Show the refresh token to the provider, unless the lease is over by the monotonic clock.
     Send {
         /// The database's time by which it must have left, where the lease is not the only limit.
         before: Option<Millis>,
@@ -85,7 +86,7 @@ pub enum Action {
 }
 
 /// What a refresh that failed for now leaves behind.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Left {
     /// It spent nothing. Its own intent is taken back, whoever holds the lease by now: it is closed, one that it took the
     /// place of is open and unknown again unless the version moved, and a connection that was ended for it is healed.
@@ -95,7 +96,7 @@ pub enum Left {
 }
 
 /// Why a connection needs its owner.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Why {
     /// The provider refused for good.
     Refused,
@@ -104,7 +105,7 @@ pub enum Why {
 }
 
 /// How a refresh ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Outcome {
     /// There is a credential to look at anew: newer, or found to be good.
     Fresh,
@@ -115,7 +116,7 @@ pub enum Outcome {
 }
 
 /// What became of an [`Action`].
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Event {
     /// Of [`Action::Claim`].
     Claimed(Claim),
@@ -134,7 +135,7 @@ pub enum Event {
 }
 
 /// What the transaction of a claim found, and so did.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Claim {
     /// A newer credential, or one that is good by the database's time.
     Fresh,
@@ -151,7 +152,7 @@ pub enum Claim {
 }
 
 /// What came of sending.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Answer {
     /// New tokens.
     Tokens,
@@ -166,7 +167,7 @@ pub enum Answer {
 }
 
 /// What came of writing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Written {
     /// It is written.
     Done,
@@ -179,7 +180,7 @@ pub enum Written {
 }
 
 /// Where a refresh stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Step {
     plan: Plan,
     /// Whether this refresh sent the token again, after one without an answer.
@@ -187,7 +188,7 @@ pub struct Step {
     stage: Stage,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Stage {
     /// The time by which a token that is sent again must leave, where there is one.
     Claiming(Option<Millis>),
@@ -258,13 +259,12 @@ impl Step {
         if let Some(before) = self.graced_until(&earlier) {
             return self.again(earlier, Some(before));
         }
-        let since = earlier.now.since(earlier.sent_at);
-        let settled = since >= self.plan.lease * 2;
+        let settled = earlier.now.since(earlier.unknown_at) >= self.plan.lease;
         let may_still_tell = match alive {
             Some(true) if settled => return self.again(earlier, None),
             Some(true) => true,
             Some(false) => false,
-            None => since < FIND_OUT,
+            None => earlier.now.since(earlier.sent_at) < FIND_OUT,
         };
         if earlier.good || may_still_tell { rest(Left::Doubt) } else { end(Why::Unknown) }
     }
