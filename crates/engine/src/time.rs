@@ -46,6 +46,20 @@ impl Millis {
     }
 }
 
+/// Reads a duration as people write it: `90s`, `30m`, `24h`, `7d`.
+pub fn parse_duration(text: &str) -> Option<Duration> {
+    let unit = match text.bytes().last()? {
+        b's' => 1,
+        b'm' => 60,
+        b'h' => 3600,
+        b'd' => 86_400,
+        _ => return None,
+    };
+    let digits = &text[..text.len() - 1];
+    let count: u64 = digits.bytes().all(|b| b.is_ascii_digit()).then(|| digits.parse().ok())??;
+    count.checked_mul(unit).map(Duration::from_secs)
+}
+
 /// Where the time comes from.
 #[derive(Debug, Clone)]
 pub enum Clock {
@@ -130,6 +144,18 @@ mod tests {
         for wrong in ["", "tomorrow", "2026-01-02", "2026-01-02T03:04:05", "2026-13-02T03:04:05Z", "0"] {
             assert_eq!(Millis::parse_rfc3339(wrong), None, "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_duration_is_a_count_and_a_unit() {
+        for (text, seconds) in [("90s", 90), ("30m", 1800), ("24h", 86_400), ("7d", 604_800), ("0s", 0)] {
+            assert_eq!(parse_duration(text), Some(Duration::from_secs(seconds)), "{text}");
+        }
+        for wrong in ["", "s", "1", "-1h", "+1h", "1.5h", "1 h", "1w", "h1", "1h30m", "1\u{e9}"] {
+            assert_eq!(parse_duration(wrong), None, "{wrong}");
+        }
+        assert_eq!(parse_duration("99999999999999999999s"), None);
+        assert_eq!(parse_duration("9999999999999999999d"), None);
     }
 
     #[test]

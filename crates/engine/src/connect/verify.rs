@@ -39,8 +39,22 @@ pub(crate) async fn still(
     inputs: &BTreeMap<String, String>,
     tokens: &Tokens,
 ) -> Result<()> {
+    tells(broker, integration, provider, inputs, tokens).await.map(drop)
+}
+
+/// The same, and says whether any of the calls told it.
+///
+/// # Errors
+/// As [`by_calls`].
+pub(crate) async fn tells(
+    broker: &Broker,
+    integration: &Integration,
+    provider: &Provider,
+    inputs: &BTreeMap<String, String>,
+    tokens: &Tokens,
+) -> Result<bool> {
     let filled = endpoints::filled(provider, inputs)?;
-    by_calls(broker, integration, &filled, inputs, tokens).await.map(drop)
+    by_calls(broker, integration, &filled, inputs, tokens).await
 }
 
 /// Makes the provider's calls until one tells. `Ok(false)` when none did. `provider` is filled.

@@ -1,6 +1,6 @@
 //! Fit: whether a provider takes what an integration of it is to be, and whether single values are what they must be.
 
-use std::sync::Arc;
+use std::{ops::RangeInclusive, sync::Arc, time::Duration};
 
 use claviger_catalog::{Kind, Provider, pattern};
 
@@ -12,6 +12,9 @@ use crate::{
     id::WorkspaceId,
     proxy,
 };
+
+/// How often keys may be verified: not so often that it looks like an attack.
+const VERIFIED: RangeInclusive<Duration> = Duration::from_secs(600)..=Duration::from_secs(90 * 86_400);
 
 /// The provider of an integration that may be configured like this.
 ///
@@ -81,8 +84,24 @@ pub(super) async fn fitting_way(
     places(input.config)?;
     inputs(&provider, input.config)?;
     told_by_browsers(&provider, input.config)?;
+    verified(&provider, input.config)?;
     lent(to, workspace, &provider, input).await?;
     Ok(provider)
+}
+
+/// How often keys are verified: there where the provider's file says by which calls.
+fn verified(provider: &Provider, config: &Config) -> Result<()> {
+    const FIELD: &str = "config.verify_every";
+    if config.verify_every.is_none() {
+        return Ok(());
+    }
+    if provider.verify.as_ref().is_none_or(|verify| verify.calls.is_empty()) {
+        return Err(wants::refused(FIELD, provider));
+    }
+    if config.verify_interval().is_some_and(|every| VERIFIED.contains(&every)) {
+        return Ok(());
+    }
+    Err(Error::invalid(FIELD, "must be a time from 10m to 90d, such as 24h"))
 }
 
 /// A client that an operator lends stands in place of an own one, and only where the catalog alone says whose the

@@ -82,7 +82,8 @@ pub fn refreshed(
         return refreshed(&other, before, status, headers, body, now_ms);
     }
     if !oauth2.refresh.extends_only {
-        return tokens(oauth2, status, headers, body, now_ms).map(|newer| before.renewed(newer));
+        let newer = tokens(oauth2, status, headers, body, now_ms)?;
+        return Ok(used(oauth2, newer.refresh_token.is_none(), before.renewed(newer), now_ms));
     }
     let value = if status.is_success() && body.trim_ascii().is_empty() {
         Value::Null
@@ -90,7 +91,14 @@ pub fn refreshed(
         accepted(oauth2, status, headers, body, now_ms)?
     };
     let expires_at = expires_at(oauth2, &value, &before.access_token, now_ms);
-    Ok(Tokens { expires_at, ..before })
+    Ok(used(oauth2, true, Tokens { expires_at, ..before }, now_ms))
+}
+
+/// A refresh token that is `kept` was used just now: what dies of idleness lives on from here.
+fn used(oauth2: &OAuth2, kept: bool, tokens: Tokens, now_ms: i64) -> Tokens {
+    let refresh_token = tokens.refresh_token.as_ref().filter(|_| kept);
+    let extended = refresh_token.and_then(|token| refresh_expiry_untold(oauth2, token, now_ms));
+    Tokens { refresh_expires_at: extended.or(tokens.refresh_expires_at), ..tokens }
 }
 
 /// The body of an answer that is not an error.

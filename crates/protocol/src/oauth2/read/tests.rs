@@ -305,6 +305,27 @@ fn a_refresh_keeps_what_is_not_returned() {
     assert!(refreshed(lines, 400, "").is_err());
 }
 
+/// Quirk 47: what dies of idleness lives on from its use, also where the answer does not return it.
+#[test]
+fn a_refresh_token_that_was_used_lives_on_from_there() {
+    let week = "refresh.idle_lifetime = 604800";
+    let lasting = jwt(1_700_000_030);
+    for (lines, token, body, expected) in [
+        (week, "RT", r#"{"access_token":"AT2"}"#, Some(NOW + 604_800_000)),
+        (week, "RT", r#"{"access_token":"AT2","refresh_token":"RT2"}"#, Some(NOW + 604_800_000)),
+        (week, lasting.as_str(), r#"{"access_token":"AT2"}"#, Some(NOW + 30_000)),
+        ("", "RT", r#"{"access_token":"AT2"}"#, Some(NOW + 1_000)),
+        ("", "RT", r#"{"access_token":"AT2","refresh_token":"RT2"}"#, None),
+        ("refresh.extends_only = true\nrefresh.idle_lifetime = 604800", "RT", "", Some(NOW + 604_800_000)),
+    ] {
+        let mut before = some_tokens("AT", Some(token));
+        before.refresh_expires_at = Some(NOW + 1_000);
+        let (oauth2, none) = (provider(lines), HeaderMap::new());
+        let newer = refreshed(&oauth2, before, StatusCode::OK, &none, body.as_bytes(), NOW).expect("tokens");
+        assert_eq!(newer.refresh_expires_at, expected, "{lines} {token} {body}");
+    }
+}
+
 /// A refresh whose answer has another shape than the exchange's: the user's token of a pair (quirks 10, 26).
 #[test]
 fn a_refreshs_answer_may_have_another_shape() {
