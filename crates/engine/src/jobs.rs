@@ -3,7 +3,7 @@
 //! Each is a loop in a file of its own that ends when told to. Everything that lasts is in the store, so any
 //! number of processes may run them over one database, and a process may die in the middle of any.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -13,11 +13,9 @@ use crate::{
     connect::device,
     gauges,
     retention::{self, Keep},
+    watch,
     webhook::deliver,
 };
-
-/// How often the clock is set by the database's.
-const CLOCK: Duration = Duration::from_secs(600);
 
 /// The jobs of one process.
 pub struct Jobs {
@@ -34,7 +32,7 @@ impl Jobs {
         running.spawn(retention::run(broker.clone(), keep, stop.clone()));
         running.spawn(gauges::run(broker.clone(), stop.clone()));
         running.spawn(device::run(broker.clone(), stop.clone()));
-        running.spawn(clock(broker.clone(), stop.clone()));
+        running.spawn(watch::run(broker.clone(), stop.clone()));
         Self { stop, running }
     }
 
@@ -42,19 +40,5 @@ impl Jobs {
     pub async fn stop(mut self) {
         self.stop.cancel();
         while self.running.join_next().await.is_some() {}
-    }
-}
-
-/// Keeps this process's clock with the database's, so that all processes agree on the time.
-async fn clock(broker: Arc<Broker>, stop: CancellationToken) {
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => return,
-            () = tokio::time::sleep(CLOCK) => {}
-        }
-        match broker.store.database_time().await {
-            Ok(now) => broker.clock.correct(now),
-            Err(error) => tracing::warn!(error = ?error, "the database did not tell its time"),
-        }
     }
 }

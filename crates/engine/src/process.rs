@@ -22,6 +22,8 @@ pub const BEAT: Duration = Duration::from_secs(10);
 pub const ALIVE: Duration = Duration::from_secs(45);
 /// When a process that did not take its leave is forgotten.
 const FORGOTTEN: Duration = Duration::from_secs(24 * 3600);
+/// How many budgets are forgotten with each beat.
+const BUDGETS: i64 = 1000;
 
 /// The announcement of this process. Dropped without [`Presence::leave`] it goes out of date.
 pub struct Presence {
@@ -37,8 +39,8 @@ pub struct Presence {
 /// `Internal` when the database takes no change: then nothing should be served either.
 pub async fn announce(broker: &Arc<Broker>) -> Result<Presence> {
     let now = broker.clock.now();
-    let process = Process {
-        id: ProcessId::new(),
+    let mut process = Process {
+        id: broker.refresh.process.clone(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         key_ids: broker.vault.key_ids().into_iter().map(str::to_owned).collect(),
         started_at: now,
@@ -47,7 +49,7 @@ pub async fn announce(broker: &Arc<Broker>) -> Result<Presence> {
     for other in alive(broker).await? {
         warn_of_strangers(&process, &other);
     }
-    beat(broker, &process).await?;
+    beat(broker, &mut process).await?;
     tracing::info!(process = %process.id, keys = ?process.key_ids, "announced");
     let (id, stop) = (process.id.clone(), CancellationToken::new());
     let beating = tokio::spawn(go_on(broker.clone(), process, stop.clone()));
@@ -83,18 +85,20 @@ async fn go_on(broker: Arc<Broker>, mut process: Process, stop: CancellationToke
             () = stop.cancelled() => return,
             () = broker.clock.pause(BEAT) => {}
         }
-        process.seen_at = broker.clock.now();
-        if let Err(error) = beat(&broker, &process).await {
+        if let Err(error) = beat(&broker, &mut process).await {
             tracing::warn!(error = ?error, process = %process.id, "this process could not say that it lives");
         }
     }
 }
 
-/// Says that the process lives, and forgets those that have long been silent.
-async fn beat(broker: &Broker, process: &Process) -> Result<()> {
-    let mut conn = broker.store.begin(Actor::System, process.seen_at).await?;
+/// Says that the process lives, and forgets those that have long been silent, and what was lent of limits in windows that
+/// ended long ago. When it is the database says: this process's clock is set by it each time.
+async fn beat(broker: &Broker, process: &mut Process) -> Result<()> {
+    let mut conn = broker.store.begin(Actor::System, broker.clock.now()).await?;
+    process.seen_at = conn.time(&broker.clock).await?;
     conn.any_announce_process(process).await?;
     conn.any_purge_processes(process.seen_at.minus(FORGOTTEN)).await?;
+    conn.any_purge_budgets(process.seen_at.minus(FORGOTTEN), BUDGETS).await?;
     conn.commit().await
 }
 

@@ -6,40 +6,32 @@
 //! never decide anything that the proxy would decide otherwise: who may call is said in [`crate::proxy`] alone.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashMap,
     fmt,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     task::{Context, Poll},
-    time::Duration,
 };
 
-use futures_util::{StreamExt as _, task::AtomicWaker};
-use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
+use futures_util::task::AtomicWaker;
 
 use crate::{
-    broker::Broker,
-    error::{Error, Result},
+    error::Error,
     id::{ConnectionId, IntegrationId, WorkspaceId},
-    proxy::{self, Caller},
-    store::{Change, Topic},
+    proxy::Caller,
 };
 
 mod cut;
+mod look;
 
 pub(crate) use cut::{Ended, until_cut};
+use look::Seen;
+pub use look::{BLIND, EVERY, Look, once, run};
 
-/// How often it is looked for changes.
-pub const EVERY: Duration = Duration::from_secs(1);
-/// For how long changes may be out of sight before every call is cut: one of them may stand on nothing any more.
-pub const BLIND: Duration = Duration::from_secs(60);
 /// Calls are kept in so many parts, each with a lock of its own.
 const PARTS: u64 = 16;
-/// How many calls are looked at again at once.
-const AT_ONCE: usize = 4;
 
 /// The calls under way in this process.
 #[derive(Default)]
@@ -108,6 +100,11 @@ impl Watch {
         self.len() == 0
     }
 
+    /// All calls under way.
+    fn all(&self) -> Vec<Arc<Open>> {
+        self.parts.iter().flat_map(|part| lock(part).values().cloned().collect::<Vec<_>>()).collect()
+    }
+
     fn part(&self, nth: u64) -> MutexGuard<'_, HashMap<u64, Arc<Open>>> {
         // A remainder of the number of parts is a place among them.
         lock(&self.parts[(nth % PARTS) as usize])
@@ -138,6 +135,10 @@ impl fmt::Debug for Watch {
 }
 
 impl Open {
+    fn is_cut(&self) -> bool {
+        self.cut.load(Ordering::Acquire)
+    }
+
     fn cut(&self, why: Error) {
         lock(&self.why).get_or_insert(why);
         self.cut.store(true, Ordering::Release);
@@ -158,7 +159,7 @@ impl Ticket {
 
     /// Whether the call is cut.
     pub(crate) fn is_cut(&self) -> bool {
-        self.open.cut.load(Ordering::Acquire)
+        self.open.is_cut()
     }
 
     /// Waits until the call is cut, and says why.
@@ -176,188 +177,6 @@ impl Drop for Ticket {
 
 /// What a caller reads whose call was cut for no better reason.
 const OVER: &str = "Whether this call may go on can't be told at present";
-
-/// What was found changed.
-#[derive(Default)]
-struct Seen {
-    /// By topic and id.
-    targets: HashSet<(Topic, String)>,
-    /// Workspaces of which something changed that may be about any of their calls.
-    workspaces: HashSet<WorkspaceId>,
-    /// Changes were missed: it may be anything.
-    all: bool,
-}
-
-impl Seen {
-    fn add(&mut self, change: Change) {
-        match (change.topic, change.workspace_id) {
-            // Another token of the same connection, or where webhooks go, ends no call.
-            (Topic::Credential | Topic::Endpoint | Topic::Operator, _) => {}
-            (Topic::Workspace | Topic::Other, Some(workspace)) => {
-                self.workspaces.insert(workspace);
-            }
-            (Topic::Other, None) => self.all = true,
-            (topic, _) => {
-                self.targets.insert((topic, change.target));
-            }
-        }
-    }
-
-    fn is_empty(&self) -> bool {
-        self.targets.is_empty() && self.workspaces.is_empty() && !self.all
-    }
-
-    fn concerns(&self, standing: &Standing) -> bool {
-        if self.all || self.workspaces.contains(&standing.workspace) {
-            return true;
-        }
-        let named = |topic, id: &str| self.targets.contains(&(topic, id.to_owned()));
-        let by = match &standing.caller {
-            Caller::Key { key, .. } => named(Topic::ApiKey, key.id.as_str()),
-            Caller::Member { member, .. } => {
-                named(Topic::User, member.user.id.as_str())
-                    || member.teams.iter().any(|team| named(Topic::Team, team))
-            }
-            Caller::Customer { .. } => false,
-        };
-        by || named(Topic::Connection, standing.connection.as_str())
-            || named(Topic::Integration, standing.integration.as_str())
-    }
-}
-
-/// Where the looking stands.
-pub struct Look {
-    /// The last change that was read; none yet.
-    seq: Option<i64>,
-    seen_at: Instant,
-    /// Calls whose standing could not be looked at, for the next time.
-    left: Vec<Arc<Open>>,
-}
-
-impl Look {
-    /// Before the first look.
-    pub fn new() -> Self {
-        Self { seq: None, seen_at: Instant::now(), left: Vec::new() }
-    }
-}
-
-impl Default for Look {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-/// Looks every second, until `stop`.
-pub async fn run(broker: Arc<Broker>, stop: CancellationToken) {
-    let mut look = Look::new();
-    loop {
-        if let Err(error) = once(&broker, &mut look).await {
-            tracing::warn!(?error, "it could not be looked what changed");
-        }
-        if look.seen_at.elapsed() > BLIND {
-            cut_all(&broker.watch);
-        }
-        tokio::select! {
-            () = stop.cancelled() => return,
-            () = broker.clock.pause(EVERY) => {}
-        }
-    }
-}
-
-/// Looks once what changed, and cuts what stands on nothing any more.
-///
-/// # Errors
-/// `Internal` when the database fails; nothing is forgotten by it, the next look begins where this one did.
-pub async fn once(broker: &Broker, look: &mut Look) -> Result<()> {
-    let seen = changes(broker, look).await?;
-    look.seen_at = Instant::now();
-    if !seen.is_empty() {
-        broker.watch.turn.fetch_add(1, Ordering::AcqRel);
-    }
-    let mut calls = broker.watch.touched(&seen);
-    // Again what could not be judged the last time.
-    calls.append(&mut look.left);
-    look.left = judge(broker, calls).await;
-    Ok(())
-}
-
-/// What changed since the last look. The numbers have no gap: where there is one, the log was pruned meanwhile.
-async fn changes(broker: &Broker, look: &mut Look) -> Result<Seen> {
-    let mut seen = Seen::default();
-    let mut conn = broker.store.read().await?;
-    let head = conn.any_last_change().await?;
-    let Some(mut seq) = look.seq else {
-        (look.seq, seen.all) = (Some(head), true);
-        return Ok(seen);
-    };
-    while seq < head {
-        let found = conn.any_changes_after(seq).await?;
-        seen.all |= found.first().is_none_or(|first| first.seq != seq + 1);
-        seq = found.last().map_or(head, |last| last.seq);
-        found.into_iter().for_each(|change| seen.add(change));
-    }
-    look.seq = Some(seq);
-    Ok(seen)
-}
-
-/// Cuts the calls that would be refused now; gives back those of which that can't be told. Calls that stand on the same
-/// are looked at together.
-async fn judge(broker: &Broker, calls: Vec<Arc<Open>>) -> Vec<Arc<Open>> {
-    let mut alike: HashMap<String, Vec<Arc<Open>>> = HashMap::new();
-    for open in calls.into_iter().filter(|open| !open.cut.load(Ordering::Acquire)) {
-        let same = format!("{} {}", open.standing.caller.who(), open.standing.connection);
-        alike.entry(same).or_default().push(open);
-    }
-    let judged = futures_util::stream::iter(alike.into_values()).map(|calls| judge_alike(broker, calls));
-    judged.buffer_unordered(AT_ONCE).collect::<Vec<_>>().await.into_iter().flatten().collect()
-}
-
-async fn judge_alike(broker: &Broker, calls: Vec<Arc<Open>>) -> Vec<Arc<Open>> {
-    let Some(first) = calls.first() else { return calls };
-    match proxy::still(broker, &first.standing.caller, &first.standing.connection).await {
-        Ok(()) => Vec::new(),
-        Err(Error::Internal(error)) => {
-            tracing::warn!(?error, "whether calls may go on could not be looked up");
-            calls
-        }
-        Err(why) => {
-            cut(&calls, &why);
-            Vec::new()
-        }
-    }
-}
-
-fn cut(calls: &[Arc<Open>], why: &Error) {
-    let connection = calls.first().map(|open| open.standing.connection.to_string());
-    tracing::info!(calls = calls.len(), connection, %why, "calls under way were cut");
-    for open in calls {
-        open.cut(said(why));
-    }
-}
-
-/// The same once more, for each of those who are told.
-fn said(why: &Error) -> Error {
-    match why {
-        Error::NotFound { what } => Error::NotFound { what },
-        Error::Unauthenticated { message } => Error::Unauthenticated { message: message.clone() },
-        other => Error::Denied { message: other.to_string() },
-    }
-}
-
-fn cut_all(watch: &Watch) {
-    let all: Vec<_> =
-        watch.parts.iter().flat_map(|part| lock(part).values().cloned().collect::<Vec<_>>()).collect();
-    let all: Vec<_> = all.into_iter().filter(|open| !open.cut.load(Ordering::Acquire)).collect();
-    if !all.is_empty() {
-        tracing::error!(
-            calls = all.len(),
-            "the database was out of sight for too long: calls under way were cut"
-        );
-    }
-    for open in all {
-        open.cut(Error::Denied { message: OVER.to_owned() });
-    }
-}
 
 #[cfg(test)]
 mod tests;

@@ -55,8 +55,9 @@ const fn secret(name: &'static str, help: &'static str) -> Key {
 }
 
 /// Every setting there is.
-pub const KEYS: [Key; 29] = [
+pub const KEYS: [Key; 30] = [
     secret("database_url", "sqlite://PATH or postgres://user:password@host/database"),
+    key("database_connections", "Connections to PostgreSQL at most, of each process"),
     secret("master_key", "Root keys, id:base64,… (visible to others on this machine: prefer a file)"),
     key("master_key_file", "A file with the root keys"),
     key("public_url", "The origin at which browsers reach the app listener"),
@@ -111,6 +112,8 @@ pub struct Given {
 pub struct Settings {
     /// Where everything is kept; may hold a password.
     pub database_url: Secret,
+    /// How many connections to PostgreSQL each process has at most.
+    pub database_connections: u32,
     /// Where the root keys are; `None` when neither setting is given.
     pub master_key: Option<MasterKey>,
     /// The app's public origin, without a slash at the end.
@@ -320,6 +323,9 @@ impl Layers {
         let networks = "networks such as 10.0.0.0/8, or single addresses";
         Ok(Settings {
             database_url: self.read("database_url", "sqlite://PATH or postgres://…", value::database_url)?,
+            database_connections: self.read("database_connections", "a number from 2 to 1000", |text| {
+                text.parse().ok().filter(|n| (2..=1000).contains(n))
+            })?,
             master_key: self.master_key()?,
             public_url: self.read("public_url", origin, value::origin)?,
             proxy_public_url: self.read("proxy_public_url", origin, value::origin)?,

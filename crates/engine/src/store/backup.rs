@@ -65,7 +65,7 @@ impl Store {
         let to = std::path::absolute(to).map_err(|error| Error::Internal(error.into()))?;
         let partial = reserve(&to)?;
         let path = partial.path.to_str().ok_or_else(|| invalid("the path is not UTF-8"))?;
-        let copied: BoxFuture<'_, _> = Box::pin(sql("vacuum into $1").text(path).0.execute(&mut link));
+        let copied: BoxFuture<'_, _> = Box::pin(sql("vacuum into $1").text(path).query().execute(&mut link));
         copied.await.map_err(fault)?;
         link.close().await.map_err(fault)?;
         check(&partial.path, schema).await?;
@@ -118,7 +118,7 @@ async fn schema(link: &mut AnyConnection) -> Result<i64> {
 }
 
 async fn one(link: &mut AnyConnection, query: &'static str) -> Result<Row> {
-    let row: BoxFuture<'_, _> = Box::pin(sql(query).0.fetch_one(link));
+    let row: BoxFuture<'_, _> = Box::pin(sql(query).query().fetch_one(link));
     row.await.map(Row).map_err(fault)
 }
 

@@ -3,21 +3,22 @@
 //! The four ways to the database are boxed: the driver's futures are generic over lifetimes in a way that
 //! keeps the compiler from seeing that what awaits them can move between threads.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
 use sqlx::{
-    Any, AnyConnection, Transaction,
+    Any, AnyConnection, AnyPool, Transaction,
     any::{AnyQueryResult, AnyRow},
     pool::PoolConnection,
 };
-use tokio::sync::Notify;
+use tokio::{sync::Notify, time::Instant};
 
 use super::{
     Kind,
     change::{Note, Topic},
-    fault::in_time,
+    fault::{fault, in_time},
     open::database_time,
+    plan::Plans,
     statement::{Row, Statement, sql},
 };
 use crate::{
@@ -26,6 +27,9 @@ use crate::{
     id::{AuditId, WorkspaceId},
     time::{Clock, Millis},
 };
+
+/// How old the database's word for the time may be when it is believed.
+const PROMPT: Duration = Duration::from_secs(1);
 
 /// Some queries, or one transaction. Dropped without [`Conn::commit`], nothing of it stays: also when a
 /// client hangs up in the middle.
@@ -41,10 +45,12 @@ pub struct Conn {
     /// Whether the commit puts something in line for those who deliver.
     pub(super) wakes: bool,
     deliverable: Option<Arc<Notify>>,
+    plans: Arc<Plans>,
 }
 
 enum Link {
-    Read(PoolConnection<Any>),
+    /// And where another one is had from.
+    Read(PoolConnection<Any>, AnyPool),
     Write(Transaction<'static, Any>),
 }
 
@@ -58,8 +64,8 @@ pub struct Page {
 }
 
 impl Conn {
-    pub(super) fn reading(kind: Kind, link: PoolConnection<Any>) -> Self {
-        Self::new(kind, Link::Read(link), Actor::System, Millis(0), None)
+    pub(super) fn reading(kind: Kind, link: PoolConnection<Any>, pool: AnyPool, plans: Arc<Plans>) -> Self {
+        Self::new(kind, Link::Read(link, pool), Actor::System, Millis(0), None, plans)
     }
 
     pub(super) fn writing(
@@ -68,12 +74,20 @@ impl Conn {
         actor: Actor,
         now: Millis,
         deliverable: Arc<Notify>,
+        plans: Arc<Plans>,
     ) -> Self {
-        Self::new(kind, Link::Write(link), actor, now, Some(deliverable))
+        Self::new(kind, Link::Write(link), actor, now, Some(deliverable), plans)
     }
 
-    fn new(kind: Kind, link: Link, actor: Actor, now: Millis, deliverable: Option<Arc<Notify>>) -> Self {
-        Self { link, actor, kind, now, notes: Vec::new(), wakes: false, deliverable }
+    fn new(
+        kind: Kind,
+        link: Link,
+        actor: Actor,
+        now: Millis,
+        deliverable: Option<Arc<Notify>>,
+        plans: Arc<Plans>,
+    ) -> Self {
+        Self { link, actor, kind, now, notes: Vec::new(), wakes: false, deliverable, plans }
     }
 
     /// What time the database has, read in this very unit of work, for all processes to agree; the clock learns it. Where
@@ -82,9 +96,13 @@ impl Conn {
         if let Clock::Fixed(_) = clock {
             return Ok(clock.now());
         }
+        let asked = Instant::now();
         let row = self.row(database_time(self.kind)).await?;
         let now = row.ok_or_else(|| Error::internal("the database told no time"))?.at("at")?;
-        clock.correct(now);
+        // An answer that lay about while this process stood still is of another time.
+        if asked.elapsed() < PROMPT {
+            clock.correct(now);
+        }
         Ok(now)
     }
 
@@ -92,7 +110,7 @@ impl Conn {
     pub async fn commit(mut self) -> Result<()> {
         self.write_notes().await?;
         match self.link {
-            Link::Read(_) => Ok(()),
+            Link::Read(..) => Ok(()),
             Link::Write(transaction) => {
                 in_time(self.kind, Box::pin(transaction.commit())).await?;
                 if let Some(deliverable) = self.deliverable.filter(|_| self.wakes) {
@@ -105,42 +123,73 @@ impl Conn {
 
     /// The first row of a query's answer.
     pub(super) async fn row(&mut self, query: Statement) -> Result<Option<Row>> {
+        let again = self.again(&query);
         let row = match &mut self.link {
-            Link::Read(link) => in_time(self.kind, first(link, query)).await?,
-            Link::Write(link) => in_time(self.kind, first(link, query)).await?,
+            Link::Read(link, _) => in_time(self.kind, first(link, query)).await,
+            Link::Write(link) => in_time(self.kind, first(link, query)).await,
+        };
+        let row = match (self.outdated(&row), again, &mut self.link) {
+            (true, Some(query), Link::Read(link, pool)) => {
+                *link = another(pool).await?;
+                in_time(self.kind, first(link, query)).await?
+            }
+            _ => row?,
         };
         Ok(row.map(Row))
     }
 
     /// All rows of a query's answer.
     pub(super) async fn rows(&mut self, query: Statement) -> Result<Vec<Row>> {
+        let again = self.again(&query);
         let rows = match &mut self.link {
-            Link::Read(link) => in_time(self.kind, all(link, query)).await?,
-            Link::Write(link) => in_time(self.kind, all(link, query)).await?,
+            Link::Read(link, _) => in_time(self.kind, all(link, query)).await,
+            Link::Write(link) => in_time(self.kind, all(link, query)).await,
+        };
+        let rows = match (self.outdated(&rows), again, &mut self.link) {
+            (true, Some(query), Link::Read(link, pool)) => {
+                *link = another(pool).await?;
+                in_time(self.kind, all(link, query)).await?
+            }
+            _ => rows?,
         };
         Ok(rows.into_iter().map(Row).collect())
+    }
+
+    /// The statement once more, for a connection whose plans fit no more. Within a transaction nothing can be repeated.
+    fn again(&self, query: &Statement) -> Option<Statement> {
+        matches!((self.kind, &self.link), (Kind::Postgres, Link::Read(..))).then(|| query.clone())
+    }
+
+    /// Whether the answer is that the connection's plans are of another schema.
+    fn outdated<T>(&self, answer: &Result<T>) -> bool {
+        answer.as_ref().err().is_some_and(|error| self.plans.hear(error))
+    }
+
+    /// All rows that a change gives, in a transaction.
+    async fn changed(&mut self, change: Statement) -> Result<Vec<AnyRow>> {
+        let kind = self.kind;
+        let rows = in_time(kind, all(self.transaction()?, change)).await;
+        self.outdated(&rows);
+        rows
     }
 
     /// Changes rows and says how many.
     pub(super) async fn execute(&mut self, change: Statement) -> Result<i64> {
         let kind = self.kind;
-        let done = in_time(kind, run(self.transaction()?, change)).await?;
-        Ok(i64::try_from(done.rows_affected()).unwrap_or(i64::MAX))
+        let done = in_time(kind, run(self.transaction()?, change)).await;
+        self.outdated(&done);
+        Ok(i64::try_from(done?.rows_affected()).unwrap_or(i64::MAX))
     }
 
     /// Changes at most one row and gives what the statement returns of it.
     pub(super) async fn changed_row(&mut self, change: Statement) -> Result<Option<Row>> {
         // All rows are fetched, so that SQLite runs the statement to its end.
-        let kind = self.kind;
-        let rows = in_time(kind, all(self.transaction()?, change)).await?;
-        Ok(rows.into_iter().next().map(Row))
+        Ok(self.changed(change).await?.into_iter().next().map(Row))
     }
 
     /// Changes rows and gives what the statement returns of each.
     pub(super) async fn changed_rows(&mut self, change: Statement) -> Result<Vec<Row>> {
-        let kind = self.kind;
-        let rows = in_time(kind, all(self.transaction()?, change)).await?;
-        Ok(rows.into_iter().map(Row).collect())
+        Ok(self.changed(change).await?.into_iter().map(Row).collect())
     }
 
     /// Writes who did what, in this transaction.
@@ -172,24 +221,30 @@ impl Conn {
     fn transaction(&mut self) -> Result<&mut Transaction<'static, Any>> {
         match &mut self.link {
             Link::Write(transaction) => Ok(transaction),
-            Link::Read(_) => Err(Error::internal("a change was asked of a connection for reading")),
+            Link::Read(..) => Err(Error::internal("a change was asked of a connection for reading")),
         }
     }
+}
+
+/// A connection in the place of one whose plans are of another schema: those are not given any more.
+async fn another(pool: &AnyPool) -> Result<PoolConnection<Any>> {
+    let acquired: BoxFuture<'_, _> = Box::pin(pool.acquire());
+    acquired.await.map_err(fault)
 }
 
 // The driver's futures are boxed here: behind their own types the compiler can't tell that what awaits
 // them may be spawned.
 
 fn first(link: &mut AnyConnection, query: Statement) -> BoxFuture<'_, sqlx::Result<Option<AnyRow>>> {
-    Box::pin(query.0.fetch_optional(link))
+    Box::pin(query.query().fetch_optional(link))
 }
 
 fn all(link: &mut AnyConnection, query: Statement) -> BoxFuture<'_, sqlx::Result<Vec<AnyRow>>> {
-    Box::pin(query.0.fetch_all(link))
+    Box::pin(query.query().fetch_all(link))
 }
 
 fn run(link: &mut AnyConnection, change: Statement) -> BoxFuture<'_, sqlx::Result<AnyQueryResult>> {
-    Box::pin(change.0.execute(link))
+    Box::pin(change.query().execute(link))
 }
 
 /// Turns "no row was changed" into an error.

@@ -80,7 +80,7 @@ async fn apply(kind: Kind, work: &mut Transaction<'static, Any>) -> Result<Migra
         sqlx::raw_sql(text).execute(&mut **work).await.map_err(fault)?;
         let insert = sql("insert into schema_migration (number, name, checksum) values ($1, $2, $3)");
         let insert = insert.int(number).text(name).text(hash::token(text));
-        insert.0.execute(&mut **work).await.map_err(fault)?;
+        insert.query().execute(&mut **work).await.map_err(fault)?;
     }
     Ok(Migrated { from, to: ours() })
 }
@@ -102,7 +102,7 @@ async fn applied(kind: Kind, work: &mut Transaction<'static, Any>) -> Result<Vec
 }
 
 async fn all(query: Statement, work: &mut Transaction<'static, Any>) -> Result<Vec<Row>> {
-    Ok(query.0.fetch_all(&mut **work).await.map_err(fault)?.into_iter().map(Row).collect())
+    Ok(query.query().fetch_all(&mut **work).await.map_err(fault)?.into_iter().map(Row).collect())
 }
 
 fn check(applied: &[(i64, String)]) -> Result<()> {

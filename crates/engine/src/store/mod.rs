@@ -39,6 +39,7 @@ mod migrate;
 mod oauth_app;
 pub mod open;
 mod operator;
+mod plan;
 mod process;
 mod redirect_uri;
 mod request_log;

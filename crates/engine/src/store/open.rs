@@ -19,6 +19,7 @@ use tokio::sync::Notify;
 use super::{
     Conn,
     fault::{fault, in_time},
+    plan::Plans,
     statement::{Row, Statement, sql},
 };
 use crate::{
@@ -34,9 +35,10 @@ const POSTGRES_CONNECTIONS: u32 = 16;
 const PAUSE: Duration = Duration::from_secs(1);
 /// How long it may take to answer that.
 const PING: Duration = Duration::from_secs(2);
-/// For each SQLite connection. `full`: a token that was just rotated must survive a power cut.
+/// For each SQLite connection. `full`: a token that was just rotated must survive a power cut. `secure_delete`: what is
+/// erased is overwritten.
 const PRAGMAS: &str = "pragma busy_timeout = 10000; pragma journal_mode = wal; pragma synchronous = full; \
-                       pragma foreign_keys = on;";
+                       pragma foreign_keys = on; pragma secure_delete = on;";
 
 /// Which database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,15 +58,24 @@ pub struct Store {
     /// The SQLite file.
     pub(super) file: Option<PathBuf>,
     deliverable: Arc<Notify>,
+    plans: Arc<Plans>,
 }
 
 impl Store {
     /// Opens `sqlite://path` (made when missing, readable by its owner only) or `postgres://…`. Does not
     /// migrate. [`Error::Invalid`] for a URL that can't be one; the error never repeats the URL.
     pub async fn open(url: &str) -> Result<Self> {
+        Self::open_with(url, POSTGRES_CONNECTIONS).await
+    }
+
+    /// The same with so many connections at most, where it is a server.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub async fn open_with(url: &str, connections: u32) -> Result<Self> {
         sqlx::any::install_default_drivers();
         if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-            return Self::open_postgres(url).await;
+            return Self::open_postgres(url, connections).await;
         }
         match url.strip_prefix("sqlite://").or_else(|| url.strip_prefix("sqlite:")) {
             Some(path) => Self::open_sqlite(path).await,
@@ -72,15 +83,17 @@ impl Store {
         }
     }
 
-    async fn open_postgres(url: &str) -> Result<Self> {
+    async fn open_postgres(url: &str, connections: u32) -> Result<Self> {
         let options: AnyConnectOptions = url.parse().map_err(|_| invalid("is not a URL"))?;
-        let pool = postgres_pool(POSTGRES_CONNECTIONS).connect_with(options).await.map_err(fault)?;
+        let plans = Arc::new(Plans::default());
+        let pool = postgres_pool(connections, plans.clone()).connect_with(options).await.map_err(fault)?;
         Ok(Self {
             kind: Kind::Postgres,
             read: pool.clone(),
             write: pool,
             file: None,
             deliverable: Arc::default(),
+            plans,
         })
     }
 
@@ -93,7 +106,14 @@ impl Store {
         let write = sqlite_pool(1, false).connect_with(options.clone()).await.map_err(fault)?;
         drop(guard);
         let read = sqlite_pool(READERS, true).connect_with(options).await.map_err(fault)?;
-        Ok(Self { kind: Kind::Sqlite, read, write, file: Some(file), deliverable: Arc::default() })
+        Ok(Self {
+            kind: Kind::Sqlite,
+            read,
+            write,
+            file: Some(file),
+            deliverable: Arc::default(),
+            plans: Arc::default(),
+        })
     }
 
     /// Which database it is.
@@ -105,12 +125,14 @@ impl Store {
     pub async fn read(&self) -> Result<Conn> {
         // Boxed for the reason given in `conn`.
         let acquired: BoxFuture<'_, _> = Box::pin(self.read.acquire());
-        acquired.await.map(|link| Conn::reading(self.kind, link)).map_err(fault)
+        let link = acquired.await.map_err(fault)?;
+        Ok(Conn::reading(self.kind, link, self.read.clone(), self.plans.clone()))
     }
 
     /// Begins a unit of work. `actor` signs its administrative changes, `now` is when they happen.
     pub async fn begin(&self, actor: Actor, now: Millis) -> Result<Conn> {
-        Ok(Conn::writing(self.kind, self.transaction().await?, actor, now, self.deliverable.clone()))
+        let link = self.transaction().await?;
+        Ok(Conn::writing(self.kind, link, actor, now, self.deliverable.clone(), self.plans.clone()))
     }
 
     /// Ends once a commit of this process has put a delivery in line since it was last awaited. Other processes'
@@ -132,7 +154,8 @@ impl Store {
 
     /// What time the database has, for all processes to agree.
     pub async fn database_time(&self) -> Result<Millis> {
-        let row = in_time(self.kind, Box::pin(database_time(self.kind).0.fetch_one(&self.read))).await?;
+        let row =
+            in_time(self.kind, Box::pin(database_time(self.kind).query().fetch_one(&self.read))).await?;
         Row(row).at("at")
     }
 
@@ -141,7 +164,7 @@ impl Store {
     pub async fn check_writable(&self) -> Result<()> {
         let mut transaction = self.transaction().await?;
         let touch = sql("update change_head set checked = checked + 1 where id = 1");
-        in_time(self.kind, Box::pin(touch.0.execute(&mut *transaction))).await?;
+        in_time(self.kind, Box::pin(touch.query().execute(&mut *transaction))).await?;
         in_time(self.kind, Box::pin(transaction.commit())).await
     }
 
@@ -162,11 +185,13 @@ pub(super) fn database_time(kind: Kind) -> Statement {
 
 /// A server may fall silent without hanging up: a connection that does not answer soon is thrown away, when it comes back
 /// as well as before it is used again after a pause, and never holds a place for long.
-fn postgres_pool(connections: u32) -> AnyPoolOptions {
+fn postgres_pool(connections: u32, plans: Arc<Plans>) -> AnyPoolOptions {
     let pool = AnyPoolOptions::new().max_connections(connections).acquire_timeout(ACQUIRE);
-    let pool = pool.test_before_acquire(false).before_acquire(|link, standing| {
+    let pool = pool.test_before_acquire(false).before_acquire(move |link, standing| {
+        let outdated = plans.outdated(standing.age);
         Box::pin(async move {
             match standing.idle_for < PAUSE {
+                _ if outdated => Ok(false),
                 true => Ok(true),
                 false => answers(link).await,
             }

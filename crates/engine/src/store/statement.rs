@@ -17,24 +17,47 @@ use crate::{
     vault::Sealed,
 };
 
-/// A statement being filled with values.
-pub(super) struct Statement(pub(super) Query<'static, Any, AnyArguments>);
+/// A statement being filled with values. A copy of it may be run again.
+#[derive(Clone)]
+pub(super) struct Statement {
+    text: &'static str,
+    values: Vec<Value>,
+}
+
+#[derive(Clone)]
+enum Value {
+    Text(Option<String>),
+    Int(Option<i64>),
+}
 
 /// Starts a statement.
 pub(super) fn sql(text: &'static str) -> Statement {
-    Statement(sqlx::query(text))
+    Statement { text, values: Vec::new() }
 }
 
 impl Statement {
+    /// As the driver takes it.
+    pub(super) fn query(self) -> Query<'static, Any, AnyArguments> {
+        self.values.into_iter().fold(sqlx::query(self.text), |query, value| match value {
+            Value::Text(text) => query.bind(text),
+            Value::Int(number) => query.bind(number),
+        })
+    }
+
+    fn with(mut self, value: Value) -> Self {
+        self.values.push(value);
+        self
+    }
+
     /// Binds a text.
     pub(super) fn text(self, value: impl AsRef<str>) -> Self {
-        Self(self.0.bind(without_nul(value.as_ref())))
+        self.maybe_text(Some(value))
     }
 
     /// Binds a text that is only compared. A NUL makes it equal to nothing that is stored, instead of
     /// equal to what it would be without.
     pub(super) fn key(self, value: impl AsRef<str>) -> Self {
-        Self(self.0.bind(value.as_ref().replace('\0', "\u{fffd}")))
+        self.with(Value::Text(Some(value.as_ref().replace('\0', "\u{fffd}"))))
     }
 
     /// Binds a text that is only compared, or null.
@@ -47,17 +70,17 @@ impl Statement {
 
     /// Binds a text or null.
     pub(super) fn maybe_text(self, value: Option<impl AsRef<str>>) -> Self {
-        Self(self.0.bind(value.map(|value| without_nul(value.as_ref()))))
+        self.with(Value::Text(value.map(|value| without_nul(value.as_ref()))))
     }
 
     /// Binds a number.
     pub(super) fn int(self, value: i64) -> Self {
-        Self(self.0.bind(value))
+        self.maybe_int(Some(value))
     }
 
     /// Binds a number or null.
     pub(super) fn maybe_int(self, value: Option<i64>) -> Self {
-        Self(self.0.bind(value))
+        self.with(Value::Int(value))
     }
 
     /// Binds a time.

@@ -4,6 +4,8 @@ use super::*;
 use crate::{
     access::{Holder, Who},
     domain::workspace::{Settings, Workspace},
+    error::Result,
+    store::{Change, Topic},
     time::Millis,
 };
 

@@ -39,7 +39,7 @@ Keep a copy where the database's backups are not: without the key every stored c
 
 /// Opens the database, and leaves its schema as it is.
 pub async fn store(settings: &Settings) -> anyhow::Result<Store> {
-    Store::open(settings.database_url.expose())
+    Store::open_with(settings.database_url.expose(), settings.database_connections)
         .await
         .with_context(|| format!("database_url: {} can't be opened", settings.database_shown()))
 }
