@@ -9,10 +9,12 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from . import place
 from .process import base_env
 
 KINDS = ("sqlite", "postgres")
-made = []
+MADE = place.PRIVATE / "databases"
+MADE.mkdir(exist_ok=True)
 
 
 def _postgres():
@@ -36,8 +38,19 @@ def new(kind, folder):
         return f"sqlite://{folder}/claviger.db"
     name = "e2e_" + folder.name.replace("-", "_")
     program("createdb", "--template=template0", name)
-    made.append(name)
+    (MADE / name).touch()
     return _postgres().rsplit("/", 1)[0] + "/" + name
+
+
+def made():
+    """The names of PostgreSQL's databases that the run made, whichever of its processes did."""
+    return sorted(file.name for file in MADE.iterdir())
+
+
+def drop(name):
+    """Drops one of them before the run ends."""
+    program("dropdb", name)
+    (MADE / name).unlink()
 
 
 def sql(url, text):

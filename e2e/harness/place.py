@@ -24,13 +24,17 @@ BIN = pathlib.Path(os.environ.get("CLAVIGER_BIN") or ROOT / "target/debug/clavig
 for _path in (PRIVATE, SWEPT, PIDS, REPORT):
     _path.mkdir(parents=True, exist_ok=True)
 
+# Stories run in several processes at once (pytest-xdist): which of how many this is.
+WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+
 _taken = {}
 
 
 def fresh(parent, name):
-    """A new folder under `parent`, named after `name`."""
+    """A new folder under `parent`, named after `name`; no other of the run's processes has one of that name."""
     name = re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-").lower()
     _taken[name] = _taken.get(name, 0) + 1
-    folder = parent / f"{name}-{_taken[name]}"
+    folder = parent / f"{name}-{_taken[name] * WORKERS + WORKER}"
     folder.mkdir()
     return folder

@@ -66,10 +66,11 @@ def places():
     """Every file to look into. Dumps PostgreSQL's databases first."""
     dumps = place.SWEPT / "postgres"
     dumps.mkdir(exist_ok=True)
-    for name in database.made:
+    names = database.made()
+    for name in names:
         (dumps / f"{name}.sql").write_bytes(database.program("pg_dump", "--no-owner", name))
     roots = [place.SWEPT]
-    if database.made and "PG_DIR" in os.environ:
+    if names and "PG_DIR" in os.environ:
         database.program("psql", "-qc", "checkpoint", "postgres")
         roots.append(pathlib.Path(os.environ["PG_DIR"]))
     return sorted(f for root in roots for f in root.rglob("*") if f.is_file() and f.name != "dev.json")

@@ -39,8 +39,7 @@ def test_the_sweep_finds_what_is_planted_in_postgres():
         assert any(f.endswith(f"{name}.sql") for _, f in found), found
         assert any("/data/" in f for _, f in found), found
     finally:
-        database.made.remove(name)
-        database.program("dropdb", name)
+        database.drop(name)
         (place.SWEPT / "postgres" / f"{name}.sql").unlink(missing_ok=True)
 
 
