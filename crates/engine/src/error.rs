@@ -93,6 +93,25 @@ pub enum ProviderFault {
     Unreadable,
 }
 
+impl ProviderFault {
+    const ALL: [Self; 4] = [Self::Unreachable, Self::TimedOut, Self::Refused, Self::Unreadable];
+
+    /// As it is kept.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Unreachable => "unreachable",
+            Self::TimedOut => "timed_out",
+            Self::Refused => "refused",
+            Self::Unreadable => "unreadable",
+        }
+    }
+
+    /// Reads what [`ProviderFault::as_str`] wrote.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|fault| fault.as_str() == text)
+    }
+}
+
 impl Error {
     /// An internal error of ours with a text for the log.
     pub fn internal(message: impl Into<String>) -> Self {

@@ -250,7 +250,7 @@ pub(super) fn require_on(integration: &Integration) -> Result<()> {
 pub(super) async fn by_refresh(broker: &Broker, candidate: &mut Candidate) -> Result<()> {
     let Candidate { integration, provider, owner, inputs, tokens, .. } = &*candidate;
     let field = if tokens.refresh_token.is_some() { "refresh_token" } else { "access_token" };
-    let newer = renew::ask(broker, integration, provider, owner, inputs, tokens).await?;
+    let newer = renew::ask(broker, integration, provider, owner, inputs, tokens, None).await?;
     let newer = newer.map_err(|error| exchange::blame(error, integration, field))?;
     let shown = tokens.refresh_token.as_ref().map(Secret::expose);
     candidate.spent = newer.refresh_token.as_ref().is_some_and(|newer| shown != Some(newer.expose()));

@@ -147,7 +147,7 @@ async fn fetched(
     client: BTreeMap<String, Secret>,
 ) -> Result<Accepted> {
     let held = Tokens { typed: client, ..Tokens::of(Secret::new(String::new()), "Bearer") };
-    let given = renew::fetch(broker, integration, provider, &inputs, &held).await?;
+    let given = renew::fetch(broker, integration, provider, &inputs, &held, None).await?;
     let tokens = given.map_err(|error| blame(error, integration, provider, &held))?;
     inputs.extend(tokens.saved.clone());
     let filled = endpoints::filled(provider, &inputs)?;

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use claviger_catalog::RevocationScope;
 use claviger_protocol::oauth2::Tokens;
 
-use super::{bound::GONE, end, exchange::Exchanged, finish::CHANGED, persist::persist, tokens};
+use super::{account, bound::GONE, end, exchange::Exchanged, finish::CHANGED, persist::persist, tokens};
 use crate::{
     broker::Broker,
     domain::{
@@ -116,6 +116,9 @@ pub(super) async fn write(broker: &Broker, conn: &mut Conn, draft: &Draft) -> Re
     let credential = tokens::seal(broker, workspace, &made.id, &draft.tokens, made.created_at)?;
     conn.create_connection(workspace, made).await?;
     conn.create_credential(workspace, &credential).await?;
+    if let Some(life) = refresh_life(&credential) {
+        conn.note_grant(workspace, &made.id, Some(life), None).await?;
+    }
     webhook::emit(conn, EventKind::ConnectionCreated, made, made.created_at).await?;
     Ok(Written { connection: made.clone(), now: true })
 }
@@ -146,6 +149,7 @@ async fn renew(broker: &Broker, conn: &mut Conn, draft: &Draft, was: Connection)
                        authorize it anew";
         return Err(Error::Denied { message: message.into() });
     }
+    let note = account::compare(conn, &was, made).await?;
     let connection = Connection {
         id: was.id.clone(),
         owner: was.owner.clone(),
@@ -154,6 +158,7 @@ async fn renew(broker: &Broker, conn: &mut Conn, draft: &Draft, was: Connection)
         created_at: was.created_at,
         ..made.clone()
     };
+    conn.forget_refreshes(workspace, &was.id, made.authorized_at).await?;
     let mut new = tokens::seal(broker, workspace, &was.id, &draft.tokens, made.authorized_at)?;
     let mut looks = 0;
     let old = loop {
@@ -173,9 +178,15 @@ async fn renew(broker: &Broker, conn: &mut Conn, draft: &Draft, was: Connection)
         }
     };
     conn.authorize_connection(workspace, &connection).await?;
-    webhook::emit_authorized(conn, &was, &connection, made.authorized_at).await?;
+    conn.note_grant(workspace, &was.id, refresh_life(&new), note.as_deref()).await?;
+    webhook::emit_authorized(conn, &was, &connection, note.is_some(), made.authorized_at).await?;
     *draft.over.lock().unwrap_or_else(PoisonError::into_inner) = Some(Over { was, old, new });
     Ok(Written { connection, now: true })
+}
+
+/// How long the refresh token of a first credential has to live, in milliseconds, where the provider says.
+fn refresh_life(first: &Credential) -> Option<i64> {
+    first.refresh_expires_at.map(|dies_at| dies_at.0.saturating_sub(first.obtained_at.0))
 }
 
 /// Whether the user by whose hand this connection comes is a superuser.

@@ -14,10 +14,12 @@ use crate::{
     broker::Broker,
     domain::{connection::Owner, integration::Integration},
     error::{Error, Result},
+    outbound::Guard,
     secret::Secret,
 };
 
-/// Gets the tokens that come after `held`, of a connection of `owner`. The outer error is ours or the network's, the
+/// Gets the tokens that come after `held`, of a connection of `owner`. A request that shows the refresh token leaves while
+/// the `guard` lets it, and no other is noted there. The outer error is ours or the network's, the
 /// inner one the token endpoint's, without what was sent to it.
 pub(crate) async fn ask(
     broker: &Broker,
@@ -26,10 +28,11 @@ pub(crate) async fn ask(
     owner: &Owner,
     inputs: &BTreeMap<String, String>,
     held: &Tokens,
+    guard: Option<&Guard>,
 ) -> Result<std::result::Result<Tokens, TokenError>> {
     match &provider.auth {
         Auth::WorkspaceToken(table) => issue::token(broker, integration, owner, table).await.map(Ok),
-        _ => fetch(broker, integration, provider, inputs, held).await,
+        _ => fetch(broker, integration, provider, inputs, held, guard).await,
     }
 }
 
@@ -41,13 +44,14 @@ pub(super) async fn fetch(
     provider: &Provider,
     inputs: &BTreeMap<String, String>,
     held: &Tokens,
+    guard: Option<&Guard>,
 ) -> Result<std::result::Result<Tokens, TokenError>> {
     match &provider.auth {
         Auth::Steps(_) => steps::run(broker, integration, provider, inputs, held).await,
         Auth::OAuth2(oauth2) if oauth2.upgrade.as_ref().is_some_and(|upgrade| upgrade.each) => {
-            again(broker, integration, provider, inputs, held).await
+            again(broker, integration, provider, inputs, held, guard).await
         }
-        _ => at_endpoint(broker, integration, provider, inputs, held).await,
+        _ => at_endpoint(broker, integration, provider, inputs, held, guard).await,
     }
 }
 
@@ -62,6 +66,7 @@ async fn again(
     provider: &Provider,
     inputs: &BTreeMap<String, String>,
     held: &Tokens,
+    guard: Option<&Guard>,
 ) -> Result<std::result::Result<Tokens, TokenError>> {
     let first = held.clone().first();
     let exchanged = |first| exchange::again(broker, integration, provider, inputs, first);
@@ -72,7 +77,7 @@ async fn again(
             told => return Ok(told),
         }
     }
-    let first = match at_endpoint(broker, integration, provider, inputs, &first).await? {
+    let first = match at_endpoint(broker, integration, provider, inputs, &first, guard).await? {
         Ok(first) => first,
         refused => return Ok(refused),
     };
@@ -99,6 +104,7 @@ pub(super) async fn at_endpoint(
     provider: &Provider,
     inputs: &BTreeMap<String, String>,
     held: &Tokens,
+    guard: Option<&Guard>,
 ) -> Result<std::result::Result<Tokens, TokenError>> {
     let provider = &endpoints::filled(provider, inputs)?;
     let oauth2 = endpoints::oauth2(provider)?;
@@ -122,8 +128,11 @@ pub(super) async fn at_endpoint(
                 token_exchange::request(oauth2, url, &party.client(), &held.typed, &at.scopes)
             }
         };
-        let request =
+        let mut request =
             request.map_err(|e| Error::internal(format!("refresh request of {}: {e}", integration.id)))?;
+        if let Some(guard) = guard {
+            request.extensions_mut().insert(guard.clone());
+        }
         Ok((party, request))
     };
     let (party, answer) = post::token(broker, make).await?;

@@ -7,9 +7,10 @@ use crate::{
     domain::{credential::Credential, integration::Integration},
     error::{Error, Result},
     id::{ConnectionId, WorkspaceId},
+    refresh::lifetime,
     secret::Secret,
     time::Millis,
-    vault::{Aad, Field},
+    vault::{Aad, Field, Sealed},
 };
 
 /// Seals a token set into a fresh credential of version 1; a refresh raises the version.
@@ -28,7 +29,32 @@ pub(crate) fn seal(
         expires_at: tokens.expires_at.map(Millis),
         refresh_expires_at: tokens.refresh_expires_at.map(Millis),
         obtained_at: now,
+        fence: 0,
+        parent_hash: None,
+        previous: None,
+        previous_until: None,
+        worked_at: None,
+        lifetime: lifetime::of(tokens, now),
     })
+}
+
+/// Seals the token set that another one takes the place of.
+pub(crate) fn seal_previous(
+    broker: &Broker,
+    workspace: &WorkspaceId,
+    connection: &ConnectionId,
+    tokens: &Tokens,
+) -> Result<Sealed> {
+    broker.vault.seal(&Field::PreviousTokens.of(workspace, connection.as_str()), &tokens.to_json())
+}
+
+/// Opens the token set before a credential's, where it is kept.
+pub(crate) fn open_previous(broker: &Broker, credential: &Credential) -> Result<Option<Tokens>> {
+    let Some(sealed) = &credential.previous else { return Ok(None) };
+    let aad = Field::PreviousTokens.of(&credential.workspace_id, credential.connection_id.as_str());
+    let text = broker.vault.open(&aad, sealed)?;
+    let tokens = Tokens::from_json(&text);
+    tokens.map(Some).map_err(|e| Error::internal(format!("credential of {}: {e}", credential.connection_id)))
 }
 
 /// Opens a credential's token set.

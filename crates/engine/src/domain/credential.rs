@@ -23,4 +23,16 @@ pub struct Credential {
     pub refresh_expires_at: Option<Millis>,
     /// When this access token was obtained.
     pub obtained_at: Millis,
+    /// The fencing number of the refresh that wrote it; 0 for what somebody authorized.
+    pub fence: i64,
+    /// The hash of the refresh token that was spent for it, where one was.
+    pub parent_hash: Option<String>,
+    /// The sealed token set before it, until this one has worked.
+    pub previous: Option<Sealed>,
+    /// Until when that is kept at most.
+    pub previous_until: Option<Millis>,
+    /// When it was first known to work. Only noted where there is one before it.
+    pub worked_at: Option<Millis>,
+    /// For how many seconds such a token was good the last time that was known.
+    pub lifetime: Option<i64>,
 }

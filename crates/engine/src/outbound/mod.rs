@@ -3,11 +3,13 @@
 //! A name is resolved once, every address it has is checked against the [`Policy`], and only a checked address
 //! is connected to, with TLS for the name. Redirects are never followed. It must never log a header or a URL's
 //! query, and nothing else in the engine may own a client. Read `connect` for the order of checks, `policy` for
-//! what is refused, `body` for the timeouts of a stream, `identity` for requests with a certificate of ours.
+//! what is refused, `body` for the timeouts of a stream, `guard` for requests that may leave
+//! for a while only, `identity` for requests with a certificate of ours.
 
 mod body;
 mod connect;
 mod failure;
+mod guard;
 mod identity;
 mod policy;
 mod resolve;
@@ -18,6 +20,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, Version, header};
+use http_body::Body as _;
 use hyper_util::{
     client::legacy::{Client, connect::capture_connection},
     rt::{TokioExecutor, TokioTimer},
@@ -27,6 +30,7 @@ pub(crate) use self::url::{Endpoint, read as endpoint};
 pub use self::{
     body::{Body, BoxError, empty, full},
     failure::{Failure, FailureKind},
+    guard::{Guard, Moment},
     identity::{Identity, LONGEST_PEM, Pair, Problem, expires_at},
     policy::{Blocked, Policy},
     resolve::{Resolver, Script},
@@ -34,6 +38,7 @@ pub use self::{
 use self::{
     body::{Progress, Sent, Watched},
     connect::{Connector, Gate},
+    guard::Guarded,
     identity::Identities,
     tls::Trust,
 };
@@ -164,6 +169,7 @@ impl Outbound {
     pub async fn send(&self, request: Request<Body>) -> std::result::Result<Response<Body>, Failure> {
         self.check_url(request.uri())?;
         let progress = Progress::new();
+        let (request, guard) = guarded(request)?;
         let mut request = request.map(|body| Body::new(Sent::new(body, progress.clone())));
         *request.version_mut() = Version::HTTP_11;
         request.headers_mut().entry(header::USER_AGENT).or_insert_with(|| self.user_agent.clone());
@@ -178,6 +184,9 @@ impl Outbound {
             answer = self.client.request(request) => answer.map_err(Failure::from_client)?,
             () = stalled => return Err(Failure::timed_out("the answer's headers did not come in time")),
         };
+        if let Some(guard) = guard {
+            guard.answered(answer.status().as_u16());
+        }
         Ok(answer.map(|body| Body::new(Watched::new(body, self.idle_timeout))))
     }
 
@@ -198,6 +207,19 @@ impl Outbound {
             .await
             .unwrap_or_else(|_| Err(Failure::timed_out("the whole answer did not come in time")))
     }
+}
+
+/// Takes the guard from a request, where it has one: it is looked at now, and once more when the body is written.
+fn guarded(mut request: Request<Body>) -> std::result::Result<(Request<Body>, Option<Guard>), Failure> {
+    let Some(guard) = request.extensions_mut().remove::<Guard>() else { return Ok((request, None)) };
+    guard.check()?;
+    if request.body().is_end_stream() {
+        // All of it is in the head, whose writing can't be watched.
+        guard.leaves();
+        return Ok((request, Some(guard)));
+    }
+    let watched = guard.clone();
+    Ok((request.map(|body| Body::new(Guarded::new(body, watched))), Some(guard)))
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the one client")]

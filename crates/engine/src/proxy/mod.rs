@@ -14,6 +14,7 @@ mod limit;
 mod named;
 mod prepare;
 mod proof;
+mod proven;
 mod react;
 mod record;
 mod relay;
@@ -23,6 +24,7 @@ mod send;
 mod sign;
 mod still;
 mod target;
+mod used;
 
 use std::sync::Arc;
 
@@ -202,7 +204,7 @@ async fn exchange(
         }
         let (outcome, over) = expired::look(rules, outcome).await;
         if heard == Heard::Nothing && over {
-            if renewed {
+            if renewed && !usable.previous {
                 broker.refused.remember(&subject.connection.id, usable.version, broker.clock.now());
             } else if tries.may_refresh()
                 && let Some(newer) = newer(broker, subject, &usable, &call.caller).await?
@@ -212,6 +214,9 @@ async fn exchange(
                 proofs.renew(&usable.tokens)?;
                 continue;
             }
+        }
+        if let Some(proven) = proven::by(subject, &usable, &outcome, over) {
+            broker.logs.prove(proven, broker.clock.now());
         }
         match tries.judge(&outcome, body.replayable(), broker.clock.now()) {
             Verdict::Retry(after) => {

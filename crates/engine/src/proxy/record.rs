@@ -18,7 +18,11 @@ use http::Response;
 use http_body::{Body as _, Frame, SizeHint};
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Call, Caller, Target, named};
+use super::{
+    Call, Caller, Target, named,
+    proven::{self, Proven},
+    used::{Noted, note},
+};
 use crate::{
     broker::Broker,
     domain::{audit::Actor, request_log::RequestLog},
@@ -28,7 +32,7 @@ use crate::{
     outbound::{Body, BoxError},
     refresh::Subject,
     store::Store,
-    time::Clock,
+    time::{Clock, Millis},
     watch::Ended,
 };
 
@@ -50,6 +54,7 @@ pub struct Recorder {
 
 enum Message {
     Row(Box<RequestLog>),
+    Proven(Proven, Millis),
     Flush(oneshot::Sender<()>),
 }
 
@@ -88,9 +93,23 @@ impl Recorder {
     }
 }
 
+impl Recorder {
+    /// Hands in that a token works; when there is no room, another call will.
+    pub(super) fn prove(&self, proven: Proven, at: Millis) {
+        let _no_room = self.queue.try_send(Message::Proven(proven, at));
+    }
+}
+
 async fn write(store: Store, mut queue: mpsc::Receiver<Message>, dropped: Arc<AtomicU64>) {
+    let mut noted = Noted::default();
     while let Some(first) = queue.recv().await {
-        let (rows, waiting) = gather(first, &mut queue).await;
+        let Batch { rows, proven, waiting } = gather(first, &mut queue).await;
+        if let Err(error) = proven::note(&store, proven).await {
+            tracing::warn!(error = ?error, "it was not noted which tokens work");
+        }
+        if let Err(error) = note(&store, &rows, &mut noted).await {
+            tracing::warn!(error = ?error, "it was not noted which connections were used");
+        }
         if let Err((lost, error)) = store_all(&store, &rows).await {
             dropped.fetch_add(lost, Ordering::Relaxed);
             tracing::warn!(lost, error = ?error, "rows of the request log were not written");
@@ -101,24 +120,29 @@ async fn write(store: Store, mut queue: mpsc::Receiver<Message>, dropped: Arc<At
     }
 }
 
+/// What is written at once, and who waits for it.
+struct Batch {
+    rows: Vec<RequestLog>,
+    proven: Vec<(Proven, Millis)>,
+    waiting: Vec<oneshot::Sender<()>>,
+}
+
 /// Takes a batch from the queue: what comes within a moment, at once when somebody waits for it.
-async fn gather(
-    first: Message,
-    queue: &mut mpsc::Receiver<Message>,
-) -> (Vec<RequestLog>, Vec<oneshot::Sender<()>>) {
-    let (mut rows, mut waiting) = (Vec::new(), Vec::new());
+async fn gather(first: Message, queue: &mut mpsc::Receiver<Message>) -> Batch {
+    let (mut rows, mut proven, mut waiting) = (Vec::new(), Vec::new(), Vec::new());
     let until = tokio::time::Instant::now() + LINGER;
     let mut next = Some(first);
     while let Some(message) = next {
         match message {
             Message::Row(row) => rows.push(*row),
+            Message::Proven(token, at) => proven.push((token, at)),
             Message::Flush(done) => waiting.push(done),
         }
         let more = rows.len() < BATCH && waiting.is_empty();
         next =
             if more { tokio::time::timeout_at(until, queue.recv()).await.unwrap_or_default() } else { None };
     }
-    (rows, waiting)
+    Batch { rows, proven, waiting }
 }
 
 /// Writes a batch; when that fails, each row by itself, so that one which can't be written (its workspace is gone

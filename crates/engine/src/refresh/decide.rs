@@ -25,7 +25,7 @@ const MOST: Duration = Duration::from_secs(300);
 /// tenth of the token's life, at most five minutes. A token without an expiry is good until it is refused.
 pub fn decide(now: Millis, credential: &Credential, lead: Option<Duration>, refreshable: bool) -> Decision {
     let Some(expires_at) = credential.expires_at else { return Decision::Use };
-    let lead = lead.unwrap_or_else(|| (expires_at.since(credential.obtained_at) / 10).min(MOST));
+    let lead = self::lead(credential.obtained_at, expires_at, lead);
     if now < expires_at.minus(lead) {
         return Decision::Use;
     }
@@ -35,6 +35,14 @@ pub fn decide(now: Millis, credential: &Credential, lead: Option<Duration>, refr
         (false, false) => Decision::Dead,
     }
 }
+
+/// How long before its expiry a token is refreshed; `own` is the provider's word for it.
+pub(super) fn lead(obtained_at: Millis, expires_at: Millis, own: Option<Duration>) -> Duration {
+    own.unwrap_or_else(|| (expires_at.since(obtained_at) / 10).min(MOST))
+}
+
+/// The longest such time of any provider without a word of its own.
+pub(super) const LONGEST_LEAD: Duration = MOST;
 
 #[cfg(test)]
 mod tests {
@@ -55,6 +63,12 @@ mod tests {
             expires_at: expires_at.map(Millis),
             refresh_expires_at: None,
             obtained_at: Millis(0),
+            fence: 0,
+            parent_hash: None,
+            previous: None,
+            previous_until: None,
+            worked_at: None,
+            lifetime: None,
         };
         let refresh = |still_good| Decision::Refresh { still_good };
         for (now, expires, lead, refreshable, want) in [

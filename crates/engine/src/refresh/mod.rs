@@ -1,13 +1,27 @@
 //! Refresh: how a connection stays alive.
 //!
 //! [`fresh`] is the only place that decides whether a token is usable for a call; [`decide`] is that decision,
-//! without I/O. One refresh of a connection at a time in this process ([`Flights`]); the write is a
-//! compare-and-swap on the credential's version. Nothing here holds a transaction across a network call.
+//! without I/O. One refresh of a connection at a time: in this process by a turn ([`Flights`]), among processes by a lease
+//! (`lease`). [`step`] decides how a refresh goes on, `run` performs it: `claim` before the provider is asked (`ask`),
+//! `keep` and `write` after it. Nothing here holds a transaction across a network call, and no refresh token is sent
+//! without a row that says so.
 
+mod ahead;
+mod ask;
+mod claim;
 mod decide;
+mod due;
+pub mod expiring;
 mod flight;
+mod keep;
+mod lease;
+pub(crate) mod lifetime;
+mod probe;
 mod run;
 pub mod step;
+pub mod sweep;
+mod words;
+mod write;
 
 pub use decide::{Decision, decide};
 pub use flight::Flights;
@@ -17,16 +31,19 @@ use std::{sync::Arc, time::Duration};
 use claviger_catalog::Provider;
 use claviger_protocol::oauth2::Tokens;
 
+use self::run::Cause;
 use crate::{
     broker::Broker,
     connect::{endpoints, tokens, verify},
     domain::{
+        audit::Actor,
         connection::{Connection, Status},
         credential::Credential,
         integration::Integration,
     },
     error::{Error, ProviderFault, Result},
-    id::{ProcessId, WorkspaceId},
+    id::{ConnectionId, ProcessId, WorkspaceId},
+    store::Store,
     time::Millis,
 };
 
@@ -44,12 +61,14 @@ pub struct Settings {
     pub lease: Duration,
     /// Which process this is, among those over one database.
     pub process: ProcessId,
+    /// Whether credentials are made anew before calls have to wait for it.
+    pub ahead: bool,
 }
 
 impl Settings {
     /// Of a process of its own.
     pub fn new(lease: Duration) -> Self {
-        Self { lease, process: ProcessId::new() }
+        Self { lease, process: ProcessId::new(), ahead: true }
     }
 }
 
@@ -82,6 +101,10 @@ pub struct Usable {
     pub version: i64,
     /// When they were obtained.
     pub obtained_at: Millis,
+    /// Whether the ones before are kept until these are known to work.
+    pub unproven: bool,
+    /// Whether they are the ones before that version.
+    pub previous: bool,
 }
 
 /// Gives a usable token, refreshing it first when it is about to expire.
@@ -91,7 +114,7 @@ pub struct Usable {
 /// can't be asked and the token is past its life.
 pub async fn fresh(broker: &Arc<Broker>, subject: &Subject) -> Result<Usable> {
     let held = load(broker, subject).await?;
-    let lead = subject.provider.oauth2().and_then(|oauth2| oauth2.refresh.margin).map(Duration::from_secs);
+    let lead = due::margin(&subject.provider);
     // A credential that was typed in is used until it is refused.
     let refreshable = endpoints::refreshable(&subject.provider, &held.usable.tokens);
     let decision = if held.usable.tokens.access_token.is_empty() && refreshable {
@@ -103,10 +126,10 @@ pub async fn fresh(broker: &Arc<Broker>, subject: &Subject) -> Result<Usable> {
     match decision {
         Decision::Use => Ok(held.usable),
         Decision::Refresh { still_good: true } => {
-            let renewed = run::renew(broker, subject, held.usable.version);
+            let renewed = run::renew_for(broker, subject, held.usable.version, Cause::Due(lead));
             match tokio::time::timeout(PATIENCE, renewed).await {
-                Ok(Err(Error::Provider { message, .. })) => {
-                    tracing::warn!(connection = %subject.connection.id, %message, "a refresh ahead of expiry failed");
+                Ok(Err(error @ (Error::Provider { .. } | Error::Internal(_)))) => {
+                    tracing::warn!(connection = %subject.connection.id, ?error, "a refresh ahead of expiry failed");
                     Ok(held.usable)
                 }
                 Ok(other) => other,
@@ -115,7 +138,7 @@ pub async fn fresh(broker: &Arc<Broker>, subject: &Subject) -> Result<Usable> {
             }
         }
         Decision::Refresh { still_good: false } => {
-            match run::renew(broker, subject, held.usable.version).await {
+            match run::renew_for(broker, subject, held.usable.version, Cause::Due(lead)).await {
                 Err(Error::Provider { fault: ProviderFault::Refused, message }) => {
                     Err(Error::NeedsReauth { message })
                 }
@@ -154,18 +177,21 @@ pub async fn now(broker: &Arc<Broker>, subject: &Subject) -> Result<()> {
     }
 }
 
-/// The provider answered 401. Gives a newer token to resend with once, or `None` to pass the 401 on: a token
-/// just obtained is not to blame, and one already replaced needs no refresh.
+/// The provider answered 401. Gives a token to resend with once, or `None` to pass the 401 on: a token just obtained is
+/// not to blame, and one already replaced needs no refresh. Where a refresh just made it and it never worked, the one
+/// before it is given, as long as that is not over: some providers take a while until they know their own tokens.
 pub async fn rejected(broker: &Arc<Broker>, subject: &Subject, used: &Usable) -> Result<Option<Usable>> {
     let held = load(broker, subject).await?;
     if held.usable.version != used.version {
         return Ok(Some(held.usable));
     }
-    let refreshable = endpoints::refreshable(&subject.provider, &used.tokens);
-    if broker.clock.now().since(used.obtained_at) < TRUSTED_FOR || !refreshable {
+    if broker.clock.now().since(used.obtained_at) < TRUSTED_FOR {
+        return before(broker, used, &held.credential);
+    }
+    if !endpoints::refreshable(&subject.provider, &used.tokens) {
         return Ok(None);
     }
-    match run::renew(broker, subject, used.version).await {
+    match run::renew_for(broker, subject, used.version, Cause::Refused).await {
         Ok(newer) => Ok(Some(newer)),
         Err(Error::Provider { message, .. }) => {
             tracing::warn!(connection = %subject.connection.id, %message, "a refresh on the provider's word failed");
@@ -173,6 +199,36 @@ pub async fn rejected(broker: &Arc<Broker>, subject: &Subject, used: &Usable) ->
         }
         Err(error) => Err(error),
     }
+}
+
+/// The tokens before these, where they may still work.
+fn before(broker: &Broker, used: &Usable, credential: &Credential) -> Result<Option<Usable>> {
+    if used.previous || credential.worked_at.is_some() {
+        return Ok(None);
+    }
+    let Some(tokens) = tokens::open_previous(broker, credential)? else { return Ok(None) };
+    if tokens.expires_at.is_some_and(|end| end <= broker.clock.now().0) {
+        return Ok(None);
+    }
+    Ok(Some(Usable { tokens: Arc::new(tokens), previous: true, ..used.clone() }))
+}
+
+/// Notes that a credential of this version works: the one before it is erased.
+///
+/// # Errors
+/// `Internal` when the database fails.
+pub(crate) async fn worked(
+    store: &Store,
+    workspace: &WorkspaceId,
+    connection: &ConnectionId,
+    version: i64,
+    at: Millis,
+) -> Result<()> {
+    let mut conn = store.begin(Actor::System, at).await?;
+    if conn.credential_worked(workspace, connection, version, at).await? {
+        conn.commit().await?;
+    }
+    Ok(())
 }
 
 struct Held {
@@ -191,6 +247,8 @@ async fn load(broker: &Broker, subject: &Subject) -> Result<Held> {
         tokens: Arc::new(tokens::open(broker, &credential)?),
         version: credential.version,
         obtained_at: credential.obtained_at,
+        unproven: credential.previous.is_some(),
+        previous: false,
     };
     Ok(Held { credential, usable })
 }

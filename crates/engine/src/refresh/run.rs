@@ -1,197 +1,325 @@
 //! Run: one refresh, performed.
 //!
-//! It runs as a task of its own, so that a caller who hangs up can't leave a spent refresh token without its
-//! answer being written.
+//! [`Step`] decides, and each of its actions is done here or in a file of its own: `claim`, `ask`, `write`. It runs as a
+//! task of its own, so that a caller who hangs up, or has waited long enough, can't leave a spent refresh token without
+//! its answer being written. No transaction and no connection of the pool is held while the provider or another process
+//! is waited for.
 
-use std::{collections::BTreeSet, sync::Arc};
-
-use claviger_catalog::{Grant, Provider};
-use claviger_protocol::oauth2::{TokenError, TokenErrorKind, Tokens};
-
-use super::{Subject, Usable, load};
-use crate::{
-    broker::Broker,
-    connect::{end, exchange, keys, persist::persist, renew, tokens},
-    domain::{
-        audit::Actor,
-        connection::{Connection, Status},
-        credential::Credential,
-        event::EventKind,
-        integration::Integration,
-    },
-    error::{Error, ProviderFault, Result},
-    time::Millis,
-    webhook,
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
 };
 
-/// Refreshes the version of the credential that the caller saw, unless somebody else already has.
-pub(super) async fn renew(broker: &Arc<Broker>, subject: &Subject, seen: i64) -> Result<Usable> {
-    broker.to_its_end(perform(broker.clone(), subject.clone(), seen)).await
+use claviger_catalog::Provider;
+use tokio::sync::oneshot;
+
+use super::{
+    Held, Subject, Usable, ask,
+    flight::Turn,
+    lease::Holding,
+    load,
+    step::{Action, Answer, Event, Outcome, Plan, Step, Unanswered},
+    words,
+    write::mark,
+};
+use crate::{
+    broker::Broker,
+    connect::{introspect, persist::persist},
+    domain::{audit::Actor, connection::Status, refresh::Intent},
+    error::{Error, ProviderFault, Result},
+    id::{IntentId, ProcessId},
+    secret,
+};
+
+/// Between two looks at a refresh that somebody else is at: from, and how much more at most.
+const LOOK: (Duration, Duration) = (Duration::from_millis(50), Duration::from_millis(200));
+
+/// What is said of a grant whose token could not be exchanged for the one that calls carry.
+pub(super) const UNEXCHANGED: &str =
+    "the refreshed token could not be exchanged; it is tried again in a while";
+
+/// Why a refresh is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cause {
+    /// The token is about to expire, by this process's clock: at the latest so long before it does, where its provider has
+    /// a margin of its own.
+    Due(Option<Duration>),
+    /// Somebody asks for it.
+    Asked,
+    /// The provider did not take the token.
+    Refused,
 }
 
-async fn perform(broker: Arc<Broker>, subject: Subject, seen: i64) -> Result<Usable> {
-    let mut turn = broker.flights.board(&subject.connection.id).await;
-    let held = load(&broker, &subject).await?;
-    if held.usable.version != seen {
-        return Ok(held.usable);
-    }
-    refused_meanwhile(&broker, &subject).await?;
-    let now = broker.clock.now();
-    let rested = broker.flights.rests(&subject.connection.id, seen, now);
-    if let Some(error) = turn.failed(seen).or(rested) {
-        return Err(error);
-    }
-    let Subject { connection, integration, provider, .. } = &subject;
-    let (inputs, tokens) = (&connection.inputs, &held.usable.tokens);
-    let answered = renew::ask(&broker, integration, provider, &connection.owner, inputs, tokens).await;
-    broker.metrics.refresh(match &answered {
-        Ok(Ok(_)) => "renewed",
-        Ok(Err(refused)) if ends(integration, provider, refused) => "refused",
-        Ok(Err(_)) | Err(_) => "failed",
-    });
-    let failed = match answered {
-        Ok(Ok(newer)) => {
-            let kept = keep(&broker, &subject, &held.credential, newer).await?;
-            if kept.tokens.access_token.is_empty() {
-                let failed = unexchanged();
-                broker.flights.rest(&connection.id, kept.version, &failed, broker.clock.now());
-                return Err(failed);
-            }
-            return Ok(kept);
-        }
-        Ok(Err(refused)) if ends(integration, provider, &refused) => {
-            let error = exchange::refusal(refused, &[]);
-            expire(&broker, &subject, seen, &error.to_string()).await?;
-            let current = load(&broker, &subject).await?;
-            if current.usable.version != seen {
-                return Ok(current.usable);
-            }
-            return Err(Error::NeedsReauth { message: error.to_string() });
-        }
-        Ok(Err(other)) => exchange::refusal(other, &[]),
-        Err(error) => error,
+/// One refresh under way.
+pub(super) struct Run {
+    pub broker: Arc<Broker>,
+    pub subject: Subject,
+    /// The version of the credential that is to be replaced.
+    pub seen: i64,
+    pub cause: Cause,
+    /// What names this run among all others, in the lease.
+    pub owner: String,
+    /// The credential of that version.
+    pub held: Held,
+    /// The hash of the refresh token that is spent, where one is.
+    pub token_hash: Option<String>,
+    pub plan: Plan,
+    /// The lease, once it is ours.
+    pub holding: Option<Holding>,
+    /// Our intent, once it is written.
+    pub intent: Option<IntentId>,
+    /// The one that it took the place of.
+    pub replaced_intent: Option<IntentId>,
+    /// The intent without an answer that was found.
+    pub doubtful: Option<Intent>,
+    /// The same, as it was looked at last.
+    pub earlier: Option<Unanswered>,
+    /// What its provider said of that token, where it was asked.
+    pub told: Option<bool>,
+    pub answer: Option<Answer>,
+    /// The new tokens.
+    pub got: Option<claviger_protocol::oauth2::Tokens>,
+    /// The same, written.
+    pub kept: Option<Usable>,
+    pub failed: Option<Error>,
+    /// For how long the provider asks to be left alone.
+    pub retry_after: Option<Duration>,
+    /// Who is to be told, until that is done.
+    pub tell: Option<oneshot::Sender<Result<Usable>>>,
+}
+
+/// Refreshes the version of the credential that the caller saw, whatever is left of its life, unless somebody else already
+/// has.
+pub(super) async fn renew(broker: &Arc<Broker>, subject: &Subject, seen: i64) -> Result<Usable> {
+    renew_for(broker, subject, seen, Cause::Asked).await
+}
+
+/// The same, for a reason.
+pub(super) async fn renew_for(
+    broker: &Arc<Broker>,
+    subject: &Subject,
+    seen: i64,
+    cause: Cause,
+) -> Result<Usable> {
+    let (tell, told) = oneshot::channel();
+    broker.tasks.spawn(perform(broker.clone(), subject.clone(), seen, cause, tell));
+    told.await.map_err(|_| Error::internal("a refresh did not come to its end"))?
+}
+
+async fn perform(
+    broker: Arc<Broker>,
+    subject: Subject,
+    seen: i64,
+    cause: Cause,
+    tell: oneshot::Sender<Result<Usable>>,
+) {
+    let boarded = tokio::time::timeout(patience(&broker), broker.flights.board(&subject.connection.id));
+    let Ok(mut turn) = boarded.await else {
+        let _gone = tell.send(Err(tired()));
+        return;
     };
-    turn.leave(seen, &failed);
-    if tokens.access_token.is_empty() && is_exchanged(provider) {
-        broker.flights.rest(&connection.id, seen, &failed, broker.clock.now());
+    if let Some(left) = turn.left(seen) {
+        let _gone = tell.send(left);
+        return;
     }
-    Err(failed)
+    let mut tell = Some(tell);
+    let done = run(&broker, &subject, seen, cause, &mut turn, &mut tell).await;
+    turn.leave(seen, &done);
+    if let Some(tell) = tell {
+        let _gone = tell.send(done);
+    }
+}
+
+async fn run(
+    broker: &Arc<Broker>,
+    subject: &Subject,
+    seen: i64,
+    cause: Cause,
+    turn: &mut Turn,
+    tell: &mut Option<oneshot::Sender<Result<Usable>>>,
+) -> Result<Usable> {
+    let _ours_until_the_end = turn;
+    let held = load(broker, subject).await?;
+    if held.usable.version != seen {
+        return settled(subject, held.usable);
+    }
+    let plan = ask::plan(subject, broker.refresh.lease);
+    let mut run = Run {
+        broker: broker.clone(),
+        subject: subject.clone(),
+        seen,
+        cause,
+        owner: format!("{}/{}", broker.refresh.process, ProcessId::new()),
+        token_hash: ask::token_hash(&subject.provider, &held.usable.tokens),
+        held,
+        plan,
+        holding: None,
+        intent: None,
+        replaced_intent: None,
+        doubtful: None,
+        earlier: None,
+        told: None,
+        answer: None,
+        got: None,
+        kept: None,
+        failed: None,
+        retry_after: None,
+        tell: tell.take(),
+    };
+    let done = run.drive().await;
+    *tell = run.tell.take();
+    done
+}
+
+impl Run {
+    /// Does what the step function says, one action after the other.
+    async fn drive(&mut self) -> Result<Usable> {
+        let until = Instant::now() + patience(&self.broker);
+        let (mut step, mut action) = Step::begin(self.plan);
+        loop {
+            let event = match action {
+                Action::Give(outcome) => return self.give(outcome).await,
+                Action::Claim { over } => {
+                    let claim = self.claim(over.as_ref()).await?;
+                    if let super::step::Claim::Unanswered(earlier) = &claim {
+                        self.remember(earlier);
+                    }
+                    Event::Claimed(claim)
+                }
+                Action::Wait => self.wait(until).await,
+                Action::Send { before } => Event::Answered(self.send(before).await),
+                Action::Introspect => {
+                    self.told = self.introspect().await;
+                    Event::Told(self.told)
+                }
+                Action::Keep => Event::Written(self.keep().await),
+                Action::End(why) => Event::Written(self.end(why).await),
+                Action::Rest(left) => Event::Written(self.rest(left).await),
+                Action::Doubt => {
+                    let earlier = self.doubt().await;
+                    self.remember(&earlier);
+                    Event::Doubted(earlier)
+                }
+            };
+            (step, action) = step.next(event);
+        }
+    }
+
+    /// What is said to whoever waits, should it not be found out now.
+    fn remember(&mut self, earlier: &Unanswered) {
+        self.earlier = Some(earlier.clone());
+        let open = || Error::Provider { fault: ProviderFault::TimedOut, message: words::open(earlier) };
+        self.failed.get_or_insert_with(open);
+    }
+
+    /// Waits until the credential or the lease moved, or for long enough.
+    async fn wait(&mut self, until: Instant) -> Event {
+        let (workspace, id) = (&self.subject.workspace_id, &self.subject.connection.id);
+        loop {
+            if Instant::now() >= until {
+                self.failed = Some(tired());
+                return Event::Tired;
+            }
+            let jitter = secret::random::<1>().map_or(0, |[byte]| byte);
+            tokio::time::sleep(LOOK.0 + LOOK.1 * u32::from(jitter) / 255).await;
+            let glance = match self.broker.store.read().await {
+                Ok(mut conn) => conn.glance_at_refresh(workspace, id).await,
+                Err(error) => Err(error),
+            };
+            let now = self.broker.clock.now();
+            match glance {
+                Ok(Some(glance)) if glance.version == self.seen => {
+                    if glance.held_until.is_none_or(|until| until <= now) {
+                        return Event::Woke;
+                    }
+                }
+                Ok(_) => return Event::Woke,
+                Err(error) => tracing::warn!(connection = %id, ?error, "a refresh could not be looked at"),
+            }
+        }
+    }
+
+    /// Asks the provider whether the refresh token is still good.
+    async fn introspect(&self) -> Option<bool> {
+        let Subject { connection, integration, provider, .. } = &self.subject;
+        let tokens = &self.held.usable.tokens;
+        let told = introspect::alive(&self.broker, integration, provider, &connection.inputs, tokens).await;
+        told.unwrap_or_else(|error| {
+            tracing::warn!(connection = %connection.id, %error, "its provider can't be asked whether a token works");
+            None
+        })
+    }
+
+    async fn give(&mut self, outcome: Outcome) -> Result<Usable> {
+        match outcome {
+            Outcome::Fresh => match self.kept.take() {
+                Some(kept) => settled(&self.subject, kept),
+                None => settled(&self.subject, load(&self.broker, &self.subject).await?.usable),
+            },
+            Outcome::Over => Err(self.over().await?),
+            Outcome::Failed => Err(self.failed.take().unwrap_or_else(tired)),
+        }
+    }
+
+    /// Why a connection can't be refreshed any more.
+    async fn over(&self) -> Result<Error> {
+        let Subject { workspace_id, connection, .. } = &self.subject;
+        let mut conn = self.broker.store.read().await?;
+        let Some(found) = conn.connection(workspace_id, &connection.id).await? else {
+            return Ok(Error::NotFound { what: "connection" });
+        };
+        if found.status == Status::NeedsReauth {
+            let message = found.status_reason.unwrap_or_else(|| "the provider refused to refresh".into());
+            return Ok(Error::NeedsReauth { message });
+        }
+        if found.frozen_at.is_some() {
+            return Ok(Error::Denied { message: "This connection is frozen".into() });
+        }
+        Ok(Error::NotFound { what: "connection" })
+    }
+}
+
+/// How long a refresh of somebody else's is waited for: as long as one takes, and its lease should it have died.
+fn patience(broker: &Broker) -> Duration {
+    broker.outbound.total_timeout() + broker.refresh.lease
+}
+
+fn tired() -> Error {
+    let message = "a refresh is under way and did not come to its end in time".to_owned();
+    Error::Provider { fault: ProviderFault::TimedOut, message }
 }
 
 /// Whether calls carry what a first grant's token is exchanged for.
-fn is_exchanged(provider: &Provider) -> bool {
+pub(super) fn is_exchanged(provider: &Provider) -> bool {
     let upgrade = provider.oauth2().and_then(|oauth2| oauth2.upgrade.as_ref());
     upgrade.is_some_and(|upgrade| upgrade.each)
 }
 
+/// Tokens that calls can carry, or why there are none: the grant was refreshed, and its token could not be exchanged.
+fn settled(subject: &Subject, usable: Usable) -> Result<Usable> {
+    if usable.tokens.access_token.is_empty() && is_exchanged(&subject.provider) {
+        return Err(unexchanged());
+    }
+    Ok(usable)
+}
+
 /// The grant was refreshed, and its token could not be exchanged for the one that calls carry.
 fn unexchanged() -> Error {
-    let message = "the refreshed token could not be exchanged; it is tried again in a while".to_owned();
-    Error::Provider { fault: ProviderFault::Unreadable, message }
+    Error::Provider { fault: ProviderFault::Unreadable, message: UNEXCHANGED.to_owned() }
 }
 
-/// Whether a refusal says that only the connection's owner can help: the grant is over, or the client that it typed in is
-/// not taken any more. Of the integration's own client, or our own key, its operator hears.
-fn ends(integration: &Integration, provider: &Provider, refused: &TokenError) -> bool {
-    let client = matches!(refused.code.as_deref(), Some("invalid_client" | "unauthorized_client"));
-    let typed = refused.kind == TokenErrorKind::Oauth
-        && client
-        && provider.keys().is_some()
-        && !keys::is_ours(refused, integration, provider);
-    // What only we signed is nobody else's to mend.
-    let signed =
-        provider.keys().is_none() && provider.oauth2().is_some_and(|oauth2| oauth2.grant == Grant::JwtBearer);
-    // RFC 8693 §2.2.2: a token that is not taken any more is an invalid request.
-    let exchanged = provider.oauth2().is_some_and(|oauth2| oauth2.grant == Grant::TokenExchange)
-        && refused.kind == TokenErrorKind::Oauth
-        && refused.code.as_deref() == Some("invalid_request");
-    (refused.is_invalid_grant() && !signed) || typed || exchanged
-}
-
-/// Writes what the provider answered, and does not give up at the first failure of the database: the old refresh
-/// token may be spent. When the connection was ended meanwhile, its new tokens are revoked as well.
-async fn keep(broker: &Arc<Broker>, subject: &Subject, seen: &Credential, newer: Tokens) -> Result<Usable> {
-    let Subject { connection, integration, .. } = subject;
-    let what = format!("the refreshed tokens of {}", connection.id);
-    let kept = persist(&broker.clock, &what, || store(broker, subject, seen, newer.clone())).await;
-    if let Err(Error::NotFound { .. }) = kept {
-        end::revoke_unless_shared(broker, integration, connection, &newer).await;
-        return Err(Error::NotFound { what: "connection" });
-    }
-    kept
-}
-
-/// Whoever waited for its turn behind a refused refresh must not show the same refresh token again.
-async fn refused_meanwhile(broker: &Broker, subject: &Subject) -> Result<()> {
-    let mut conn = broker.store.read().await?;
-    let current = conn.connection(&subject.workspace_id, &subject.connection.id).await?;
-    match current.filter(|current| current.status == Status::NeedsReauth) {
-        Some(ended) => Err(Error::NeedsReauth {
-            message: ended.status_reason.unwrap_or_else(|| "the provider refused to refresh".into()),
-        }),
-        None => Ok(()),
-    }
-}
-
-/// Writes the newer tokens over the version that was read; a version that moved meanwhile wins.
-async fn store(broker: &Broker, subject: &Subject, seen: &Credential, tokens: Tokens) -> Result<Usable> {
-    let now = broker.clock.now();
-    let connection = &subject.connection;
-    let mut credential = tokens::seal(broker, &subject.workspace_id, &connection.id, &tokens, now)?;
-    credential.version = seen.version + 1;
-    let mut conn = broker.store.begin(Actor::System, now).await?;
-    if !conn.replace_credential(&subject.workspace_id, &credential, seen.version).await? {
-        drop(conn);
-        return Ok(load(broker, subject).await?.usable);
-    }
-    let was = conn.connection(&subject.workspace_id, &connection.id).await?;
-    let was = was.ok_or(Error::NotFound { what: "connection" })?;
-    let is = refreshed(was.clone(), &tokens, now);
-    conn.note_refreshed(&subject.workspace_id, &is).await?;
-    if is.scopes_granted != was.scopes_granted || is.inputs != was.inputs {
-        webhook::emit(&mut conn, EventKind::ConnectionUpdated, &is, now).await?;
-    }
-    conn.commit().await?;
-    Ok(Usable { tokens: Arc::new(tokens), version: credential.version, obtained_at: now })
-}
-
-/// The connection after a refresh. Scopes in another order are the same scopes.
-fn refreshed(was: Connection, tokens: &Tokens, now: Millis) -> Connection {
-    let mut is = Connection {
-        refreshed_at: Some(now),
-        expires_at: tokens.expires_at.map(Millis),
-        updated_at: now,
-        ..was
-    };
-    is.inputs.extend(tokens.saved.clone());
-    if let Some(told) = &tokens.scopes
-        && BTreeSet::from_iter(told) != BTreeSet::from_iter(&is.scopes_granted)
-    {
-        is.scopes_granted = told.clone();
-    }
-    is
-}
-
-/// Marks the connection as needing its owner, once, with its event; believed only if the version has not moved. Tried
-/// again while the database fails: the provider's word is not asked for twice.
+/// Marks the connection as needing its owner, where there is nothing to refresh with or its key is refused; believed only
+/// if the version has not moved. Tried again while the database fails.
 pub(super) async fn expire(broker: &Broker, subject: &Subject, seen: i64, reason: &str) -> Result<()> {
     let what = format!("that {} needs its owner", subject.connection.id);
-    persist(&broker.clock, &what, || mark(broker, subject, seen, reason)).await
-}
-
-async fn mark(broker: &Broker, subject: &Subject, seen: i64, reason: &str) -> Result<()> {
-    let now = broker.clock.now();
-    let Subject { workspace_id, connection, .. } = subject;
-    let mut conn = broker.store.begin(Actor::System, now).await?;
-    if !conn.hold_credential(workspace_id, &connection.id, seen).await? {
-        return Ok(());
-    }
-    let Some(current) = conn.connection(workspace_id, &connection.id).await? else { return Ok(()) };
-    if current.status == Status::NeedsReauth {
-        return Ok(());
-    }
-    conn.set_connection_status(workspace_id, &connection.id, Status::NeedsReauth, Some(reason), now).await?;
-    let expired = Connection { status: Status::NeedsReauth, ..current };
-    webhook::emit(&mut conn, EventKind::ConnectionExpired, &expired, now).await?;
-    conn.commit().await
+    let write = || async {
+        let now = broker.clock.now();
+        let mut conn = broker.store.begin(Actor::System, now).await?;
+        if !conn.hold_credential(&subject.workspace_id, &subject.connection.id, seen).await? {
+            return Ok(());
+        }
+        mark(&mut conn, subject, reason, now).await?;
+        conn.commit().await
+    };
+    persist(&broker.clock, &what, write).await
 }

@@ -59,13 +59,14 @@ pub(super) const OF_CUSTOMER: &str = "select * from connection where workspace_i
 pub(super) const SHARED: &str =
     "select * from connection where workspace_id = $1 and integration_id = $2 and owner_kind = 'shared'";
 
-/// A live connection but for one, of an account: of an integration's own way, or of an auth option.
+/// A live connection but for one, of an account: of an integration's own way, or of an auth option. One that is about to
+/// end keeps nothing alive.
 macro_rules! live {
     ($at:literal, $of:literal) => {
         concat!(
             "exists (select 1 from connection c where ",
             $at,
-            " and c.status = $2 and c.id <> $3",
+            " and c.status = $2 and c.id <> $3 and c.ending_at is null",
             $of,
             ")"
         )
@@ -237,7 +238,7 @@ impl Conn {
         let update = sql("update connection set status = $3, status_reason = $4, scopes_asked = $5, \
                           scopes_granted = $6, account_id = $7, account_name = $8, account_email = $9, \
                           inputs = $10, refreshed_at = $11, expires_at = $12, authorized_at = $13, \
-                          updated_at = $14, name = $15, auth_option = $16, name_search = $17 \
+                          updated_at = $14, name = $15, auth_option = $16, name_search = $17, ending_at = null \
                           where workspace_id = $1 and id = $2");
         let update = update.text(ws.as_str()).text(is.id.as_str()).text(is.status.as_str());
         let update = update.maybe_text(is.status_reason.as_deref()).json(&is.scopes_asked)?;
@@ -250,15 +251,16 @@ impl Conn {
         self.sign(Some(ws), Topic::Connection, "connection.authorize", is.id.as_str()).await
     }
 
-    /// Freezes a connection since `at`, or thaws it with `None`; `false` when there is none.
+    /// Freezes a connection since `at`, or thaws it with `None`, and then it is not about to end either; `false` when
+    /// there is none.
     pub async fn freeze_connection(
         &mut self,
         ws: &WorkspaceId,
         id: &ConnectionId,
         at: Option<Millis>,
     ) -> Result<bool> {
-        let update =
-            sql("update connection set frozen_at = $3, updated_at = $4 where workspace_id = $1 and id = $2");
+        let update = sql("update connection set frozen_at = $3, updated_at = $4, ending_at = case when \
+                 cast($3 as bigint) is null then null else ending_at end where workspace_id = $1 and id = $2");
         let update = update.text(ws.as_str()).text(id.as_str()).maybe_at(at).at(self.now);
         if self.execute(update).await? == 0 {
             return Ok(false);
@@ -270,8 +272,11 @@ impl Conn {
 
     /// Removes a connection and its credential; `false` when there was none.
     ///
-    /// The credential's row before the connection's, as a refresh writes them: neither waits for the other.
+    /// What is known of refreshes, the credential's row and the connection's, in the order in which a refresh writes
+    /// them: neither waits for the other.
     pub async fn delete_connection(&mut self, ws: &WorkspaceId, id: &ConnectionId) -> Result<bool> {
+        let forget = sql("delete from refresh_state where workspace_id = $1 and connection_id = $2");
+        self.execute(forget.text(ws.as_str()).text(id.as_str())).await?;
         let erase = sql("delete from credential where workspace_id = $1 and connection_id = $2");
         self.execute(erase.text(ws.as_str()).text(id.as_str())).await?;
         let delete = sql("delete from connection where workspace_id = $1 and id = $2");

@@ -85,6 +85,7 @@ fn column(field: Field) -> Column {
         Field::AppSecret => column!("oauth_app", "id", "workspace_id", "client_secret"),
         Field::CustomerCredentials => column!("customer", "id", "workspace_id", "credentials"),
         Field::Tokens => column!("credential", "connection_id", "workspace_id", "sealed"),
+        Field::PreviousTokens => column!("credential", "connection_id", "workspace_id", "previous"),
         Field::Verifier => column!("flow", "id", "workspace_id", "verifier"),
         Field::Outcome => column!("flow", "id", "workspace_id", "outcome"),
         Field::ProviderCode => column!("flow", "id", "workspace_id", "provider_code"),

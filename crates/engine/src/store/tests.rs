@@ -21,17 +21,22 @@ use crate::{
     vault::Sealed,
 };
 
+mod again;
 mod archive;
 mod auth_options;
 mod backups;
+mod budgets;
 mod bystanders;
 mod certificates;
+mod chosen;
 mod client_keys;
 mod connect_requests;
 mod connections;
 mod customers;
 mod deliveries;
 mod devices;
+mod due;
+mod erasing;
 mod flows;
 mod framed;
 mod integrations;
@@ -48,6 +53,7 @@ mod sessions;
 mod sharing;
 mod teams;
 mod transactions;
+mod upgrade;
 mod webhooks;
 mod workspaces;
 
@@ -171,6 +177,12 @@ fn credential(connection: &Connection, version: i64) -> Credential {
         expires_at: Some(later(600)),
         refresh_expires_at: None,
         obtained_at: T0,
+        fence: 0,
+        parent_hash: None,
+        previous: None,
+        previous_until: None,
+        worked_at: None,
+        lifetime: None,
     }
 }
 
@@ -189,6 +201,7 @@ fn endpoints() -> Endpoints {
         scopes: vec!["read".to_owned()],
         device_url: None,
         par_url: Some("https://provider.example/par".to_owned()),
+        nonce_hash: None,
     }
 }
 

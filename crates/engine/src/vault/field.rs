@@ -21,6 +21,8 @@ pub enum Field {
     CustomerCredentials,
     /// A connection's token set; the record is the connection.
     Tokens,
+    /// The one before it, until it has worked; the record is the connection.
+    PreviousTokens,
     /// A flow's PKCE verifier; the record is the flow.
     Verifier,
     /// How a flow ended, for a repeated callback; the record is the flow.
@@ -39,13 +41,14 @@ pub enum Field {
 
 impl Field {
     /// Every field.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::JwtSecret,
         Self::ClientSecret,
         Self::OptionSecret,
         Self::AppSecret,
         Self::CustomerCredentials,
         Self::Tokens,
+        Self::PreviousTokens,
         Self::Verifier,
         Self::Outcome,
         Self::ProviderCode,
@@ -64,6 +67,7 @@ impl Field {
             Self::AppSecret => "oauth_app.client_secret",
             Self::CustomerCredentials => "customer.credentials",
             Self::Tokens => "credential.tokens",
+            Self::PreviousTokens => "credential.previous",
             Self::Verifier => "flow.verifier",
             Self::Outcome => "flow.outcome",
             Self::ProviderCode => "flow.provider_code",
