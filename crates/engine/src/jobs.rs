@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     broker::Broker,
     connect::device,
-    gauges,
+    gauges, refresh,
     retention::{self, Keep},
     watch,
     webhook::deliver,
@@ -32,6 +32,7 @@ impl Jobs {
         running.spawn(retention::run(broker.clone(), keep, stop.clone()));
         running.spawn(gauges::run(broker.clone(), stop.clone()));
         running.spawn(device::run(broker.clone(), stop.clone()));
+        running.spawn(refresh::expiring::run(broker.clone(), stop.clone()));
         running.spawn(watch::run(broker.clone(), stop.clone()));
         Self { stop, running }
     }

@@ -13,7 +13,9 @@ use tower_http::catch_panic::CatchPanicLayer;
 use crate::{
     app::App,
     health,
-    hosted::{assets, audience, callback, connect, dev_sign_in, device, done, jwks, landing, picture},
+    hosted::{
+        assets, audience, callback, connect, dev_sign_in, device, done, jwks, landing, picture, reconnect,
+    },
     http::{count, request_id},
     surface::{
         bundleup::{self, connections, deliveries, error, integrations, not_yet, webhooks},
@@ -60,6 +62,10 @@ pub fn app(app: App) -> Router {
                 .layer(DefaultBodyLimit::max(FORM))
                 .layer(middleware::from_fn(audience::layer)),
         )
+        .route(
+            "/reconnect/{token}",
+            get(reconnect::show).post(reconnect::submit).layer(middleware::from_fn(audience::layer)),
+        )
         .route("/connect/{flow}/done", get(done::show))
         .route("/connect/{flow}/icon", get(picture::icon))
         .route("/connect/{flow}/state", get(device::state))
@@ -87,6 +93,7 @@ fn management() -> Router<App> {
     let routes = [
         ("/v1/connections", get(connections::list).post(connections::import)),
         ("/v1/connections/{id}", get(connections::show).delete(connections::end)),
+        ("/v1/connections/{id}/reconnect", post(connections::reconnect)),
         ("/v1/integrations", get(integrations::list)),
         ("/v1/integrations/{id}", get(integrations::show)),
         ("/v1/webhooks", get(webhooks::list).post(webhooks::create)),

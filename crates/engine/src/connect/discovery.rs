@@ -12,7 +12,7 @@ use std::{
 use bytes::Bytes;
 use claviger_protocol::oauth2::discovery::{self, Metadata};
 
-use super::ANSWER_CAP;
+use super::{ANSWER_CAP, issuer_keys::IssuerKeys};
 use crate::{
     broker::Broker,
     error::{Error, ProviderFault, Result},
@@ -24,18 +24,25 @@ const LIFE: Duration = Duration::from_secs(600);
 /// The most issuers remembered.
 const MOST: usize = 1024;
 
-/// Server metadata seen lately, by issuer.
+/// Server metadata seen lately, by issuer, and the keys that it points to.
 #[derive(Default)]
-pub struct Discovery(Mutex<HashMap<String, (Millis, Arc<Metadata>)>>);
+pub struct Discovery {
+    metadata: Mutex<HashMap<String, (Millis, Arc<Metadata>)>>,
+    keys: IssuerKeys,
+}
 
 impl Discovery {
+    pub(super) fn keys(&self) -> &IssuerKeys {
+        &self.keys
+    }
+
     fn get(&self, issuer: &str, now: Millis) -> Option<Arc<Metadata>> {
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = self.metadata.lock().unwrap_or_else(PoisonError::into_inner);
         known.get(issuer).filter(|(at, _)| now.since(*at) < LIFE).map(|(_, found)| found.clone())
     }
 
     fn put(&self, issuer: &str, now: Millis, found: Arc<Metadata>) {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.metadata.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= MOST {
             known.retain(|_, (at, _)| now.since(*at) < LIFE);
         }

@@ -8,16 +8,16 @@ use claviger_catalog::{Auth, Provider};
 use claviger_protocol::oauth2::{TokenError, TokenErrorKind, Tokens, read, token};
 
 use super::{
-    endpoints,
+    end, endpoints,
     grant::Grant,
-    oauth1,
+    id_token, oauth1,
     party::{self, Party},
     post, start, who,
 };
 use crate::{
     broker::Broker,
     domain::{
-        connection::Account,
+        connection::{Account, Connection},
         flow::{Endpoints, Flow},
         integration::Integration,
     },
@@ -118,7 +118,7 @@ pub(super) async fn completed(
     let filled = endpoints::filled(provider, &inputs)?;
     let party = || party::of(broker, integration, &filled, (at, upgrade_url(&filled, at)), &NOTHING_TYPED);
     let got = upgrade(broker, &filled, party, got).await?;
-    Ok(known(broker, integration, provider, inputs, at.userinfo_url.as_deref(), got).await?)
+    Ok(known(broker, integration, provider, inputs, Some(at), got).await?)
 }
 
 /// Exchanges the verifier of OAuth 1.
@@ -137,19 +137,39 @@ async fn verified(
     known(broker, integration, provider, inputs, None, got).await
 }
 
-/// Asks whose account the tokens open.
+/// Finds out whose account the tokens open: by the ID token that came along, where it can be checked, else by asking.
+/// Tokens with an ID token that is wrong are revoked: nobody else holds them.
 async fn known(
     broker: &Broker,
     integration: &Integration,
     provider: &Provider,
     mut inputs: BTreeMap<String, String>,
-    userinfo: Option<&str>,
+    at: Option<&Endpoints>,
     got: Tokens,
 ) -> Result<Exchanged> {
     inputs.extend(got.saved.clone());
     let filled = endpoints::filled(provider, &inputs)?;
-    let found = who::ask(broker, integration, &filled, &inputs, userinfo, &got).await;
-    let found = who::or_unknown(&filled, found);
+    let claims = match at {
+        None => None,
+        Some(at) => match id_token::claims(broker, integration, at, &got).await {
+            Ok(claims) => claims,
+            Err(error) => {
+                let unborn = Connection { inputs, ..Connection::unborn(integration, broker.clock.now()) };
+                end::revoke_unless_shared(broker, integration, &unborn, &got).await;
+                return Err(error);
+            }
+        },
+    };
+    let userinfo = at.and_then(|at| at.userinfo_url.as_deref());
+    let found = match claims {
+        None => {
+            who::or_unknown(&filled, who::ask(broker, integration, &filled, &inputs, userinfo, &got).await)
+        }
+        Some(claims) => {
+            let asked = || who::ask(broker, integration, &filled, &inputs, userinfo, &got);
+            who::vouched(&filled, &claims, asked).await
+        }
+    };
     inputs.extend(found.saved);
     let account = Account { id: found.id, name: found.name, email: found.email };
     Ok(Exchanged { tokens: got, account, inputs })

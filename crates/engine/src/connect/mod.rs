@@ -4,6 +4,7 @@
 //! [`redeem`]) … [`end`]. Read the files in that order. Nothing here knows which door a flow came through:
 //! the door chose a [`Handoff`](crate::domain::flow::Handoff) at the start, and the callback performs it.
 
+mod account;
 mod ask;
 mod assertion;
 pub(crate) mod at_once;
@@ -24,9 +25,11 @@ mod finish;
 mod grant;
 mod grown;
 pub(crate) mod handoff;
+mod id_token;
 mod import;
 pub(crate) mod introspect;
 mod issue;
+mod issuer_keys;
 pub(crate) mod keys;
 pub(crate) mod listen;
 pub(crate) mod look;
@@ -39,6 +42,7 @@ pub(crate) mod persist;
 pub(crate) mod popup;
 mod post;
 mod prove;
+pub mod reconnect;
 mod record;
 mod redeem;
 pub(crate) mod renew;

@@ -11,7 +11,7 @@ use claviger_protocol::{
     oauth2::{authorize, par, pkce},
 };
 
-use super::{endpoints, exchange, grown, oauth1, party, post};
+use super::{endpoints, exchange, grown, id_token, oauth1, party, post};
 use crate::{
     broker::Broker,
     domain::{
@@ -39,6 +39,8 @@ pub(super) struct Started {
 struct Sent<'a> {
     /// The state.
     state: &'a Secret,
+    /// What an ID token has to repeat, where one is asked for.
+    nonce: Option<String>,
     /// Whether a connection that is there is authorized anew.
     grown: bool,
 }
@@ -69,7 +71,10 @@ pub(super) async fn mint(
         _ => {
             let oauth2 = endpoints::oauth2(&provider)?;
             let grown = grown::scopes(broker, flow, oauth2, &mut resolved.scopes).await?;
-            request(broker, integration, &provider, &resolved, &Sent { state: &sent, grown }).await?
+            let nonce = id_token::is_asked_for(&resolved).then(|| id_token::nonce(&sent));
+            let (nonce, kept) = nonce.unzip();
+            resolved.nonce_hash = kept;
+            request(broker, integration, &provider, &resolved, &Sent { state: &sent, nonce, grown }).await?
         }
     };
     let aad = verifier_aad(flow);
@@ -89,6 +94,11 @@ async fn request(
     let client_id = integration.client_id.as_deref().ok_or_else(|| endpoints::no_client(integration))?;
     let verifier = if oauth2.pkce == Pkce::S256 { Some(pkce::verifier(random::<32>()?)) } else { None };
     let challenge = verifier.as_ref().map(pkce::challenge);
+    let mut extra = integration.config.authorize_params.clone();
+    // A file may have a name of its own for it.
+    if let (Some(nonce), None) = (&sent.nonce, &oauth2.authorize.nonce_param) {
+        extra.insert("nonce".to_owned(), nonce.clone());
+    }
     let request = authorize::Request {
         authorize_url: &at.authorize_url,
         client_id,
@@ -96,7 +106,7 @@ async fn request(
         state: sent.state,
         scopes: &at.scopes,
         challenge: challenge.as_deref(),
-        extra: &integration.config.authorize_params,
+        extra: &extra,
         grown: sent.grown,
     };
     let url = match &at.par_url {

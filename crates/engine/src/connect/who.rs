@@ -4,9 +4,10 @@
 
 use std::collections::BTreeMap;
 
-use claviger_catalog::{Api, Provider};
+use claviger_catalog::{Api, IdentitySource, Provider};
 use claviger_protocol::{identity, oauth2::Tokens};
 use http::StatusCode;
+use serde_json::Value;
 
 use super::{call, verify};
 use crate::{
@@ -52,6 +53,38 @@ pub(super) async fn ask(
         status if status.is_success() => Told::Account(identity::read(about, answer.body())),
         status => Told::Status(status, verify::words(answer.body(), tokens)),
     })
+}
+
+/// The account that an ID token names, whose claims were checked. What it does not tell besides is asked for with `ask`,
+/// and believed of this very account only (OpenID Connect Core §5.3.2). A file that finds the account's id in another way
+/// than by `sub` keeps that id: connections are known by it.
+pub(super) async fn vouched<F: Future<Output = Result<Told>>>(
+    provider: &Provider,
+    claims: &Value,
+    ask: impl Fn() -> F,
+) -> identity::Account {
+    let Some(about) = &provider.identity else {
+        let text = |name: &str| claims.get(name).and_then(Value::as_str).map(str::to_owned);
+        return identity::Account { id: text("sub"), email: text("email"), ..identity::Account::default() };
+    };
+    if about.source == IdentitySource::IdToken {
+        return identity::from_claims(about, claims);
+    }
+    if about.source != IdentitySource::Userinfo || about.id != "sub" {
+        return or_unknown(provider, ask().await);
+    }
+    let known = identity::from_claims(about, claims);
+    if about.save.is_empty() && (known.name.is_some() || known.email.is_some()) {
+        return known;
+    }
+    let told = or_unknown(provider, ask().await);
+    if told.id == known.id {
+        return told;
+    }
+    if told.id.is_some() {
+        tracing::warn!(provider = %provider.key, "the userinfo endpoint told of another account than the ID token");
+    }
+    known
 }
 
 /// The account as far as it is known; what stands in the way is only logged.

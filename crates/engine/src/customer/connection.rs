@@ -12,7 +12,7 @@ use crate::{
     access::{Holder, Who, chosen},
     broker::Broker,
     connect,
-    domain::{connection::Connection, integration::Integration},
+    domain::{connection::Connection, health::Health, integration::Integration},
     error::{Error, Result},
     id::{ConnectionId, CustomerId, IntegrationId, WorkspaceId},
     refresh::{self, Subject},
@@ -35,6 +35,8 @@ pub struct Shown {
     pub can_refresh: bool,
     /// Whether its provider's file names a call that shows whether the credential works.
     pub can_test: bool,
+    /// How it is doing.
+    pub health: Health,
 }
 
 /// Which connections are wanted; what is `None` does not narrow.
@@ -251,7 +253,8 @@ pub(super) async fn shown(
         let provider = broker.catalog.get(&integration.provider);
         let can_refresh = archived_at.is_none() && provider.as_ref().is_some_and(|it| refreshes(it));
         let can_test = provider.is_some_and(|it| it.verify.is_some());
-        all.push(Shown { connection, integration, customer_id, archived_at, can_refresh, can_test });
+        let health = conn.health(workspace, &connection.id).await?;
+        all.push(Shown { connection, integration, customer_id, archived_at, can_refresh, can_test, health });
     }
     Ok(all)
 }

@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    domain::{customer::Customer, integration::Mode},
+    domain::{
+        customer::Customer,
+        integration::{Integration, Mode},
+    },
     id::{ConnectionId, IntegrationId, WorkspaceId},
     time::Millis,
 };
@@ -138,6 +141,32 @@ pub struct Connection {
     pub created_at: Millis,
     /// When it last changed.
     pub updated_at: Millis,
+}
+
+impl Connection {
+    /// One through an integration that nothing is known of yet but that there are tokens for it.
+    pub fn unborn(integration: &Integration, now: Millis) -> Self {
+        Self {
+            id: ConnectionId::new(),
+            workspace_id: integration.workspace_id.clone(),
+            integration_id: integration.id.clone(),
+            owner: Owner { kind: OwnerKind::External, key: None },
+            status: Status::Active,
+            status_reason: None,
+            scopes_asked: Vec::new(),
+            scopes_granted: Vec::new(),
+            account: Account::default(),
+            inputs: BTreeMap::new(),
+            name: None,
+            auth_option: None,
+            frozen_at: None,
+            refreshed_at: None,
+            expires_at: None,
+            authorized_at: now,
+            created_at: now,
+            updated_at: now,
+        }
+    }
 }
 
 /// Who the connected account is, as the provider's identity call said.

@@ -119,6 +119,9 @@ pub struct Endpoints {
     pub redirect_uri: String,
     /// The scopes that were asked for.
     pub scopes: Vec<String>,
+    /// Hex SHA-256 of the nonce that an ID token has to repeat (OpenID Connect Core §3.1.2.1), where one was sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nonce_hash: Option<String>,
 }
 
 /// How the browser is handed back. Chosen at the start by the door, performed at the end by the callback.

@@ -5,24 +5,30 @@ use std::{collections::BTreeMap, sync::Arc};
 use crate::{
     access,
     broker::Broker,
-    connect::{self, Import, Imported},
+    connect::{
+        self, Import, Imported,
+        reconnect::{self, Issued, Wish},
+    },
     domain::{
         api_key::ApiKey,
         audit::Actor,
         connection::{Connection, OwnerKind},
+        health::Health,
     },
     error::{Error, Result},
     id::{ConnectionId, IntegrationId},
     store::{Conn, ConnectionFilter, Page},
 };
 
-/// A connection, and its integration's key.
+/// A connection, its integration's key, and how it is doing.
 #[derive(Debug, Clone)]
 pub struct Seen {
     /// The connection.
     pub connection: Connection,
     /// The key of its integration.
     pub integration: String,
+    /// How it is doing.
+    pub health: Health,
 }
 
 /// Which connections are wanted; what is `None` does not narrow.
@@ -89,7 +95,22 @@ pub async fn import(broker: &Arc<Broker>, key: &ApiKey, input: Import<'_>) -> Re
     let actor = Actor::ApiKey(key.id.to_string());
     let Imported { connection, integration } =
         connect::import(broker, &key.workspace_id, input, actor).await?;
-    Ok(Seen { connection, integration })
+    let health = broker.store.read().await?.health(&key.workspace_id, &connection.id).await?;
+    Ok(Seen { connection, integration, health })
+}
+
+/// Makes a one-time link that renews a connection under its own id, whichever door its owner came through.
+///
+/// # Errors
+/// `Denied` for a key that may not write, `NotFound` for whatever the key does not reach, `Invalid` naming
+/// `redirect_uri` when it is not registered, or needed and not given, `Conflict` where nothing can be authorized anew.
+pub async fn reconnect(broker: &Arc<Broker>, key: &ApiKey, id: &str, wish: Wish) -> Result<Issued> {
+    access::require_write(key)?;
+    let missing = || Error::NotFound { what: "connection" };
+    let id = ConnectionId::parse(id).ok_or_else(missing)?;
+    let found = broker.store.read().await?.connection(&key.workspace_id, &id).await?;
+    let found = found.filter(|it| access::reaches(key, &it.integration_id)).ok_or_else(missing)?;
+    reconnect::issue(broker, &found, wish, Actor::ApiKey(key.id.to_string())).await
 }
 
 /// Ends a connection: [`connect::end`].
@@ -113,7 +134,7 @@ async fn find(broker: &Arc<Broker>, key: &ApiKey, owners: OwnerKind, id: &str) -
     seen.pop().ok_or_else(missing)
 }
 
-/// Connections with the keys of their integrations.
+/// Connections with the keys of their integrations, and how they are doing.
 async fn named(conn: &mut Conn, key: &ApiKey, connections: Vec<Connection>) -> Result<Vec<Seen>> {
     let mut keys: BTreeMap<IntegrationId, String> = BTreeMap::new();
     let mut seen = Vec::with_capacity(connections.len());
@@ -126,7 +147,8 @@ async fn named(conn: &mut Conn, key: &ApiKey, connections: Vec<Connection>) -> R
             keys.insert(id.clone(), found.key);
         }
         let integration = keys.get(id).cloned().unwrap_or_default();
-        seen.push(Seen { connection, integration });
+        let health = conn.health(&key.workspace_id, &connection.id).await?;
+        seen.push(Seen { connection, integration, health });
     }
     Ok(seen)
 }

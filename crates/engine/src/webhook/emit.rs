@@ -20,15 +20,21 @@ pub async fn emit(conn: &mut Conn, kind: EventKind, connection: &Connection, now
     write(conn, told(kind, connection, now, about)).await
 }
 
-/// Writes the event of a connection that was authorized anew. `was` says whether that was needed.
+/// Writes the event of a connection that was authorized anew. `was` says whether that was needed; `other_account`, whether
+/// it is not, or not surely, the account of before any more.
 pub async fn emit_authorized(
     conn: &mut Conn,
     was: &Connection,
     connection: &Connection,
+    other_account: bool,
     now: Millis,
 ) -> Result<()> {
     let about = about(conn, connection, was.status == Status::NeedsReauth).await?;
-    write(conn, told(EventKind::ConnectionUpdated, connection, now, about)).await
+    let mut event = told(EventKind::ConnectionUpdated, connection, now, about);
+    if other_account {
+        event.data["account_changed"] = json!(true);
+    }
+    write(conn, event).await
 }
 
 /// Writes the event of a connection's end, with what became of its grant at the provider: an outcome of

@@ -16,5 +16,6 @@ mod markdown;
 pub mod page;
 mod pattern;
 pub mod picture;
+pub mod reconnect;
 pub mod text;
 mod words;

@@ -25,7 +25,7 @@ use super::{
     words,
 };
 
-const TEMPLATES: [(&str, &str); 16] = [
+const TEMPLATES: [(&str, &str); 17] = [
     ("_brand.html", include_str!("../../templates/_brand.html")),
     ("_device.html", include_str!("../../templates/_device.html")),
     ("_failure.html", include_str!("../../templates/_failure.html")),
@@ -40,6 +40,7 @@ const TEMPLATES: [(&str, &str); 16] = [
     ("error.html", include_str!("../../templates/error.html")),
     ("expired.html", include_str!("../../templates/expired.html")),
     ("landing.html", include_str!("../../templates/landing.html")),
+    ("reconnect.html", include_str!("../../templates/reconnect.html")),
     ("sign_in.html", include_str!("../../templates/sign_in.html")),
     ("told.html", include_str!("../../templates/told.html")),
 ];

@@ -6,13 +6,20 @@ use axum::{
     response::IntoResponse as _,
 };
 use claviger_engine::{
-    connect::{Import, LONGEST_LIFE},
-    domain::connection::{Owner, OwnerKind, Status},
+    connect::{
+        Import, LONGEST_LIFE,
+        reconnect::{LINK_LIFE_MAX, Wish},
+    },
+    domain::{
+        connection::{Connection, Owner, OwnerKind, Status},
+        health,
+    },
     error::{Error, Result},
     management::connection::{self, Seen, Wanted},
     time::Millis,
 };
 use serde::Serialize;
+use serde_json::Value;
 
 use super::{
     asked::{Answer, Body, Caller, Named, Query},
@@ -60,6 +67,45 @@ pub struct Shown {
     expires_at: Option<String>,
     /// Always null: an access token is refreshed when a call needs it.
     refresh_at: Option<String>,
+    /// How it is doing.
+    #[schema(value_type = Health)]
+    health: Value,
+}
+
+/// How a connection is doing. Each field is there in snake case and in camel case.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct Health {
+    /// `active` or `needs_reauth`: its owner must authorize again.
+    #[schema(example = "active")]
+    status: &'static str,
+    /// Why its owner must authorize again.
+    reason: Option<String>,
+    /// When a call was last made with it, to the minute.
+    last_used_at: Option<String>,
+    /// When its access token was last refreshed.
+    refreshed_at: Option<String>,
+    /// When its access token expires, as far as anybody knows.
+    expires_at: Option<String>,
+    /// When its refresh token dies, where the provider says: only its owner can help then. `connection.expiring` tells it
+    /// ahead.
+    refresh_expires_at: Option<String>,
+    /// How many refreshes in a row failed in passing; 0 after one that succeeded.
+    refresh_failures: i64,
+    /// When a refresh is tried again after that: until then none is.
+    refresh_retry_at: Option<String>,
+    /// What the last one failed with.
+    refresh_failure: Option<String>,
+    /// Since when a refresh has been sent of which no answer is known.
+    refresh_unknown_since: Option<String>,
+    /// When its provider was last asked whether it takes the credential.
+    verified_at: Option<String>,
+    scopes_asked: Vec<String>,
+    scopes_granted: Vec<String>,
+    /// What was asked for and not granted.
+    scopes_missing: Vec<String>,
+    account: Account,
+    /// What came of comparing the account that was last authorized with the one before; null when it was the same.
+    account_note: Option<String>,
 }
 
 /// Who the connected account is at the provider, as far as the provider tells.
@@ -91,6 +137,30 @@ pub struct Imported {
     /// Has the provider accept the tokens before anything is stored. Where there is a refresh token this is done by
     /// a refresh, which spends a refresh token that rotates: the new tokens are kept, the given ones no longer work.
     verify: Option<bool>,
+}
+
+/// How a link that renews a connection is to be.
+#[derive(utoipa::ToSchema)]
+#[schema(as = ReconnectInput)]
+#[expect(dead_code, reason = "it documents the body, which is read by hand for its error shape")]
+pub struct Reconnect {
+    /// The registered redirect URI where the browser goes at the end; our own page unless given. Required where the
+    /// workspace has its server complete.
+    redirect_uri: Option<String>,
+    /// In how many seconds the link stops being good: 60 to 86400, 3600 unless given.
+    expires_in: Option<u32>,
+}
+
+/// A link that renews a connection.
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = ReconnectLink)]
+pub struct Link {
+    /// The link, good once. Whoever has it can renew the connection: give it to its owner alone.
+    #[schema(example = "https://connect.example.com/reconnect/Zk3v…")]
+    url: String,
+    /// When it stops being good.
+    #[schema(example = "2026-01-02T03:04:05.678Z")]
+    expires_at: String,
 }
 
 /// Lists connections, newest first.
@@ -202,6 +272,46 @@ pub async fn end(State(app): State<App>, Caller(key): Caller, Named(id): Named<S
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
+/// Makes a link by which a connection's owner authorizes it anew; it keeps its id.
+///
+/// The link opens a page of ours, whose button leads to the provider, or to a form where a credential is typed in. It is
+/// good once. Works for connections of every owner, also of other doors', active or not.
+#[utoipa::path(
+    post,
+    path = "/v1/connections/{id}/reconnect",
+    operation_id = "reconnect_connection",
+    tag = "connections",
+    security(("api_key" = [])),
+    params(("id" = String, Path, description = "The connection.")),
+    request_body = Option<Reconnect>,
+    responses(
+        (status = 201, body = Link),
+        (status = 400, body = error::FieldErrors, description = "A field is wrong or unknown: the redirect URI is not registered, or needed and not given."),
+        (status = 401, body = error::Problem, description = "The API key is missing or invalid."),
+        (status = 403, body = error::Problem, description = "The API key has not the scope `management`."),
+        (status = 404, body = error::Problem, description = "There is no such connection."),
+        (status = 409, body = error::Problem, description = "There is nothing to authorize anew: the integration is switched off, or needs nobody."),
+        (status = 413, body = error::Problem, description = "The body is too large.")
+    )
+)]
+pub async fn reconnect(
+    State(app): State<App>,
+    Caller(key): Caller,
+    Named(id): Named<String>,
+    Body(body): Body,
+) -> Answer {
+    claviger_engine::access::require_write(&key)?;
+    let mut fields = Fields::maybe(&body, Casing::Both)?;
+    let wish = Wish {
+        redirect_uri: fields.text("redirect_uri")?,
+        expires_in: fields.seconds("expires_in", LINK_LIFE_MAX)?,
+    };
+    fields.done()?;
+    let issued = connection::reconnect(&app.broker, &key, &id, wish).await?;
+    let link = Link { url: issued.url.expose().to_owned(), expires_at: issued.expires_at.rfc3339() };
+    Ok(wire::object(StatusCode::CREATED, &link))
+}
+
 fn read(integration: &str, mut fields: Fields) -> Result<Import<'_>> {
     let input = Import {
         integration,
@@ -229,8 +339,9 @@ fn in_our_words(error: Error) -> Error {
 }
 
 fn shown(seen: Seen) -> Shown {
-    let Seen { connection, integration } = seen;
-    let account = connection.account;
+    let Seen { connection, integration, health } = seen;
+    let health = wire::both(&doing(&connection, health));
+    let account = account(&connection);
     Shown {
         id: connection.id.to_string(),
         external_id: connection.owner.key,
@@ -240,11 +351,39 @@ fn shown(seen: Seen) -> Shown {
         status: connection.status.as_str(),
         status_reason: connection.status_reason,
         scopes: connection.scopes_granted,
-        account: Account { id: account.id, name: account.name, email: account.email },
+        account,
         created_at: connection.created_at.rfc3339(),
         updated_at: connection.updated_at.rfc3339(),
         refreshed_at: connection.refreshed_at.map(Millis::rfc3339),
         expires_at: connection.expires_at.map(Millis::rfc3339),
         refresh_at: None,
+        health,
+    }
+}
+
+fn account(connection: &Connection) -> Account {
+    let account = connection.account.clone();
+    Account { id: account.id, name: account.name, email: account.email }
+}
+
+fn doing(connection: &Connection, health: health::Health) -> Health {
+    let told = |at: Option<Millis>| at.map(Millis::rfc3339);
+    Health {
+        status: connection.status.as_str(),
+        reason: connection.status_reason.clone(),
+        last_used_at: told(health.last_used_at),
+        refreshed_at: told(connection.refreshed_at),
+        expires_at: told(health.expires_at.or(connection.expires_at)),
+        refresh_expires_at: told(health.refresh_expires_at),
+        refresh_failures: health.failures,
+        refresh_retry_at: told(health.retry_at),
+        refresh_failure: health.failure,
+        refresh_unknown_since: told(health.unknown_since),
+        verified_at: told(health.verified_at),
+        scopes_asked: connection.scopes_asked.clone(),
+        scopes_granted: connection.scopes_granted.clone(),
+        scopes_missing: health::missing_scopes(connection),
+        account: account(connection),
+        account_note: health.account_note,
     }
 }

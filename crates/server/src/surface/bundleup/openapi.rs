@@ -24,6 +24,7 @@ use crate::http::body::camel;
         connections::import,
         connections::show,
         connections::end,
+        connections::reconnect,
         integrations::list,
         integrations::show,
         webhooks::list,
@@ -41,7 +42,10 @@ use crate::http::body::camel;
         connection::Exchanged,
         connections::Shown,
         connections::Account,
+        connections::Health,
         connections::Imported,
+        connections::Reconnect,
+        connections::Link,
         integrations::Shown,
         webhooks::Shown,
         webhooks::Revealed,
@@ -56,7 +60,7 @@ use crate::http::body::camel;
     modifiers(&ApiKey, &Casings, &Verbs),
     tags(
         (name = "authorization", description = "From a link to a connection"),
-        (name = "connections", description = "The customers' connections: list, show, import, end"),
+        (name = "connections", description = "The customers' connections: list, show, import, renew, end"),
         (name = "integrations", description = "Which services customers can connect"),
         (name = "webhooks", description = "Where events are sent, what was sent, and sending it again")
     )
@@ -77,7 +81,7 @@ impl Modify for ApiKey {
 }
 
 /// Objects that are written in both casings.
-const BOTH: [&str; 4] = ["Connection", "Integration", "Webhook", "Delivery"];
+const BOTH: [&str; 6] = ["Connection", "Health", "Integration", "ReconnectLink", "Webhook", "Delivery"];
 
 /// Describes each field of such an object under its other casing too.
 struct Casings;

@@ -72,11 +72,16 @@ pub struct Connection {
     /// When it was archived: calls can't be made with it any more, and its credential is gone.
     #[serde(skip_serializing_if = "Option::is_none")]
     archived_at: Option<String>,
-    /// When it was last authorized or refreshed.
+    /// When it was last authorized, refreshed or, to the minute, called with.
     last_active_at: String,
     /// When its access token expires, as far as the provider tells; it is refreshed before, when a call needs it.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_credentials_refresh_at: Option<String>,
+    /// When a refresh is tried again after one that failed in passing: until then none is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_retry_timestamp: Option<String>,
+    /// How many refreshes in a row failed in passing.
+    retry_attempts: i64,
     /// For admins who ask for it: what it was made with that is no secret.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     values: Option<Values>,
@@ -240,7 +245,7 @@ pub fn connection_with_values(shown: &Shown) -> Value {
 }
 
 fn told(shown: &Shown, values: Option<Values>) -> Connection {
-    let Shown { connection, integration, customer_id, archived_at, .. } = shown;
+    let Shown { connection, integration, customer_id, archived_at, health, .. } = shown;
     let unusable = unusable(shown);
     let ready = unusable.is_none();
     let error = unusable.as_ref().map(
@@ -249,6 +254,8 @@ fn told(shown: &Shown, values: Option<Values>) -> Connection {
     // The product's own id stands in for ours where the customer is not known any more: there always is one.
     let customer = customer_id.as_ref().map(CustomerId::to_string).or_else(|| connection.owner.key.clone());
     let authorized = connection.authorized_at;
+    let active =
+        [connection.refreshed_at, health.last_used_at].into_iter().flatten().fold(authorized, Millis::max);
     let next_refresh = connection.expires_at.filter(|_| ready && shown.can_refresh);
     Connection {
         id: connection.id.to_string(),
@@ -276,8 +283,10 @@ fn told(shown: &Shown, values: Option<Values>) -> Connection {
         created_at: connection.created_at.rfc3339(),
         updated_at: connection.updated_at.rfc3339(),
         archived_at: archived_at.map(Millis::rfc3339),
-        last_active_at: connection.refreshed_at.map_or(authorized, |at| at.max(authorized)).rfc3339(),
+        last_active_at: active.rfc3339(),
         next_credentials_refresh_at: next_refresh.map(Millis::rfc3339),
+        next_retry_timestamp: health.retry_at.filter(|_| ready).map(Millis::rfc3339),
+        retry_attempts: health.failures,
         values,
     }
 }

@@ -26,9 +26,9 @@ async fn a_connections_life_is_told_in_the_other_doors_words() {
         tell(app, &made, EventKind::ConnectionUpdated).await;
         tell(app, &stale, EventKind::ConnectionExpired).await;
         let at = app.broker.clock.now();
-        app.change(async |to| claviger_engine::webhook::emit_authorized(to.conn, &made, &made, at).await)
+        app.change(async |to| claviger_engine::webhook::emit_authorized(to.conn, &made, &made, false, at).await)
             .await;
-        app.change(async |to| claviger_engine::webhook::emit_authorized(to.conn, &stale, &made, at).await)
+        app.change(async |to| claviger_engine::webhook::emit_authorized(to.conn, &stale, &made, false, at).await)
             .await;
         app.change(async |to| claviger_engine::webhook::emit_deleted(to.conn, &made, "revoked", at).await)
             .await;
