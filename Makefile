@@ -1,5 +1,5 @@
 # What is done here, and how. `make` alone lists it.
-.PHONY: help dev test check fmt bench openapi mutants screenshots
+.PHONY: help dev test check fmt bench openapi mutants screenshots soak
 
 CARGO ?= cargo
 DENY_VERSION := 0.20.2
@@ -13,6 +13,7 @@ help:
 	@echo "make bench    the load benchmark"
 	@echo "make openapi  print the OpenAPI document; DOOR=informer or membrane for that door's"
 	@echo "make mutants  break the code on purpose, one line at a time; a test must notice each"
+	@echo "make soak     kill and freeze nodes under load for a quarter of an hour; SEED= repeats one"
 	@echo "make screenshots  take the pictures of the connect page in docs/images anew"
 
 dev:
@@ -49,3 +50,6 @@ mutants:
 
 screenshots:
 	E2E_SKIP_CARGO=1 e2e/run tests/pictures.py
+
+soak:
+	E2E_SKIP_CARGO=1 e2e/run tests/soak.py

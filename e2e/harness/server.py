@@ -87,10 +87,18 @@ class AuthorizationServer:
 
 
 class OidcProvider(AuthorizationServer):
-    """oidc-provider: rotation, and a spent refresh token used twice kills the grant."""
+    """oidc-provider: rotation, and a spent refresh token used twice kills the grant. `slow`: between how many milliseconds pass
+    from a refresh to its answer."""
 
     kind, client_id, health, provider = "oidc-provider", "basic", "/.well-known/openid-configuration", "oidc"
     scopes, me = ["openid", "offline_access", "email"], "/me"
+
+    def __init__(self, slow=None):
+        super().__init__()
+        self.slow = slow
+
+    def more_env(self):
+        return {"SLOW": ",".join(map(str, self.slow))} if self.slow else {}
 
     def argv(self):
         return ["node", place.E2E / "servers/oidc-provider.mjs"]

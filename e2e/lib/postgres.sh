@@ -13,11 +13,13 @@ as_postgres() {
 free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
 
 postgres_start() {
-  local try
+  local try counting=
   PG_BIN=$(postgres_bin)
   PG_DIR=$E2E_WORK/postgres
   PG_USER=postgres
   if [ "$(id -u)" -eq 0 ] && ! id -u "$PG_USER" >/dev/null 2>&1; then PG_USER=nobody; fi
+  # Statements are counted where that can be: it is a part of PostgreSQL that some packages leave out.
+  if [ -e "$PG_BIN/../lib/pg_stat_statements.so" ]; then counting="-c shared_preload_libraries=pg_stat_statements"; fi
   mkdir -p "$PG_DIR"
   if [ "$(id -u)" -eq 0 ]; then chown "$PG_USER" "$PG_DIR"; fi
   (cd "$PG_DIR" && as_postgres timeout 120 "$PG_BIN/initdb" --pgdata="$PG_DIR/data" --username=postgres \
@@ -27,7 +29,7 @@ postgres_start() {
     PG_PORT=$(free_port)
     if (cd "$PG_DIR" && as_postgres timeout 90 "$PG_BIN/pg_ctl" --pgdata="$PG_DIR/data" --log="$PG_DIR/server.log" \
       --wait --timeout=60 --silent \
-      -o "-c listen_addresses=127.0.0.1 -c port=$PG_PORT -c unix_socket_directories=$PG_DIR -c fsync=off -c max_connections=200" \
+      -o "-c listen_addresses=127.0.0.1 -c port=$PG_PORT -c unix_socket_directories=$PG_DIR -c fsync=off -c max_connections=200 $counting" \
       start </dev/null >"$E2E_WORK/pg_ctl.log" 2>&1); then
       export PG_BIN PG_DIR PG_PORT
       export CLAVIGER_TEST_POSTGRES="postgres://postgres@127.0.0.1:$PG_PORT/postgres"

@@ -8,7 +8,8 @@
 // Further clients come in CLIENTS, as JSON: their metadata as in dynamic registration (RFC 7591), laid over what `basic` has.
 // CLOCK: seconds that this server's clock is ahead. DEVICE_TTL: seconds that device codes live; without it there are none.
 // NONCES=1: each DPoP proof needs a nonce of the server's (RFC 9449 §8). TLS_KEY, TLS_CERT and TLS_CA (files): HTTPS, for
-// clients with a certificate of that CA only (RFC 8705).
+// clients with a certificate of that CA only (RFC 8705). SLOW: a refresh is answered so many milliseconds after it was done,
+// at random between two numbers with a comma.
 import { appendFileSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:https';
 import { X509Certificate, createHash, randomBytes } from 'node:crypto';
@@ -90,6 +91,7 @@ function certificate(ctx) {
   return raw && new X509Certificate(raw);
 }
 
+const slow = process.env.SLOW?.split(',').map(Number);
 const POSTED = { '/token': 'token', '/device/auth': 'device', '/request': 'par' };
 provider.use(async (ctx, next) => {
   if (ctx.path === '/machine') {
@@ -113,6 +115,9 @@ provider.use(async (ctx, next) => {
       request: pick(ctx.oidc?.body, FIELDS),
       answer: pick(ctx.body, ANSWERS),
     });
+    if (slow && ctx.oidc?.body?.grant_type === 'refresh_token') {
+      await new Promise((done) => setTimeout(done, slow[0] + Math.random() * (slow[1] - slow[0])));
+    }
   } else if (ctx.path === '/me') {
     note({ event: 'me', status: ctx.status, proof: ctx.get('dpop') || undefined, scheme: ctx.get('authorization').split(' ')[0] });
   } else if (ctx.path.startsWith('/auth')) {

@@ -1,0 +1,127 @@
+"""What a soak has to answer for at its end: each line of `faults` is something that must not be."""
+
+import collections
+import datetime
+import re
+import time
+
+from .crowd import WORKED
+
+REASON = re.compile(r"^a refresh was sent at (\S+) and no answer to it was ever stored; .+")
+JUST_NOW = 10  # seconds
+LAST = 12      # refreshes that are told of a connection
+INTENTS = "select id, connection_id, sent_at, unknown_at, closed_at, outcome, token_hash, tries, fence from refresh_intent"
+
+
+def faults(soak):
+    """Everything that is wrong."""
+    return [*soak.failed, *soak.chaos.failed, *tokens(soak), *intents(soak), *calls(soak), *reasons(soak), *afterwards(soak)]
+
+
+def tokens(soak):
+    """The provider's own log: no refresh token was sent outside its rule."""
+    for provider in soak.providers:
+        yield from (f"sent outside the rule: {line}" for line in provider.trespasses())
+        sent = provider.sent()
+        if not sent:
+            yield f"{provider.key} saw no refresh at all"
+        yield from (f"{provider.key}: {token[:12]} was sent {times} times, at most {provider.most} are right"
+                    for token, times in sent.items() if times > provider.most)
+
+
+def intents(soak):
+    """Each kill or freeze between intent and commit is one row with an unknown outcome, and there is no other such row."""
+    rows = {row[0]: row for row in soak.fleet.look.rows(INTENTS)}
+    unknown = {i for i, row in rows.items() if row[3] is not None}
+    broken = [(i, deed) for deed in soak.chaos.deeds for i in deed.between]
+    for i, deed in broken:
+        if deed.what == "kill" and i not in unknown:
+            yield f"a kill of node {deed.node} at {deed.began:.3f} broke {describe(rows, i)}, and it is not unknown"
+    for i in sorted(unknown - {i for i, _ in broken}):
+        # A frozen node may have been about to write the intent: it did so when it went on.
+        sent = int(rows[i][2]) / 1000
+        if not any(not deed.whole and deed.began - 1 <= sent <= deed.until + 1 for deed in soak.chaos.deeds):
+            yield f"unknown, and neither a kill nor a freeze explains it: {describe(rows, i)}"
+    killed = collections.Counter(i for i, deed in broken if deed.what == "kill")
+    yield from (f"{n} kills broke one intent: {describe(rows, i)}" for i, n in killed.items() if n > 1)
+    # What was sent just now is an ordinary refresh, by whoever looks ahead.
+    yield from (f"open at the end: {describe(rows, i)}" for i, row in rows.items()
+                if row[4] is None and (row[3] is not None or time.time() - int(row[2]) / 1000 > JUST_NOW))
+    yield from (f"closed without an outcome: {describe(rows, i)}" for i, row in rows.items() if row[4] is not None and row[5] is None)
+
+
+def describe(rows, i):
+    names = ("connection", "sent", "unknown", "closed", "outcome", "token", "tries", "fence")
+    row = rows.get(i)
+    return f"{i} " + (", ".join(f"{n} {v}" for n, v in zip(names, row[1:])) if row else "(gone)")
+
+
+def calls(soak):
+    """Every caller got a working token or a clear error, unless the node was killed under its call."""
+    yield from (f"{n} calls were told {told!r}, such as {list(soak.crowd.texts[told].values())}" for told, n in soak.crowd.unclear().items())
+    if soak.crowd.answers[WORKED] < 0.1 * sum(soak.crowd.answers.values()):
+        yield f"few calls worked: {dict(soak.crowd.answers)}"
+    yield from (f"never more than {soak.crowd.most[c]} of {callers} callers at once for {soak.name(c)}"
+                for c, callers in soak.crowd.connections.items() if soak.crowd.most[c] < 0.5 * callers)
+
+
+def reasons(soak):
+    """Nobody had to authorize anything again but where a refresh with an unknown outcome explains it, and says so."""
+    for connection, reason, intent in soak.lost:
+        where = f"{soak.name(connection)} needs its owner ({reason!r})"
+        told = REASON.match(reason or "")
+        if not told:
+            yield f"{where}, and the reason is not a lost answer; {history(soak, connection)}"
+        elif not intent:
+            yield f"{where}, and no refresh is unknown"
+        elif abs(instant(told[1]) - int(intent[1]) / 1000) > 1:
+            yield f"{where}, and the last unknown refresh was sent at {intent[1]}"
+
+
+def history(soak, connection):
+    """The last refreshes of a connection, and what was done to the nodes meanwhile."""
+    rows = {row[0]: row for row in soak.fleet.look.rows(f"{INTENTS} where connection_id = '{connection}' order by sent_at")}
+    since = min((int(row[2]) for row in list(rows.values())[-LAST:]), default=0) / 1000 - 3
+    deeds = [f"  {d.what} of node {d.node} from {d.began:.3f} to {d.until:.3f}, between {sorted(d.between)}" for d in soak.chaos.deeds if d.until > since]
+    return "\n".join(["its refreshes were", *(f"  {describe(rows, i)}" for i in list(rows)[-LAST:]), *deeds])
+
+
+def instant(text):
+    return datetime.datetime.fromisoformat(text.rstrip(";,").replace("Z", "+00:00")).timestamp()
+
+
+def afterwards(soak):
+    """When it is over, everything works through every node."""
+    yield from (f"afterwards {key} answers {status} through node {node}" for (node, key), status in soak.works().items() if status != 200)
+    rows = soak.fleet.look.rows("select id, status, status_reason from connection where status <> 'active'")
+    yield from (f"afterwards: {row}" for row in rows)
+
+
+def report(soak):
+    """The figures, for people."""
+    rows = soak.fleet.look.rows(INTENTS)
+    outcomes = collections.Counter(row[5] or "open" for row in rows)
+    resolved = collections.Counter(row[5] or "open" for row in rows if row[3] is not None)
+    broke = {what: sum(len(d.between) for d in soak.chaos.deeds if d.what == what) for what in ("kill", "freeze")}
+    doubted = sum(len(d.doubted) for d in soak.chaos.deeds)
+    p50, p99, most = soak.crowd.slowest(50, 99, 100)
+    answers = soak.crowd.answers
+    lines = [
+        f"{soak.kind}, {len(soak.fleet.nodes)} node(s), {len(soak.connections)} connections at {', '.join(p.key for p in soak.providers)}; seed {soak.seed}; {soak.lasted:.0f} s, "
+        f"settled in {soak.settled_in:.1f} s",
+        f"  {soak.chaos.count('kill')} kills, {broke['kill']} intents broken between intent and commit; "
+        f"{soak.chaos.count('freeze')} freezes, {broke['freeze']} intents, {doubted} of them taken over meanwhile",
+        f"  {len(rows)} refreshes: {counted(outcomes)}; {sum(resolved.values())} unknown, in the end {counted(resolved)}",
+        f"  authorized again {soak.again} times; needing it was seen {len(soak.lost)} times",
+        f"  {sum(answers.values())} calls: {counted(answers)}; p50 {p50:.2f} s, p99 {p99:.2f} s, longest {most:.2f} s; "
+        f"at most {max(soak.crowd.most.values())} at once for one connection",
+        "  " + "; ".join(f"{p.key} saw {sum(p.sent().values())} sendings of {len(p.sent())} tokens" for p in soak.providers),
+    ]
+    if hasattr(soak.load, "rates"):
+        lines.append(f"  database: {', '.join(f'{n} {what}/s' for what, n in soak.load.rates.items())}")
+    return "\n".join(lines)
+
+
+def counted(counter):
+    return ", ".join(f"{n} {what}" for what, n in counter.most_common()) or "none"
+

@@ -1,0 +1,182 @@
+"""The soak: nodes that are killed and frozen all the time, callers who never stop, and providers that forgive nothing.
+
+    with Soak("postgres", 3, [Strict(), Introspecting(), Graceful()], seed=7) as soak:
+        soak.storm(seconds=45)
+        soak.settle()
+        print(soak.report())
+        soak.assert_sound()
+
+What is wrong at the end is a line in `soak.faults()`; `reckon.py` finds it.
+"""
+
+import contextlib
+import random
+import threading
+import time
+from urllib.parse import parse_qs, urlsplit
+
+import requests
+
+from . import reckon
+from .chaos import Chaos
+from .claviger import Claviger
+from .consent import walk
+from .crowd import Crowd
+from .fleet import Fleet, Load
+from .grants import binary
+
+LEASE = 2      # seconds
+EACH = 200     # callers for the first connection at each provider
+QUIET = (3, 3) # how many more connections there are at each, and how many callers each of those has
+PAUSE = 2      # seconds that a caller waits between two calls, on average
+SETTLED = 60   # seconds in which everything is found out and authorized again
+SHOP = "http://127.0.0.1:9/shop"
+
+
+class Browser(requests.Session):
+    """A customer's browser: whatever is at the installation's address is answered by this one of its nodes."""
+
+    def __init__(self, node, dice):
+        super().__init__()
+        self.trust_env, self.node = False, node
+        # Customers are at many addresses; one alone may not begin so many authorizations.
+        self.headers["X-Forwarded-For"] = f"10.{dice.randrange(256)}.{dice.randrange(256)}.{dice.randrange(256)}"
+
+    def request(self, method, url, **kwargs):
+        here = f"http://127.0.0.1:{self.node.broker.ports[0]}"
+        kwargs.setdefault("timeout", 40)
+        return super().request(method, url.replace(self.node.public, here, 1), **kwargs)
+
+
+class Soak:
+    """One installation before its providers, with one crowded connection at each, and a few that are quiet."""
+
+    def __init__(self, kind, nodes, providers, seed, each=EACH, calm=(0.3, 1.4)):
+        self.kind, self.providers, self.seed, self.each, self.calm = kind, providers, seed, each, calm
+        self.ends, self.lost, self.failed, self.again = [], [], [], 0
+        self.over = threading.Event()
+        try:
+            self.start(kind, nodes)
+        except BaseException:
+            self.stop()
+            raise
+
+    def start(self, kind, nodes):
+        self.broker = Claviger(kind, f"soak{nodes}", binary=binary(), CLAVIGER_REFRESH_LEASE=f"{LEASE}s",
+                               CLAVIGER_LOG="warn,claviger_engine::process=info", CLAVIGER_TRUSTED_PROXIES="127.0.0.0/8")
+        workspace = self.broker.workspace([p.integration() for p in self.providers], [SHOP], completion="server")
+        secrets = {name: value for p in self.providers for name, value in p.secret().items()}
+        (made,) = self.broker.apply(None, None, secrets, workspaces=[workspace]).values()
+        callbacks = {i["key"]: i["callback_url"] for i in made["integrations"]}
+        for provider in self.providers:
+            self.ends.append(provider.server.stop)
+            provider.start(callbacks[provider.key])
+        self.fleet = Fleet(self.broker, nodes)
+        self.ends.append(self.fleet.stop)
+        self.fleet.start()
+        dice = random.Random(f"{self.seed} first")
+        customers = [(p, n) for p in self.providers for n in range(1 + QUIET[0])]
+        self.connections = {self.authorize(self.fleet.nodes[0], *customer, dice): customer for customer in customers}
+
+    def authorize(self, node, provider, number, dice, **onto):
+        """A customer consents at a provider, through this node; the connection's id."""
+        web, name = Browser(node, dice), f"customer {number}"
+        back = walk(web, self.broker.authorize_url(provider.key, SHOP, external_id=name, **onto), SHOP)
+        (code,) = parse_qs(urlsplit(back).query)["code"]
+        answer = web.post(f"{self.broker.app}/connection", json={"code": code, "redirect_uri": SHOP, "external_id": name},
+                          headers={"Authorization": f"Bearer {self.broker.api_key}"})
+        assert answer.ok, f"{answer.status_code} {answer.text}"
+        return answer.json()["connection_id"]
+
+    def storm(self, seconds, kills=0, freezes=0):
+        """Calls, and kills and freezes among them, for so long, and on until there were so many of each; not twice as long."""
+        dice = random.Random(f"{self.seed} pace")
+        self.crowd = Crowd(self.fleet, {c: QUIET[1] if n else self.each for c, (_, n) in self.connections.items()}, PAUSE, self.seed)
+        self.load = contextlib.nullcontext() if self.kind == "sqlite" else Load(self.broker.database)
+        self.owners = [threading.Thread(target=self.own, args=(c,), name=f"owner of {c}") for c in self.connections]
+        began = time.monotonic()
+        for owner in self.owners:
+            owner.start()
+        self.crowd.__enter__()
+        self.chaos = Chaos(self.fleet, LEASE, self.seed, pause=self.calm)
+        with self.load, self.chaos:
+            while (passed := time.monotonic() - began) < seconds or (
+                    passed < 2 * seconds and (self.chaos.count("kill") < kills or self.chaos.count("freeze") < freezes)):
+                for provider in self.providers:
+                    provider.pace(dice)
+                time.sleep(0.7)
+        self.lasted = time.monotonic() - began
+
+    def settle(self):
+        """Nothing is killed any more: what became of every token is found out, and who lost a grant gets another."""
+        unknown = "select count(*) from refresh_intent where closed_at is null and unknown_at is not null"
+        sick = "select count(*) from connection where status <> 'active'"
+        end = time.monotonic() + SETTLED
+        began = time.monotonic()
+        while self.fleet.look.number(unknown) + self.fleet.look.number(sick) and time.monotonic() < end:
+            time.sleep(0.1)
+        self.crowd.leave()
+        self.over.set()
+        for owner in self.owners:
+            owner.join()
+        while self.fleet.look.number("select count(*) from refresh_intent where closed_at is null") and time.monotonic() < end:
+            time.sleep(0.05)
+        self.settled_in = time.monotonic() - began
+
+    def own(self, connection):
+        """Its owner: when it is told to authorize it again it does so, a little later."""
+        dice = random.Random(f"{self.seed} owner of {connection}")
+        query = f"select status_reason from connection where id = '{connection}' and status <> 'active'"
+        while not self.over.wait(dice.uniform(0.3, 0.7)):
+            for reason, in self.fleet.look.rows(query):
+                intents = self.fleet.look.rows(f"select id, sent_at, outcome from refresh_intent where connection_id = '{connection}' "
+                                               "and unknown_at is not null order by sent_at desc limit 1")
+                self.lost.append((connection, reason, intents[0] if intents else None))
+                self.over.wait(dice.uniform(0, 0.7))
+                if self.fleet.look.rows(query):
+                    self.authorize_again(connection, dice)
+
+    def authorize_again(self, connection, dice):
+        """At one node after the other, for each may be killed meanwhile."""
+        for _ in range(30):
+            try:
+                self.authorize(self.fleet.choose(dice), *self.connections[connection], dice, connection_id=connection)
+                self.again += 1
+                return
+            except (requests.RequestException, AssertionError, KeyError) as error:
+                said = repr(error)
+                time.sleep(0.2)
+        self.failed.append(f"{self.name(connection)} could not be authorized again: {said}")
+
+    def name(self, connection):
+        provider, number = self.connections[connection]
+        return f"{provider.key} {number}"
+
+    def works(self):
+        """Whether each connection answers through each node."""
+        def status(node, connection):
+            return requests.get(f"{node.broker.proxy}/me", timeout=40, headers={
+                "Authorization": f"Bearer {self.broker.api_key}", "BU-Connection-Id": connection}).status_code
+        return {(n.number, self.name(c)): status(n, c) for n in self.fleet.nodes for c in self.connections}
+
+    def faults(self):
+        return reckon.faults(self)
+
+    def report(self):
+        return reckon.report(self)
+
+    def assert_sound(self):
+        found = self.faults()
+        assert not found, "\n".join([f"{len(found)} things are wrong (seed {self.seed}):", *found[:40], self.report()])
+
+    def stop(self):
+        self.over.set()
+        for end in reversed(self.ends):
+            end()
+        self.ends = []
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()

@@ -1,0 +1,121 @@
+"""Nodes are killed and frozen all the time, under callers who never stop; the provider's own log says what was sent twice.
+
+The short form. `make soak` runs the long one (`soak.py`). Each prints its seed; `SEED=…` draws the same times again.
+"""
+
+import collections
+import os
+import random
+import time
+from types import SimpleNamespace
+
+import pytest
+
+from harness import reckon
+from harness.chaos import Deed
+from harness.grants import Foreign, Graceful, Introspecting, Strict
+from harness.rush import Rush
+from harness.soak import Soak
+
+SEED = int(os.environ.get("SEED") or random.randrange(1_000_000))
+
+
+def weather(capsys, kind, nodes, providers, seconds, kills=0, freezes=0, least=1, **more):
+    """One soak, from its storm to the reckoning; at least so many refreshes were broken in between."""
+    with Soak(kind, nodes, providers, SEED, **more) as soak:
+        soak.storm(seconds, kills, freezes)
+        soak.settle()
+        with capsys.disabled():
+            print(f"\n{soak.report()}", flush=True)
+        soak.assert_sound()
+        assert soak.chaos.count("kill") >= max(kills, 1) and soak.chaos.count("freeze") >= freezes
+        assert sum(len(deed.between) for deed in soak.chaos.deeds) >= least, f"nothing was broken in between\n{soak.report()}"
+
+
+def ended(intents=(), deeds=(), answers=None, lost=(), **provider):
+    """The end of a soak, made up: of one node, one provider and one connection."""
+    told = {"key": "strict", "most": 1, "sent": lambda: {"token": 1}, "trespasses": list, **provider}
+    return SimpleNamespace(
+        failed=[], lost=lost, providers=[SimpleNamespace(**told)], name=lambda connection: "strict 0",
+        fleet=SimpleNamespace(look=SimpleNamespace(rows=lambda query: list(intents) if query == reckon.INTENTS else [])),
+        chaos=SimpleNamespace(failed=[], deeds=deeds), works=lambda: {(0, "strict"): 200},
+        crowd=SimpleNamespace(answers=answers or {"200": 9}, connections={"conn": 10}, unclear=lambda: {k: n for k, n in (answers or {}).items() if k == "500"},
+                              texts=collections.defaultdict(dict), most={"conn": 10}))
+
+
+NOW = int(time.time() * 1000)
+SENT, REASON = NOW - 60_000, "a refresh was sent at {} and no answer to it was ever stored; it must be authorized again"
+
+
+def intent(name="i", unknown=None, closed=NOW, outcome="renewed"):
+    return name, "conn", str(SENT), unknown, closed and str(closed), outcome, "hash", "1", "1"
+
+
+def deed(what="kill", between=("i",), whole=True):
+    return Deed(what, 0, SENT / 1000, frozenset(between), whole, SENT / 1000 + 3)
+
+
+def at(millis):
+    return REASON.format(time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(millis / 1000)))
+
+
+@pytest.mark.parametrize(("end", "said"), [
+    (ended(), None),
+    (ended([intent()]), None),
+    (ended([intent(unknown="1", outcome="given_up")], [deed()]), None),
+    (ended([intent()], [deed("freeze")]), None),
+    (ended([intent(unknown="1")], [deed("freeze", (), whole=False)]), None),
+    (ended(lost=[("conn", at(SENT), ("i", SENT, "given_up"))]), None),
+    (ended([intent()], [deed()]), "it is not unknown"),
+    (ended([intent(unknown="1")]), "neither a kill nor a freeze explains it"),
+    (ended([intent(unknown="1")], [deed("freeze", ())]), "neither a kill nor a freeze explains it"),
+    (ended([intent(unknown="1")], [deed(), deed()]), "2 kills broke one intent"),
+    (ended([intent(closed=None, outcome=None)]), "open at the end"),
+    (ended([intent(outcome=None)]), "closed without an outcome"),
+    (ended(sent=lambda: {"token": 2}), "was sent 2 times"),
+    (ended(sent=dict), "saw no refresh"),
+    (ended(trespasses=lambda: ["twice"]), "outside the rule"),
+    (ended(answers={"200": 9, "500": 1}), "were told '500'"),
+    (ended(answers={"200": 1, "cut": 19}), "few calls worked"),
+    (ended(lost=[("conn", "invalid_grant", ("i", SENT, "given_up"))]), "the reason is not a lost answer"),
+    (ended(lost=[("conn", at(SENT), None)]), "no refresh is unknown"),
+    (ended(lost=[("conn", at(SENT - 5000), ("i", SENT, "given_up"))]), "the last unknown refresh was sent at"),
+])
+def test_the_reckoning_notices(end, said):
+    found = reckon.faults(end)
+    assert any(said in line for line in found) if said else not found, found
+
+
+@pytest.mark.timeout(240)
+def test_three_nodes_over_postgres(capsys):
+    weather(capsys, "postgres", 3, [Strict(), Introspecting(), Graceful()], 40, kills=12, freezes=5, least=5, calm=(0.5, 2.5))
+
+
+@pytest.mark.timeout(120)
+def test_one_process_over_sqlite(capsys):
+    weather(capsys, "sqlite", 1, [Strict(), Introspecting(), Graceful()], 15, kills=3, each=100)
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("nodes", [1, 2])
+def test_a_provider_that_others_wrote(capsys, nodes):
+    weather(capsys, "postgres", nodes, [Foreign()], 6, least=0)
+
+
+@pytest.mark.timeout(120)
+def test_many_tokens_at_once_are_refreshed_once_each(capsys):
+    rush(capsys, 300, through=3)
+
+
+def rush(capsys, count, through):
+    with Rush(count) as tokens:
+        first = tokens.call(through)
+        again = tokens.call(1)
+        with capsys.disabled():
+            print(f"\n{count} tokens within the margin, three nodes (made in {tokens.made_in:.0f} s)\n  {first.report()}\n"
+                  f"  then {again.report()}", flush=True)
+        assert not first.wrong and not again.wrong, (first.wrong + again.wrong)[:5]
+        assert first.worked == count * through and again.worked == count
+        assert tokens.versions() == {2: count}
+        sent = tokens.provider.sent()
+        assert len(sent) == count and set(sent.values()) == {1} and not tokens.provider.trespasses()
