@@ -13,7 +13,7 @@ use crate::{
     connect::device,
     gauges, refresh,
     retention::{self, Keep},
-    watch,
+    scrub, watch,
     webhook::deliver,
 };
 
@@ -30,6 +30,7 @@ impl Jobs {
         let mut running = JoinSet::new();
         running.spawn(deliver::run(broker.clone(), stop.clone()));
         running.spawn(retention::run(broker.clone(), keep, stop.clone()));
+        running.spawn(scrub::run(broker.clone(), stop.clone()));
         running.spawn(gauges::run(broker.clone(), stop.clone()));
         running.spawn(device::run(broker.clone(), stop.clone()));
         running.spawn(refresh::expiring::run(broker.clone(), stop.clone()));

@@ -24,6 +24,7 @@ pub mod proxy;
 pub mod refresh;
 pub mod retention;
 pub mod rotate;
+pub mod scrub;
 pub mod secret;
 pub mod setup;
 pub mod store;

@@ -19,3 +19,9 @@ pub fn line(text: impl Display) -> io::Result<()> {
 pub fn say(text: impl Display) {
     let _unsaid = writeln!(io::stderr().lock(), "{text}");
 }
+
+/// Writes a line to a terminal's stderr in the place of the one before.
+pub fn progress(text: impl Display) {
+    let mut err = io::stderr().lock();
+    let _unsaid = write!(err, "\r\x1b[2K{text}").and_then(|()| err.flush());
+}

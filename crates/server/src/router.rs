@@ -102,6 +102,7 @@ fn management() -> Router<App> {
             get(webhooks::show).put(webhooks::update).patch(webhooks::update).delete(webhooks::delete),
         ),
         ("/v1/webhooks/{id}/secret", post(webhooks::roll)),
+        ("/v1/webhooks/{id}/redeliver", post(deliveries::redeliver_since)),
         ("/v1/webhooks/{id}/deliveries", get(deliveries::list)),
         ("/v1/webhooks/{id}/deliveries/{delivery}", get(deliveries::show)),
         ("/v1/webhooks/{id}/deliveries/{delivery}/redeliver", post(deliveries::redeliver)),

@@ -1,26 +1,37 @@
 //! End: disconnect. The provider is told where it can be, the secret is erased, the record is removed.
 //!
-//! A provider that can't be reached does not keep a connection alive: the outcome is kept as a `revocation`
-//! row, and the row and the event say what happened.
+//! That a connection is about to end is written first: where nothing can be written, nothing is asked of the provider,
+//! and of two that end at once neither keeps the other's grant alive. A provider that can't be reached does not keep a
+//! connection alive: the outcome is kept as a `revocation` row, and the row and the event say what happened. How the
+//! provider is told: `revoke`. Many at once: `bulk`.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
 
-use claviger_catalog::Auth;
-use claviger_protocol::oauth2::{Tokens, revoke};
+use tokio::time::Instant;
 
-use super::{endpoints, party, persist::persist, post, tokens};
+pub(crate) use super::revoke::revoke_unless_shared;
+use super::{
+    persist::persist,
+    revoke::{Patience, revoke_patiently},
+    tokens,
+};
 use crate::{
     broker::Broker,
     domain::{
         audit::Actor,
-        connection::{Connection, MOVED},
-        integration::Integration,
+        connection::Connection,
+        revocation::{Outcome, Told},
     },
     error::{Error, Result},
     id::{ConnectionId, RevocationId, WorkspaceId},
+    secret::random,
+    store::Lease,
     webhook,
 };
 
@@ -35,16 +46,14 @@ enum Left {
 
 /// How often a connection is looked at that is authorized anew while it ends.
 const LOOKS: u32 = 5;
-
-/// What became of the grant at the provider.
-pub(crate) struct Revocation {
-    outcome: &'static str,
-    detail: String,
-}
+/// How long it is waited for a refresh in another process.
+const PATIENCE: Duration = Duration::from_secs(15);
+/// How often it is looked whether that is through.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// Ends a connection: revokes upstream where that harms no other connection, then removes connection and
 /// credential, with event and revocation row, in one transaction that is tried again while the database fails.
-/// Waits for a refresh under way.
+/// Waits for a refresh under way; for one in another process some time.
 ///
 /// # Errors
 /// `NotFound` when the workspace has no such connection.
@@ -54,7 +63,9 @@ pub async fn end(
     id: &ConnectionId,
     actor: Actor,
 ) -> Result<()> {
-    broker.to_its_end(perform(broker.clone(), workspace.clone(), id.clone(), actor, Left::Nothing)).await
+    let patience = Arc::new(Patience::none());
+    let by = By { actor, left: Left::Nothing, patience };
+    broker.to_its_end(perform(broker.clone(), workspace.clone(), id.clone(), by)).await.map(drop)
 }
 
 /// The same, and the archive keeps that it was there: [`Conn::archive_connection`](crate::store::Conn::archive_connection).
@@ -67,35 +78,120 @@ pub async fn archive(
     id: &ConnectionId,
     actor: Actor,
 ) -> Result<()> {
-    broker.to_its_end(perform(broker.clone(), workspace.clone(), id.clone(), actor, Left::Archived)).await
+    let patience = Arc::new(Patience::none());
+    let by = By { actor, left: Left::Archived, patience };
+    broker.to_its_end(perform(broker.clone(), workspace.clone(), id.clone(), by)).await.map(drop)
 }
 
-async fn perform(
-    broker: Arc<Broker>,
-    workspace: WorkspaceId,
-    id: ConnectionId,
+/// Ends one of many, and says what became of its grant.
+///
+/// # Errors
+/// As [`end`].
+pub(super) async fn end_one(
+    broker: &Arc<Broker>,
+    workspace: &WorkspaceId,
+    id: &ConnectionId,
     actor: Actor,
-    left: Left,
-) -> Result<()> {
+    patience: Arc<Patience>,
+) -> Result<Told> {
+    let by = By { actor, left: Left::Nothing, patience };
+    broker.to_its_end(perform(broker.clone(), workspace.clone(), id.clone(), by)).await
+}
+
+async fn perform(broker: Arc<Broker>, workspace: WorkspaceId, id: ConnectionId, by: By) -> Result<Told> {
     let (broker, workspace, id) = (&broker, &workspace, &id);
     let _turn = broker.flights.board(id).await;
+    announce(broker, workspace, id).await?;
+    let held = Held::take(broker, workspace, id).await?;
+    let ended = end_looking(broker, workspace, id, &by, &held).await;
+    if ended.is_err() {
+        held.leave(broker, workspace, id).await;
+    }
+    ended
+}
+
+async fn end_looking(
+    broker: &Arc<Broker>,
+    workspace: &WorkspaceId,
+    id: &ConnectionId,
+    by: &By,
+    held: &Held,
+) -> Result<Told> {
     for _ in 0..LOOKS {
-        if end_as_it_is(broker, workspace, id, &actor, left).await? {
-            return Ok(());
+        if let Some(told) = end_as_it_is(broker, workspace, id, by, held).await? {
+            return Ok(told);
         }
+        announce(broker, workspace, id).await?;
     }
     Err(Error::Conflict { message: "the connection is being authorized anew; try again".into() })
 }
 
-/// Ends a connection with the credential that it now has; `false` when it got another one meanwhile, which is nobody's
+/// That nobody else refreshes a connection while it ends, by the lease that a refresh takes.
+struct Held {
+    owner: String,
+    lease: Duration,
+}
+
+impl Held {
+    /// Waits for a refresh in another process, but not for ever: what it writes after the end it has to revoke.
+    async fn take(broker: &Broker, workspace: &WorkspaceId, id: &ConnectionId) -> Result<Self> {
+        let owner = format!("{} end {}", broker.refresh.process, hex::encode(random::<8>()?));
+        let held = Self { owner, lease: broker.refresh.lease };
+        let until = Instant::now() + PATIENCE;
+        while !held.try_take(broker, workspace, id).await? {
+            if Instant::now() >= until {
+                tracing::warn!(connection = %id, "a connection ends while another process refreshes it");
+                break;
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+        Ok(held)
+    }
+
+    async fn try_take(&self, broker: &Broker, workspace: &WorkspaceId, id: &ConnectionId) -> Result<bool> {
+        let mut conn = broker.store.begin(Actor::System, broker.clock.now()).await?;
+        let now = conn.time(&broker.clock).await?;
+        let lease = Lease { owner: &self.owner, now, until: now.plus(self.lease) };
+        match conn.take_refresh(workspace, id, lease).await {
+            Ok(Some(_)) => conn.commit().await.map(|()| true),
+            Ok(None) => Ok(false),
+            // It went between our look and this.
+            Err(Error::Conflict { .. }) => Err(Error::NotFound { what: "connection" }),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Gives it up, where the connection stays.
+    async fn leave(&self, broker: &Broker, workspace: &WorkspaceId, id: &ConnectionId) {
+        let left = async {
+            let mut conn = broker.store.begin(Actor::System, broker.clock.now()).await?;
+            conn.leave_refresh(workspace, id, &self.owner).await?;
+            conn.commit().await
+        };
+        if let Err(error) = left.await {
+            tracing::warn!(connection = %id, ?error, "a lease was not given up; it ends by itself");
+        }
+    }
+}
+
+/// Writes that a connection is about to end.
+async fn announce(broker: &Broker, workspace: &WorkspaceId, id: &ConnectionId) -> Result<()> {
+    let mut conn = broker.store.begin(Actor::System, broker.clock.now()).await?;
+    if !conn.mark_ending(workspace, id).await? {
+        return Err(Error::NotFound { what: "connection" });
+    }
+    conn.commit().await
+}
+
+/// Ends a connection with the credential that it now has; `None` when it got another one meanwhile, which is nobody's
 /// to lose: it has to be revoked as well.
 async fn end_as_it_is(
     broker: &Arc<Broker>,
     workspace: &WorkspaceId,
     id: &ConnectionId,
-    actor: &Actor,
-    left: Left,
-) -> Result<bool> {
+    by: &By,
+    held: &Held,
+) -> Result<Option<Told>> {
     let not_found = || Error::NotFound { what: "connection" };
     let mut conn = broker.store.read().await?;
     let connection = conn.connection(workspace, id).await?.ok_or_else(not_found)?;
@@ -106,12 +202,12 @@ async fn end_as_it_is(
     drop(conn);
 
     let told = match credential {
-        None => Revocation { outcome: "skipped", detail: "there was no credential".into() },
+        None => Told::new(Outcome::Skipped, "there was no credential"),
         Some(credential) => match tokens::open(broker, &credential) {
-            Ok(tokens) => revoke_unless_shared(broker, &integration, &connection, &tokens).await,
+            Ok(tokens) => revoke_patiently(broker, &integration, &connection, &tokens, &by.patience).await,
             Err(error) => {
                 tracing::error!(connection = %id, error = ?error, "a credential can't be opened to revoke it");
-                Revocation { outcome: "failed", detail: "the credential could not be opened".into() }
+                Told::new(Outcome::Failed, "the credential could not be opened")
             }
         },
     };
@@ -121,20 +217,22 @@ async fn end_as_it_is(
     let write = || async {
         let repeat = repeated.swap(true, Ordering::Relaxed);
         // Gone at a repeat: the try before removed it, and its commit only looked like a failure.
-        match remove(broker, &connection, version, &told, &By { actor, left }).await? {
+        match remove(broker, &connection, (version, held), &told, by).await? {
             Removed::Done => Ok(true),
             Removed::Changed => Ok(false),
             Removed::Gone if repeat => Ok(true),
             Removed::Gone => Err(not_found()),
         }
     };
-    persist(&broker.clock, &what, write).await
+    let removed = persist(&broker.clock, &what, write).await?;
+    Ok(removed.then_some(told))
 }
 
-/// By whom a connection ends, and what is to stay of it.
-struct By<'a> {
-    actor: &'a Actor,
+/// By whom a connection ends, what is to stay of it, and how patient to be with its provider.
+struct By {
+    actor: Actor,
     left: Left,
+    patience: Arc<Patience>,
 }
 
 /// What became of a connection that was to be removed.
@@ -151,18 +249,20 @@ enum Removed {
 async fn remove(
     broker: &Broker,
     connection: &Connection,
-    version: Option<i64>,
-    told: &Revocation,
-    by: &By<'_>,
+    (version, held): (Option<i64>, &Held),
+    told: &Told,
+    by: &By,
 ) -> Result<Removed> {
     let Connection { id, workspace_id: workspace, integration_id, .. } = connection;
     let now = broker.clock.now();
     let mut conn = broker.store.begin(by.actor.clone(), now).await?;
-    let held = match version {
+    // Its row before the credential's, as a refresh locks them.
+    conn.leave_refresh(workspace, id, &held.owner).await?;
+    let same = match version {
         Some(version) => conn.hold_credential(workspace, id, version).await?,
         None => false,
     };
-    if !held && conn.credential(workspace, id).await?.is_some() {
+    if !same && conn.credential(workspace, id).await?.is_some() {
         return Ok(Removed::Changed);
     }
     if !conn.delete_connection(workspace, id).await? {
@@ -172,95 +272,9 @@ async fn remove(
         conn.archive_connection(workspace, connection, now).await?;
     }
     let row = RevocationId::new();
-    conn.create_revocation(workspace, &row, id, integration_id, told.outcome, &told.detail, now).await?;
-    webhook::emit_deleted(&mut conn, connection, told.outcome, now).await?;
+    let outcome = told.outcome.as_str();
+    conn.create_revocation(workspace, &row, id, integration_id, outcome, &told.detail, now).await?;
+    webhook::emit_deleted(&mut conn, connection, told, now).await?;
     conn.commit().await?;
     Ok(Removed::Done)
-}
-
-/// Tells the provider that these tokens are not to work any more, unless another connection may live on the same
-/// grant, or they are of another place than the integration's endpoints now are.
-pub(crate) async fn revoke_unless_shared(
-    broker: &Broker,
-    integration: &Integration,
-    connection: &Connection,
-    held: &Tokens,
-) -> Revocation {
-    if connection.status_reason.as_deref() == Some(MOVED) {
-        let detail =
-            "the integration was pointed elsewhere since, where its tokens are nobody's business".into();
-        return Revocation { outcome: "skipped", detail };
-    }
-    let told = match shared(broker, integration, connection).await {
-        Ok(false) => try_revoke(broker, integration, connection, held).await,
-        Ok(true) => Ok(Revocation {
-            outcome: "skipped",
-            detail: "another connection shares this client and account".into(),
-        }),
-        Err(error) => Err(error),
-    };
-    match told {
-        Ok(told) => told,
-        Err(error) => {
-            tracing::warn!(connection = %connection.id, %error, "the provider could not be told of a disconnect");
-            Revocation { outcome: "failed", detail: error.to_string() }
-        }
-    }
-}
-
-/// Whether another connection may live on this one's grant: one of the same client and account, at any provider of
-/// the family.
-async fn shared(broker: &Broker, integration: &Integration, connection: &Connection) -> Result<bool> {
-    let client = endpoints::account_client(integration);
-    let mut conn = broker.store.read().await?;
-    let others = conn.any_providers_sharing(connection, client).await?;
-    let family = broker.catalog.family(&integration.provider);
-    Ok(others.iter().any(|provider| broker.catalog.family(provider) == family))
-}
-
-async fn try_revoke(
-    broker: &Broker,
-    integration: &Integration,
-    connection: &Connection,
-    held: &Tokens,
-) -> Result<Revocation> {
-    let provider = endpoints::filled(&*broker.provider(integration)?, &connection.inputs)?;
-    let unsupported = |detail: &str| Revocation { outcome: "unsupported", detail: detail.to_owned() };
-    let oauth2 = match &provider.auth {
-        Auth::OAuth2(oauth2) => oauth2,
-        Auth::OAuth1(_) => {
-            return Ok(unsupported("OAuth 1 has no revocation; access is taken back at the provider itself"));
-        }
-        Auth::Keys(_) | Auth::SigV4(_) => {
-            return Ok(unsupported("a key that was typed in is taken back at the provider itself"));
-        }
-        Auth::Steps(_) => {
-            return Ok(unsupported("a token that was fetched with what was typed in ends by itself"));
-        }
-        Auth::WorkspaceToken(_) => return Ok(unsupported("a token that was made here ends by itself")),
-    };
-    let at = endpoints::resolve(broker, integration, &provider, &connection.inputs).await?;
-    let calls = revoke::calls(oauth2, at.revoke_url.as_deref(), held);
-    if calls.is_empty() {
-        return Ok(Revocation { outcome: "unsupported", detail: "the provider offers no revocation".into() });
-    }
-    // Each token is revoked, whatever became of the one before; the worst outcome is kept.
-    let mut worst = Revocation { outcome: "revoked", detail: String::new() };
-    for call in calls {
-        // An assertion is good for one request.
-        let party = party::of(broker, integration, &provider, (&at, call.url()), &held.typed).await?;
-        let request = revoke::request(oauth2, &call, &party.client(), held)
-            .map_err(|e| Error::internal(e.to_string()))?;
-        let answer = post::fetch(broker, &party, request).await?;
-        match revoke::outcome(oauth2, answer.status(), answer.body()) {
-            revoke::Outcome::Revoked => {}
-            revoke::Outcome::Unsupported if worst.outcome == "failed" => {}
-            revoke::Outcome::Unsupported => {
-                let detail = "the provider does not revoke such tokens".to_owned();
-                worst = Revocation { outcome: "unsupported", detail };
-            }
-            revoke::Outcome::Failed(detail) => worst = Revocation { outcome: "failed", detail },
-        }
-    }
-    Ok(worst)
 }

@@ -78,6 +78,8 @@ pub enum DisabledReason {
     Asked,
     /// It answered 410 Gone.
     Gone,
+    /// It took nothing for days.
+    Failing,
 }
 
 impl DisabledReason {
@@ -86,12 +88,13 @@ impl DisabledReason {
         match self {
             Self::Asked => "asked",
             Self::Gone => "gone",
+            Self::Failing => "failing",
         }
     }
 
     /// Reads what [`DisabledReason::as_str`] wrote.
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Asked, Self::Gone].into_iter().find(|reason| reason.as_str() == text)
+        [Self::Asked, Self::Gone, Self::Failing].into_iter().find(|reason| reason.as_str() == text)
     }
 }
 

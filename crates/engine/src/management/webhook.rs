@@ -23,10 +23,14 @@ use crate::{
     secret::Secret,
     setup::{self, Change, NewWebhook, WebhookEdit},
     store::{Conn, Page},
+    time::Millis,
+    webhook::again,
 };
 
 /// How many deliveries of a removed endpoint go in one transaction.
 const AT_ONCE: i64 = 1000;
+/// Of how many connections what happened is told again in one transaction.
+const TOLD_AT_ONCE: i64 = 50;
 
 /// The workspace's endpoints, oldest first.
 ///
@@ -191,6 +195,44 @@ pub async fn redeliver(
     let again = find_delivery(&mut conn, key, id, delivery).await?;
     conn.commit().await?;
     Ok(again)
+}
+
+/// Puts in line again whatever an endpoint was told since a time, or would have been had it been enabled: each event once,
+/// and of one connection in the order in which it happened. Says how many deliveries are in line for it. A disabled
+/// endpoint gets them when it is enabled.
+///
+/// # Errors
+/// `NotFound`.
+pub async fn redeliver_since(broker: &Arc<Broker>, key: &ApiKey, id: &str, since: Millis) -> Result<i64> {
+    access::require_write(key)?;
+    access::require_whole(key)?;
+    let id = EndpointId::parse(id).ok_or_else(missing)?;
+    broker.to_its_end(requeue(broker.clone(), key.clone(), id, since)).await
+}
+
+/// Some connections in each transaction; each is tried again, as another one may wait for the same deliveries.
+async fn requeue(broker: Arc<Broker>, key: ApiKey, id: EndpointId, since: Millis) -> Result<i64> {
+    let (broker, ws) = (&broker, &key.workspace_id);
+    let what = format!("the redelivery of what {id} was told");
+    let mut conn = writing(broker, &key).await?;
+    if !conn.begin_redelivery(ws, &id).await? {
+        return Err(missing());
+    }
+    conn.commit().await?;
+    let (mut after, mut queued) = (None, 0);
+    loop {
+        let told = broker.store.read().await?.told_since(ws, since, after.as_ref(), TOLD_AT_ONCE).await?;
+        let Some(last) = told.last() else { return Ok(queued) };
+        let some = || async {
+            let mut conn = writing(broker, &key).await?;
+            let endpoint = conn.endpoint(ws, &id).await?.ok_or_else(missing)?;
+            let queued = again(&mut conn, &endpoint, &told, since, broker.clock.now()).await?;
+            conn.commit().await?;
+            Ok(queued)
+        };
+        queued += insist(&broker.clock, &what, some).await?;
+        after = Some(last.clone());
+    }
 }
 
 async fn reading(broker: &Broker, key: &ApiKey) -> Result<Conn> {

@@ -32,6 +32,17 @@ impl Conn {
         self.execute(insert).await.map(drop)
     }
 
+    /// What last became of a connection's grant.
+    pub async fn revocation_of(
+        &mut self,
+        ws: &WorkspaceId,
+        connection: &ConnectionId,
+    ) -> Result<Option<Revocation>> {
+        let query = sql("select * from revocation where workspace_id = $1 and connection_id = $2 \
+                         order by at desc, id desc limit 1");
+        self.row(query.text(ws.as_str()).text(connection.as_str())).await?.as_ref().map(read).transpose()
+    }
+
     /// The workspace's revocations, newest first.
     pub async fn revocations(&mut self, ws: &WorkspaceId, page: &Page) -> Result<Vec<Revocation>> {
         let query = sql("select * from revocation where workspace_id = $1 order by at desc, id desc \

@@ -1,5 +1,7 @@
 //! Webhook endpoints.
 
+use std::time::Duration;
+
 use super::{
     Conn, Page, Topic,
     conn::found,
@@ -15,6 +17,20 @@ use crate::{
     time::Millis,
     vault::Sealed,
 };
+
+/// Without an attempt for so long, what failed before says nothing about now.
+const SILENCE: Duration = Duration::from_secs(24 * 3600);
+
+/// An attempt, as far as it says something about its endpoint.
+#[derive(Debug, Clone, Copy)]
+pub struct Tried<'a> {
+    /// Where it went.
+    pub url: &'a str,
+    /// When it began.
+    pub at: Millis,
+    /// Whether it arrived.
+    pub arrived: bool,
+}
 
 impl Conn {
     /// Keeps a new endpoint.
@@ -73,13 +89,16 @@ impl Conn {
     }
 
     /// Changes an endpoint's name, URL, events, format, secrets, and whether and why it is disabled. A secret that stays the
-    /// same stays as it is stored: its data key may be wrapped anew since it was read.
+    /// same stays as it is stored: its data key may be wrapped anew since it was read. One that moves or is enabled again has
+    /// failed at nothing yet.
     pub async fn update_endpoint(&mut self, ws: &WorkspaceId, endpoint: &Endpoint) -> Result<()> {
         let update = sql("update webhook_endpoint set name = $3, url = $4, events = $5, \
                           secret = case when replace(secret, $12, '') <> secret then secret else $6 end, \
                           previous_secret = case when replace(previous_secret, $13, '') <> previous_secret \
                           then previous_secret else $7 end, previous_secret_until = $8, disabled_at = $9, \
-                          disabled_reason = $10, updated_at = $11, format = $14 where workspace_id = $1 and id = $2");
+                          disabled_reason = $10, updated_at = $11, format = $14, failing_since = case \
+                          when url = $4 and disabled_at is null then failing_since end \
+                          where workspace_id = $1 and id = $2");
         let update = update.text(ws.as_str()).text(endpoint.id.as_str()).text(&endpoint.name);
         let update =
             update.text(&endpoint.url).json(&words(&endpoint.events))?.text(endpoint.secret.as_str());
@@ -116,29 +135,42 @@ impl Conn {
         Ok(true)
     }
 
-    /// Disables an endpoint that answered 410 at this URL; `false` when it was disabled or moved meanwhile.
-    pub async fn disable_gone_endpoint(
+    /// Disables an endpoint for what it answered at this URL; `false` when it was disabled or moved meanwhile.
+    pub async fn disable_endpoint(
         &mut self,
         ws: &WorkspaceId,
         id: &EndpointId,
         url: &str,
+        reason: DisabledReason,
     ) -> Result<bool> {
         let update =
             sql("update webhook_endpoint set disabled_at = $4, disabled_reason = $5, updated_at = $4 \
                           where workspace_id = $1 and id = $2 and url = $3 and disabled_at is null");
         let update = update.text(ws.as_str()).text(id.as_str()).text(url).at(self.now);
-        if self.execute(update.text(DisabledReason::Gone.as_str())).await? == 0 {
+        if self.execute(update.text(reason.as_str())).await? == 0 {
             return Ok(false);
         }
         self.sign(Some(ws), Topic::Endpoint, "webhook_endpoint.disable", id.as_str()).await?;
         Ok(true)
     }
 
-    /// Notes that a delivery to an endpoint was tried; `false` when there is no such endpoint.
-    pub async fn touch_endpoint(&mut self, ws: &WorkspaceId, id: &EndpointId, at: Millis) -> Result<bool> {
-        let update =
-            sql("update webhook_endpoint set last_triggered_at = $3 where workspace_id = $1 and id = $2");
-        Ok(self.execute(update.text(ws.as_str()).text(id.as_str()).at(at)).await? > 0)
+    /// Notes that a delivery to an endpoint was tried, and gives since when it has taken nothing; `None` when there is no
+    /// such endpoint. A failure at a URL that it no longer has says nothing about it, and one after a day of silence
+    /// is the first of a new row.
+    pub async fn note_attempt(
+        &mut self,
+        ws: &WorkspaceId,
+        id: &EndpointId,
+        tried: &Tried<'_>,
+    ) -> Result<Option<Option<Millis>>> {
+        let update = sql("update webhook_endpoint set last_triggered_at = $3, failing_since = case \
+             when $4 = 'yes' then null when url <> $5 then failing_since \
+             when failing_since is null or last_triggered_at < $6 then $3 else failing_since end \
+             where workspace_id = $1 and id = $2 returning failing_since");
+        let update = update.text(ws.as_str()).text(id.as_str()).at(tried.at);
+        let update = update.text(if tried.arrived { "yes" } else { "no" }).text(tried.url);
+        let row = self.changed_row(update.at(tried.at.minus(SILENCE))).await?;
+        row.map(|row| row.maybe_at("failing_since")).transpose()
     }
 }
 

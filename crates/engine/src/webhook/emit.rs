@@ -6,10 +6,11 @@ use crate::{
     domain::{
         connection::{Connection, OwnerKind, Status},
         event::{About, Event, EventKind},
+        revocation::Told,
         webhook::{Delivery, Endpoint, Format},
     },
     error::Result,
-    id::{ConnectionId, DeliveryId, EventId},
+    id::{ConnectionId, DeliveryId, EndpointId, EventId},
     store::Conn,
     time::Millis,
 };
@@ -37,17 +38,20 @@ pub async fn emit_authorized(
     write(conn, event).await
 }
 
-/// Writes the event of a connection's end, with what became of its grant at the provider: an outcome of
-/// [`Revocation`](crate::domain::revocation::Revocation).
+/// Writes the event of a connection's end, with what became of its grant at the provider, and why where that is not
+/// plain.
 pub async fn emit_deleted(
     conn: &mut Conn,
     connection: &Connection,
-    revocation: &str,
+    revocation: &Told,
     now: Millis,
 ) -> Result<()> {
     let about = about(conn, connection, false).await?;
     let mut event = told(EventKind::ConnectionDeleted, connection, now, about);
-    event.data["revocation"] = json!(revocation);
+    event.data["revocation"] = json!(revocation.outcome.as_str());
+    if !revocation.detail.is_empty() {
+        event.data["revocation_detail"] = json!(revocation.detail);
+    }
     write(conn, event).await
 }
 
@@ -108,25 +112,30 @@ async fn write(conn: &mut Conn, event: Event) -> Result<()> {
         if !is_told(&event, endpoint.format) {
             continue;
         }
-        let delivery = Delivery {
-            id: DeliveryId::new(),
-            workspace_id: workspace.clone(),
-            event_id: event.id.clone(),
-            endpoint_id: endpoint.id,
-            connection_id: event.connection_id.clone(),
-            nth: 0,
-            attempts: 0,
-            next_at: Some(event.created_at),
-            delivered_at: None,
-            created_at: event.created_at,
-        };
+        let delivery = delivery(&event, &endpoint.id, event.created_at);
         conn.create_delivery(workspace, &delivery).await?;
     }
     Ok(())
 }
 
+/// An event on its way to an endpoint, due at once.
+pub(super) fn delivery(event: &Event, endpoint: &EndpointId, now: Millis) -> Delivery {
+    Delivery {
+        id: DeliveryId::new(),
+        workspace_id: event.workspace_id.clone(),
+        event_id: event.id.clone(),
+        endpoint_id: endpoint.clone(),
+        connection_id: event.connection_id.clone(),
+        nth: 0,
+        attempts: 0,
+        next_at: Some(now),
+        delivered_at: None,
+        created_at: now,
+    }
+}
+
 /// Whether a format has a word for it: the Membrane-style door's knows of a change only that a connection works again.
-fn is_told(event: &Event, format: Format) -> bool {
+pub(super) fn is_told(event: &Event, format: Format) -> bool {
     match format {
         Format::Bundleup => true,
         Format::Membrane => {

@@ -7,12 +7,14 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use claviger_engine::connect::bulk::Verb;
 
 use crate::{config, out, telemetry};
 
 mod api_key;
 mod apply;
 mod backup;
+mod bulk;
 mod catalog;
 mod client_key;
 mod connect;
@@ -86,6 +88,12 @@ enum Command {
     Catalog(catalog::Command),
     /// Connect an account by a code that a person enters on another device
     Connect(connect::Args),
+    /// Freeze connections: no call is made with them, and nothing is lost
+    Freeze(bulk::Args),
+    /// Let frozen connections be used again
+    Unfreeze(bulk::Args),
+    /// End connections: tell their providers, erase their credentials, remove them
+    Revoke(bulk::Args),
     /// Print the OpenAPI document of a door
     Openapi(openapi::Args),
     /// Run the sandbox provider alone: an authorization server and an API to try and test against
@@ -134,6 +142,9 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Sandbox(args) => sandbox::run(args, &settings).await,
         Command::Key(command) => key::run(command, &settings).await,
         Command::Connect(args) => connect::run(args, &settings).await,
+        Command::Freeze(args) => bulk::run(Verb::Freeze, args, &settings).await,
+        Command::Unfreeze(args) => bulk::run(Verb::Thaw, args, &settings).await,
+        Command::Revoke(args) => bulk::run(Verb::End, args, &settings).await,
         Command::Catalog(_) | Command::Openapi(_) => Ok(ExitCode::SUCCESS),
     }
 }

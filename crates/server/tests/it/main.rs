@@ -9,6 +9,7 @@ mod assertions;
 mod attacks;
 mod backup;
 mod bad_input;
+mod bulk;
 mod callbacks;
 mod canary;
 mod client_credentials;

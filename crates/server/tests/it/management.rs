@@ -126,6 +126,11 @@ pub fn everywhere(connection: &str, integration: &str, webhook: &str, delivery: 
         (Method::PUT, format!("/v1/webhooks/{webhook}"), Some(json!({ "name": "put" }))),
         (Method::PATCH, format!("/v1/webhooks/{webhook}"), Some(json!({ "name": "patch" }))),
         (Method::POST, format!("/v1/webhooks/{webhook}/secret"), Some(json!({ "overlap": 60 }))),
+        (
+            Method::POST,
+            format!("/v1/webhooks/{webhook}/redeliver"),
+            Some(json!({ "since": "2026-01-01T00:00:00Z" })),
+        ),
         (Method::GET, format!("/v1/webhooks/{webhook}/deliveries"), None),
         (Method::GET, format!("/v1/webhooks/{webhook}/deliveries/{delivery}"), None),
         (Method::POST, format!("/v1/webhooks/{webhook}/deliveries/{delivery}/redeliver"), None),

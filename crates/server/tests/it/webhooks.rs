@@ -3,7 +3,9 @@
 //! `deliver::round` is one pass of what a serving process does all the time, so that a story moves the clock and
 //! waits for nothing.
 
+mod again;
 mod crash;
+mod failing;
 mod fails;
 mod format;
 mod hook;

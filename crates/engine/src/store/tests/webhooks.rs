@@ -4,7 +4,7 @@ use super::*;
 use crate::{
     domain::webhook::{DisabledReason, Endpoint, Format},
     id::EndpointId,
-    store::Topic,
+    store::{Topic, Tried},
 };
 
 pub(super) fn endpoint(ws: &WorkspaceId, events: &[EventKind]) -> Endpoint {
@@ -109,12 +109,14 @@ async fn an_endpoint_that_is_gone_is_disabled_once_and_only_where_it_was() {
         let seen = read(&store).await.any_last_change().await.unwrap();
 
         let mut conn = store.begin(Actor::System, later(5)).await.unwrap();
-        assert!(!conn.disable_gone_endpoint(&other, &one.id, &one.url).await.unwrap());
-        assert!(!conn.disable_gone_endpoint(&ws, &one.id, "https://app.example/older").await.unwrap());
-        assert!(!conn.touch_endpoint(&other, &one.id, later(4)).await.unwrap());
-        assert!(conn.touch_endpoint(&ws, &one.id, later(4)).await.unwrap());
-        assert!(conn.disable_gone_endpoint(&ws, &one.id, &one.url).await.unwrap());
-        assert!(!conn.disable_gone_endpoint(&ws, &one.id, &one.url).await.unwrap());
+        let gone = DisabledReason::Gone;
+        assert!(!conn.disable_endpoint(&other, &one.id, &one.url, gone).await.unwrap());
+        assert!(!conn.disable_endpoint(&ws, &one.id, "https://app.example/older", gone).await.unwrap());
+        let tried = Tried { url: &one.url, at: later(4), arrived: true };
+        assert!(conn.note_attempt(&other, &one.id, &tried).await.unwrap().is_none());
+        assert_eq!(conn.note_attempt(&ws, &one.id, &tried).await.unwrap(), Some(None));
+        assert!(conn.disable_endpoint(&ws, &one.id, &one.url, gone).await.unwrap());
+        assert!(!conn.disable_endpoint(&ws, &one.id, &one.url, gone).await.unwrap());
         conn.commit().await.unwrap();
 
         let mut conn = read(&store).await;
@@ -127,6 +129,42 @@ async fn an_endpoint_that_is_gone_is_disabled_once_and_only_where_it_was() {
         assert_eq!(told, [(Topic::Endpoint, one.id.as_str())]);
         let expected = format!("webhook_endpoint.disable {}", one.id);
         assert_eq!(audited(&store, &ws).await.last(), Some(&expected));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn since_when_an_endpoint_took_nothing_is_told_by_its_attempts() {
+    on_each(async |store| {
+        let Scene { ws, .. } = scene(&store).await;
+        let one = endpoint(&ws, &EventKind::ALL);
+        let mut conn = begin(&store).await;
+        conn.create_endpoint(&ws, &one).await.unwrap();
+        let hours = |hours: u64| later(hours * 3600);
+        let mut tried = async |at, arrived, url: &str| {
+            conn.note_attempt(&ws, &one.id, &Tried { url, at, arrived }).await.unwrap().unwrap()
+        };
+        assert_eq!(tried(hours(0), true, &one.url).await, None);
+        assert_eq!(tried(hours(1), false, "https://app.example/older").await, None, "that was elsewhere");
+        assert_eq!(tried(hours(2), false, &one.url).await, Some(hours(2)));
+        assert_eq!(tried(hours(26), false, &one.url).await, Some(hours(2)), "within a day");
+        assert_eq!(tried(hours(51), false, &one.url).await, Some(hours(51)), "after a day of silence");
+        assert_eq!(tried(hours(52), true, "https://app.example/older").await, None, "it is alive");
+        assert_eq!(tried(hours(53), false, &one.url).await, Some(hours(53)));
+        // Moved, or enabled again, it has failed at nothing yet.
+        let moved = Endpoint { url: "https://new.example".to_owned(), ..one.clone() };
+        conn.update_endpoint(&ws, &moved).await.unwrap();
+        let again = Tried { url: &moved.url, at: hours(54), arrived: false };
+        assert_eq!(conn.note_attempt(&ws, &one.id, &again).await.unwrap(), Some(Some(hours(54))));
+        conn.update_endpoint(&ws, &Endpoint { name: "same place".to_owned(), ..moved.clone() })
+            .await
+            .unwrap();
+        let later_on = Tried { at: hours(55), ..again };
+        assert_eq!(conn.note_attempt(&ws, &one.id, &later_on).await.unwrap(), Some(Some(hours(54))));
+        assert!(conn.disable_endpoint(&ws, &one.id, &moved.url, DisabledReason::Failing).await.unwrap());
+        conn.update_endpoint(&ws, &moved).await.unwrap();
+        let enabled = Tried { at: hours(56), ..again };
+        assert_eq!(conn.note_attempt(&ws, &one.id, &enabled).await.unwrap(), Some(Some(hours(56))));
     })
     .await;
 }

@@ -1,10 +1,12 @@
-//! `/v1/webhooks/{id}/deliveries`: what was sent to a webhook, how it went, and sending it again.
+//! `/v1/webhooks/{id}/deliveries` and `/v1/webhooks/{id}/redeliver`: what was sent to a webhook, how it went, and sending
+//! it again: one, or all since a time.
 
 use axum::{
     extract::State,
     http::{StatusCode, Uri},
 };
 use claviger_engine::{
+    access,
     domain::webhook::{Attempt, ListedDelivery, Standing},
     error::Error,
     management::webhook,
@@ -13,10 +15,16 @@ use claviger_engine::{
 use serde::Serialize;
 
 use super::{
-    asked::{Answer, Caller, Named, Query},
+    asked::{Answer, Body, Caller, Named, Query},
     error, wire,
 };
-use crate::{app::App, http::paging};
+use crate::{
+    app::App,
+    http::{
+        body::{Casing, Fields},
+        paging,
+    },
+};
 
 /// One event on its way to one webhook. Each field is there in snake case and in camel case.
 #[derive(Serialize, utoipa::ToSchema)]
@@ -70,6 +78,24 @@ pub struct Tried {
     duration_ms: i64,
     /// When it began.
     at: String,
+}
+
+/// Since when everything is sent again.
+#[derive(utoipa::ToSchema)]
+#[schema(as = Redelivery)]
+#[expect(dead_code, reason = "it documents the body, which is read by hand for its error shape")]
+pub struct Since {
+    /// Events from then on, as RFC 3339 writes it.
+    #[schema(example = "2026-01-02T03:04:05Z")]
+    since: String,
+}
+
+/// What is sent again.
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = Redelivered)]
+pub struct Queued {
+    /// How many deliveries are in line for it.
+    queued: i64,
 }
 
 /// Lists a webhook's deliveries, newest first.
@@ -166,6 +192,43 @@ pub async fn redeliver(
 ) -> Answer {
     let again = webhook::redeliver(&app.broker, &key, &id, &delivery).await?;
     Ok(wire::object(StatusCode::ACCEPTED, &shown(again)))
+}
+
+/// Puts all events since a time in line, also those of when the webhook was inactive.
+///
+/// Each event is in line once, however often this is asked for, and those of one connection in the order in which they
+/// happened. The receiver knows each by the same `webhook-id`. An inactive webhook gets them when it is active again.
+#[utoipa::path(
+    post,
+    path = "/v1/webhooks/{id}/redeliver",
+    operation_id = "redeliver_since",
+    tag = "webhooks",
+    security(("api_key" = [])),
+    params(("id" = String, Path, description = "The webhook.")),
+    request_body = Since,
+    responses(
+        (status = 202, body = Queued),
+        (status = 400, body = error::FieldErrors, description = "`since` is missing or no time, or a field is unknown."),
+        (status = 401, body = error::Problem, description = "The API key is missing or invalid."),
+        (status = 403, body = error::Problem, description = "The API key has not the scope `management`, or is limited to one integration."),
+        (status = 404, body = error::Problem, description = "There is no such webhook."),
+        (status = 413, body = error::Problem, description = "The body is too large.")
+    )
+)]
+pub async fn redeliver_since(
+    State(app): State<App>,
+    Caller(key): Caller,
+    Named(id): Named<String>,
+    Body(body): Body,
+) -> Answer {
+    access::require_write(&key)?;
+    let mut fields = Fields::read(&body, Casing::Both)?;
+    let since = fields.need("since")?;
+    fields.done()?;
+    let since = Millis::parse_rfc3339(&since)
+        .ok_or_else(|| Error::invalid("since", "Must be a time such as 2026-01-02T03:04:05Z"))?;
+    let queued = webhook::redeliver_since(&app.broker, &key, &id, since).await?;
+    Ok(wire::object(StatusCode::ACCEPTED, &Queued { queued }))
 }
 
 fn shown(listed: ListedDelivery) -> Shown {

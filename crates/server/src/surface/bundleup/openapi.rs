@@ -35,7 +35,8 @@ use crate::http::body::camel;
         webhooks::roll,
         deliveries::list,
         deliveries::show,
-        deliveries::redeliver
+        deliveries::redeliver,
+        deliveries::redeliver_since
     ),
     components(schemas(
         connection::Exchange,
@@ -54,6 +55,8 @@ use crate::http::body::camel;
         deliveries::Shown,
         deliveries::Whole,
         deliveries::Tried,
+        deliveries::Since,
+        deliveries::Queued,
         error::Problem,
         error::FieldErrors
     )),

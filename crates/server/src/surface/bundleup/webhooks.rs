@@ -62,7 +62,7 @@ pub struct Shown {
     /// `active`, or `inactive`: nothing is sent.
     #[schema(example = "active")]
     status: &'static str,
-    /// Why it is inactive: `asked`, or `gone`: it answered 410.
+    /// Why it is inactive: `asked`; `gone`: it answered 410; or `failing`: it took nothing for five days.
     disabled_reason: Option<&'static str>,
     /// Always true: every delivery is signed.
     has_secret: bool,

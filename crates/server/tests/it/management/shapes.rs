@@ -81,6 +81,7 @@ async fn another_method_is_405_in_the_doors_shape() {
             ("/v1/webhooks", "GET,HEAD,POST"),
             ("/v1/webhooks/x", "GET,HEAD,PUT,PATCH,DELETE"),
             ("/v1/webhooks/x/secret", "POST"),
+            ("/v1/webhooks/x/redeliver", "POST"),
             ("/v1/webhooks/x/deliveries", "GET,HEAD"),
             ("/v1/webhooks/x/deliveries/x", "GET,HEAD"),
             ("/v1/webhooks/x/deliveries/x/redeliver", "POST"),

@@ -17,13 +17,13 @@ use claviger_engine::{
         flow::{Endpoints, Flow},
         integration::{Integration, Mode},
         user::{Operator, Role, User},
-        webhook::{Attempt, Delivery, Endpoint},
+        webhook::{Attempt, Delivery, DisabledReason, Endpoint},
         workspace::Completion,
     },
     error::{Error, Result},
     id::{ApiKeyId, AttemptId, ConnectionId, FlowId, OperatorId, WorkspaceId},
     setup::{self, NewUser},
-    store::{After, Claim, Conn, ConnectionFilter, FlowEnd, Viewer, trial},
+    store::{After, Claim, Conn, ConnectionFilter, FlowEnd, Tried, Viewer, trial},
     vault::hash,
 };
 
@@ -142,7 +142,7 @@ async fn theirs(app: &TestApp, tenant: &Tenant) -> Theirs {
         delivery,
         people: people::settle(app, tenant, &user).await,
         ways: options::settle(app, tenant).await,
-        rarer: rarer::settle(app, tenant).await,
+        rarer: rarer::settle(app, tenant, gone.id).await,
         user,
         operator: operator.id,
     }
@@ -297,25 +297,29 @@ async fn change(
             ("settle_delivery", conn.settle_delivery(ws, &delivery.id, LEASE, after).await.map(drop))
         }
         17 => ("requeue_delivery", conn.requeue_delivery(ws, &endpoint.id, &delivery.id).await.map(drop)),
+        18 => ("requeue_last", conn.requeue_last(ws, &delivery.id).await.map(drop)),
         // Before what makes it active again.
-        18 => ("retire_endpoint", conn.retire_endpoint(ws, &endpoint.id).await.map(drop)),
-        19 => {
+        19 => ("retire_endpoint", conn.retire_endpoint(ws, &endpoint.id).await.map(drop)),
+        20 => {
             let other = Endpoint { name: "other".to_owned(), ..endpoint.clone() };
             ("update_endpoint", conn.update_endpoint(ws, &other).await)
         }
-        20 => ("touch_endpoint", conn.touch_endpoint(ws, &endpoint.id, later).await.map(drop)),
         21 => {
-            let done = conn.disable_gone_endpoint(ws, &endpoint.id, &endpoint.url).await;
-            ("disable_gone_endpoint", done.map(drop))
+            let tried = Tried { url: &endpoint.url, at: later, arrived: false };
+            ("note_attempt", conn.note_attempt(ws, &endpoint.id, &tried).await.map(drop))
         }
-        22 => ("set_operator_role", conn.set_operator_role(ws, &of.operator, None).await),
-        23 => ("remove_redirect_uri", conn.remove_redirect_uri(ws, "https://theirs.test/").await.map(drop)),
-        24 => ("revoke_api_key", conn.revoke_api_key(ws, key, later).await.map(drop)),
-        25 => ("drop_deliveries", conn.drop_deliveries(ws, &endpoint.id, 9).await.map(drop)),
-        26 => ("delete_endpoint", conn.delete_endpoint(ws, &endpoint.id).await.map(drop)),
-        27 => ("delete_connection", conn.delete_connection(ws, &connection.id).await.map(drop)),
-        28 => ("delete_integration", conn.delete_integration(ws, &integration.id).await.map(drop)),
-        29 => {
+        22 => {
+            let done = conn.disable_endpoint(ws, &endpoint.id, &endpoint.url, DisabledReason::Gone).await;
+            ("disable_endpoint", done.map(drop))
+        }
+        23 => ("set_operator_role", conn.set_operator_role(ws, &of.operator, None).await),
+        24 => ("remove_redirect_uri", conn.remove_redirect_uri(ws, "https://theirs.test/").await.map(drop)),
+        25 => ("revoke_api_key", conn.revoke_api_key(ws, key, later).await.map(drop)),
+        26 => ("drop_deliveries", conn.drop_deliveries(ws, &endpoint.id, 9).await.map(drop)),
+        27 => ("delete_endpoint", conn.delete_endpoint(ws, &endpoint.id).await.map(drop)),
+        28 => ("delete_connection", conn.delete_connection(ws, &connection.id).await.map(drop)),
+        29 => ("delete_integration", conn.delete_integration(ws, &integration.id).await.map(drop)),
+        30 => {
             let is = Connection { authorized_at: later, ..own.clone() };
             ("authorize_connection", conn.authorize_connection(ws, &is).await)
         }

@@ -1,6 +1,9 @@
 //! The other format: its words, what it has none for, and that a redelivery speaks the one that is set now.
 
-use claviger_engine::domain::webhook::Format;
+use claviger_engine::domain::{
+    revocation::{Outcome, Told},
+    webhook::Format,
+};
 use serde_json::json;
 
 use super::*;
@@ -26,11 +29,16 @@ async fn a_connections_life_is_told_in_the_other_doors_words() {
         tell(app, &made, EventKind::ConnectionUpdated).await;
         tell(app, &stale, EventKind::ConnectionExpired).await;
         let at = app.broker.clock.now();
-        app.change(async |to| claviger_engine::webhook::emit_authorized(to.conn, &made, &made, false, at).await)
-            .await;
-        app.change(async |to| claviger_engine::webhook::emit_authorized(to.conn, &stale, &made, false, at).await)
-            .await;
-        app.change(async |to| claviger_engine::webhook::emit_deleted(to.conn, &made, "revoked", at).await)
+        app.change(async |to| {
+            claviger_engine::webhook::emit_authorized(to.conn, &made, &made, false, at).await
+        })
+        .await;
+        app.change(async |to| {
+            claviger_engine::webhook::emit_authorized(to.conn, &stale, &made, false, at).await
+        })
+        .await;
+        let revoked = Told::new(Outcome::Revoked, "");
+        app.change(async |to| claviger_engine::webhook::emit_deleted(to.conn, &made, &revoked, at).await)
             .await;
         assert_eq!(rounds(app).await, 4, "it has no word for a change");
         let seen = hook.seen();

@@ -11,9 +11,10 @@ use claviger_engine::{
         integration::Integration,
     },
     error::Result,
-    id::{ClientKeyId, WorkspaceId},
+    id::{ClientKeyId, ConnectionId, WorkspaceId},
     secret::Secret,
-    store::{Conn, DeviceGiven},
+    store::{Choice, Conn, DeviceGiven},
+    time::Millis,
     vault::Field,
 };
 
@@ -21,7 +22,7 @@ use super::Theirs;
 use crate::support::{Tenant, TestApp};
 
 /// How many changes there are.
-pub const CHANGES: usize = 8;
+pub const CHANGES: usize = 10;
 
 /// By which a flow is told how its window ended.
 const REQUEST: &str = "a request of theirs";
@@ -30,10 +31,12 @@ const REQUEST: &str = "a request of theirs";
 pub struct Rarer {
     integration: Integration,
     key: ClientKey,
+    /// A connection that ended.
+    gone: ConnectionId,
 }
 
 /// Gives a tenant a key and a logo.
-pub async fn settle(app: &TestApp, tenant: &Tenant) -> Rarer {
+pub async fn settle(app: &TestApp, tenant: &Tenant, gone: ConnectionId) -> Rarer {
     let (ws, now) = (&tenant.workspace, app.broker.clock.now());
     let id = app.integrate(tenant, "fourth", "https://fourth.test").await;
     let integration = app.integration(tenant, &id).await;
@@ -56,13 +59,24 @@ pub async fn settle(app: &TestApp, tenant: &Tenant) -> Rarer {
         to.conn.set_logo(ws, &logo).await
     })
     .await;
-    Rarer { integration, key }
+    Rarer { integration, key, gone }
 }
 
 /// Every query: whether it finds something of theirs.
 pub async fn look(conn: &mut Conn, ws: &WorkspaceId, of: &Theirs) -> Result<Vec<(&'static str, bool)>> {
     let id = &of.rarer.integration.id;
     Ok(vec![
+        ("chosen_connections", {
+            let choice = Choice { owner_kind: Some(of.connection.owner.kind), ..Choice::default() };
+            conn.chosen_connections(ws, &choice, None, 9).await?.iter().any(|it| it.id == of.connection.id)
+        }),
+        ("events_since", {
+            let (endpoint, of) = (&of.endpoint.id, &of.delivery.connection_id);
+            !conn.events_since(ws, endpoint, of, Millis(0)).await?.is_empty()
+        }),
+        ("hold_connection", conn.hold_connection(ws, &of.connection.id).await?),
+        ("revocation_of", conn.revocation_of(ws, &of.rarer.gone).await?.is_some()),
+        ("told_since", conn.told_since(ws, Millis(0), None, 9).await?.contains(&of.delivery.connection_id)),
         ("client_keys", !conn.client_keys(ws, id, None, Purpose::Signing).await?.is_empty()),
         ("logo", conn.logo(ws).await?.is_some()),
         ("logo_hash", conn.logo_hash(ws).await?.is_some()),
@@ -71,7 +85,7 @@ pub async fn look(conn: &mut Conn, ws: &WorkspaceId, of: &Theirs) -> Result<Vec<
 
 /// The changes, by number; what removes something comes last.
 pub async fn change(n: usize, conn: &mut Conn, ws: &WorkspaceId, of: &Theirs) -> (&'static str, Result<()>) {
-    let (Rarer { integration, key }, flow) = (&of.rarer, &of.begun);
+    let (Rarer { integration, key, .. }, flow) = (&of.rarer, &of.begun);
     let later = flow.expires_at.plus(Duration::from_secs(n as u64));
     match n {
         0 => {
@@ -94,7 +108,9 @@ pub async fn change(n: usize, conn: &mut Conn, ws: &WorkspaceId, of: &Theirs) ->
         }
         4 => ("look_at_flow", conn.look_at_flow(ws, &flow.id, later).await),
         5 => ("expire_flow_at", conn.expire_flow_at(ws, &flow.id, later).await),
-        6 => ("delete_client_key", conn.delete_client_key(ws, &key.id).await.map(drop)),
+        6 => ("begin_redelivery", conn.begin_redelivery(ws, &of.endpoint.id).await.map(drop)),
+        7 => ("mark_ending", conn.mark_ending(ws, &of.connection.id).await.map(drop)),
+        8 => ("delete_client_key", conn.delete_client_key(ws, &key.id).await.map(drop)),
         _ => ("delete_logo", conn.delete_logo(ws).await.map(drop)),
     }
 }
