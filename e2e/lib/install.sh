@@ -17,6 +17,11 @@ postgres_bin() {
   found=$(command -v initdb) && dirname "$(readlink -f "$found")"
 }
 
+# What makes a process see another time (libfaketime), for one that is started with it preloaded.
+faketime_library() {
+  ls /usr/lib/*/faketime/libfaketime.so.1 /usr/lib/faketime/libfaketime.so.1 2>/dev/null | head -n 1
+}
+
 python_has_venv() { python3 -c 'import ensurepip, venv' 2>/dev/null; }
 
 install_packages() {
@@ -26,6 +31,7 @@ install_packages() {
   [ -x "${CHROMIUM:-/usr/bin/chromium}" ] || missing+=(chromium)
   command -v curl >/dev/null || missing+=(curl)
   command -v setpriv >/dev/null || missing+=(util-linux)
+  [ -n "$(faketime_library)" ] || missing+=(faketime)
   [ -s /etc/ssl/certs/ca-certificates.crt ] || missing+=(ca-certificates)
   [ ${#missing[@]} -gt 0 ] || return 0
   command -v apt-get >/dev/null || die "missing: ${missing[*]}; there is no apt-get here, install them by hand"
