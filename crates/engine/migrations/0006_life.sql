@@ -10,6 +10,7 @@ create table refresh_state (
   lease_until bigint not null,
   failures bigint not null,
   retry_at bigint,
+  fault text,
   failure text,
   foreign key (workspace_id, connection_id) references connection (workspace_id, id) on delete cascade
 );
@@ -46,15 +47,18 @@ alter table credential add column previous_until bigint;
 alter table credential add column worked_at bigint;
 alter table credential add column lifetime bigint;
 create index credential_expiring on credential (expires_at) where expires_at is not null;
+create index credential_aging on credential (obtained_at) where refresh_expires_at is not null;
 create index credential_dying on credential (refresh_expires_at) where refresh_expires_at is not null;
 create index credential_replaced on credential (previous_until) where previous_until is not null;
 
 -- Health: when it was last used, how long its refresh token had to live when its owner authorized it, of which death of
--- that token its owner was told, when it was last verified, and what came of comparing its account with the one before.
+-- that token its owner was told, when it was last verified and until when it is left alone, and what came of comparing its
+-- account with the one before.
 alter table connection add column last_used_at bigint;
 alter table connection add column refresh_life bigint;
 alter table connection add column expiring_told bigint;
 alter table connection add column verified_at bigint;
+alter table connection add column verify_after bigint;
 alter table connection add column account_note text;
 
 -- Since when it is being ended: no grant is kept alive for its sake. And what became of the grant, by connection.

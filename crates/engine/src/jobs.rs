@@ -33,6 +33,7 @@ impl Jobs {
         running.spawn(scrub::run(broker.clone(), stop.clone()));
         running.spawn(gauges::run(broker.clone(), stop.clone()));
         running.spawn(device::run(broker.clone(), stop.clone()));
+        running.spawn(refresh::sweep::run(broker.clone(), stop.clone()));
         running.spawn(refresh::expiring::run(broker.clone(), stop.clone()));
         running.spawn(watch::run(broker.clone(), stop.clone()));
         Self { stop, running }

@@ -55,7 +55,7 @@ const fn secret(name: &'static str, help: &'static str) -> Key {
 }
 
 /// Every setting there is.
-pub const KEYS: [Key; 30] = [
+pub const KEYS: [Key; 31] = [
     secret("database_url", "sqlite://PATH or postgres://user:password@host/database"),
     key("database_connections", "Connections to PostgreSQL at most, of each process"),
     secret("master_key", "Root keys, id:base64,… (visible to others on this machine: prefer a file)"),
@@ -82,6 +82,7 @@ pub const KEYS: [Key; 30] = [
         "refresh_lease",
         "For how long a process has a connection's refresh to itself unless it says so again",
     ),
+    key("refresh_ahead", "Whether tokens are refreshed before calls have to wait for it: true or false"),
     key("proxy_rate_limit", "Proxied calls per connection: COUNT/WINDOW, or off"),
     key("keep_flows", "How long ended authorizations and their codes are kept"),
     key("keep_events", "How long events, their deliveries and attempts are kept"),
@@ -150,6 +151,8 @@ pub struct Settings {
     pub outbound_total_timeout: Duration,
     /// For how long a process has the refresh of a connection to itself, unless it says again that it is at it.
     pub refresh_lease: Duration,
+    /// Whether tokens are refreshed before calls have to wait for it.
+    pub refresh_ahead: bool,
     /// Proxied calls per connection.
     pub proxy_rate_limit: Rate,
     /// How long things are kept after their end.
@@ -345,6 +348,7 @@ impl Layers {
             outbound_idle_timeout: self.timeout("outbound_idle_timeout")?,
             outbound_total_timeout: self.timeout("outbound_total_timeout")?,
             refresh_lease: self.timeout("refresh_lease")?,
+            refresh_ahead: self.read("refresh_ahead", "true or false", |text| text.parse().ok())?,
             proxy_rate_limit: self.read(
                 "proxy_rate_limit",
                 "a count and a window such as 100/60s, or off",

@@ -10,7 +10,6 @@ mod ahead;
 mod ask;
 mod claim;
 mod decide;
-pub mod expiring;
 mod due;
 pub mod expiring;
 mod flight;

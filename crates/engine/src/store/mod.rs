@@ -46,7 +46,6 @@ mod plan;
 mod process;
 mod reconnect_link;
 mod redelivery;
-mod reconnect_link;
 mod redirect_uri;
 mod refresh_intent;
 mod refresh_state;

@@ -148,7 +148,10 @@ pub async fn broker(
         sessions: settings.sessions,
         watch: Default::default(),
         flights: Flights::default(),
-        refresh: refresh::Settings::new(settings.refresh_lease),
+        refresh: refresh::Settings {
+            ahead: settings.refresh_ahead,
+            ..refresh::Settings::new(settings.refresh_lease)
+        },
         refused: Refused::default(),
         tries: Default::default(),
         nonces: Default::default(),
