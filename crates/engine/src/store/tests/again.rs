@@ -33,6 +33,7 @@ async fn a_delivery_goes_to_the_end_of_its_line_unless_it_is_being_sent() {
         assert_eq!(claim(&store, &to.id, 9, "b", later(6)).await, [second.id.clone()]);
         let mut conn = store.begin(Actor::System, later(7)).await.unwrap();
         assert!(!conn.requeue_last(&ws, &second.id).await.unwrap(), "it is being sent");
+        drop(conn);
         let mut conn = store.begin(Actor::System, later(67)).await.unwrap();
         assert!(conn.requeue_last(&ws, &second.id).await.unwrap(), "whoever sent it is no more");
         conn.commit().await.unwrap();
