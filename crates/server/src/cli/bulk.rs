@@ -34,7 +34,7 @@ pub(super) struct Args {
     #[command(flatten)]
     choice: Choice,
     #[command(flatten)]
-    report: report::Args,
+    report: report::Shape,
     /// Say which connections are chosen, and do nothing
     #[arg(long)]
     dry_run: bool,

@@ -32,7 +32,7 @@ const COLUMNS: [&str; 10] = [
 ];
 
 #[derive(clap::Args)]
-pub(super) struct Args {
+pub(super) struct Shape {
     /// How the report is written
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
@@ -57,7 +57,7 @@ pub(super) struct Report {
     to: Box<dyn Write>,
 }
 
-impl Args {
+impl Shape {
     /// Begins the report, or goes on with it.
     pub(super) fn open(&self) -> anyhow::Result<Report> {
         let (to, fresh): (Box<dyn Write>, bool) = match &self.out {
@@ -177,7 +177,7 @@ mod tests {
     fn written(format: Format, line: &Line) -> String {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("report");
-        let args = Args { format, out: Some(file.clone()) };
+        let args = Shape { format, out: Some(file.clone()) };
         for _ in 0..2 {
             args.open().unwrap().write(line).unwrap();
         }
