@@ -79,11 +79,12 @@ def reasons(soak):
 
 
 def history(soak, connection):
-    """The last refreshes of a connection, and what was done to the nodes meanwhile."""
+    """The last refreshes of a connection, and what was done to nodes in the middle of them."""
     rows = {row[0]: row for row in soak.fleet.look.rows(f"{INTENTS} where connection_id = '{connection}' order by sent_at")}
-    since = min((int(row[2]) for row in list(rows.values())[-LAST:]), default=0) / 1000 - 3
-    deeds = [f"  {d.what} of node {d.node} from {d.began:.3f} to {d.until:.3f}, between {sorted(d.between)}" for d in soak.chaos.deeds if d.until > since]
-    return "\n".join(["its refreshes were", *(f"  {describe(rows, i)}" for i in list(rows)[-LAST:]), *deeds])
+    last = list(rows)[-LAST:]
+    deeds = [f"  {d.what} of node {d.node} from {d.began:.3f} to {d.until:.3f}, between {i}"
+             for d in soak.chaos.deeds for i in last if i in d.between]
+    return "\n".join(["its refreshes were", *(f"  {describe(rows, i)}" for i in last), *deeds])
 
 
 def instant(text):

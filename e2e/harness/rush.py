@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import collections
 import hashlib
 import json
 import time
@@ -15,6 +16,7 @@ from .grants import Strict
 from .process import until
 
 MADE_AT_ONCE = 24  # connections that are made in parallel beforehand
+SETTLED = 120      # seconds after the last answer until every token is refreshed
 VERIFIER = "v" * 64
 CHALLENGE = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).rstrip(b"=").decode()
 
@@ -43,7 +45,7 @@ class Rush:
             raise
 
     def start(self, count, nodes, settings):
-        self.broker = Claviger("postgres", "rush", CLAVIGER_LOG="warn,claviger_engine::process=info", **settings)
+        self.broker = Claviger("postgres", "rush", CLAVIGER_LOG="warn,claviger_engine::process=info", CLAVIGER_REFRESH_AHEAD="false", **settings)
         self.provider.start(f"{self.broker.app}/oauth2/callback/own")
         self.broker.apply([self.provider.integration()], ["http://127.0.0.1:9/shop"], self.provider.secret())
         self.fleet = Fleet(self.broker, nodes)
@@ -93,7 +95,10 @@ class Rush:
         """Calls each connection through so many of the nodes, all at the same moment. Returns how it went."""
         with Load(self.broker.database) as load:
             answers = asyncio.run(self.rush(through))
-            until("every refresh to be written", lambda: self.open() == 0, seconds=120)
+        try:
+            until("every refresh to be written", lambda: self.open() == 0, SETTLED, every=0.5)
+        except TimeoutError as error:
+            raise AssertionError(f"{error}: {self.open()} are left\n{Answers(answers, load.rates).report()}") from None
         return Answers(answers, load.rates)
 
     async def rush(self, through):
@@ -146,5 +151,6 @@ class Answers:
 
     def report(self):
         p50, p99, most = percentiles([seconds for _, _, seconds in self.answers], 50, 99, 100)
-        return (f"{len(self.answers)} calls at once, {self.worked} worked; p50 {p50:.2f} s, p99 {p99:.2f} s, longest {most:.2f} s; "
+        others = collections.Counter(told for told, _, _ in self.answers if told != WORKED)
+        return (f"{len(self.answers)} calls at once, {self.worked} worked{''.join(f', {n} {told}' for told, n in others.items())}; p50 {p50:.2f} s, p99 {p99:.2f} s, longest {most:.2f} s; "
                 f"database: {', '.join(f'{n} {what}/s' for what, n in self.rates.items())}")

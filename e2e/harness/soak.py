@@ -17,7 +17,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import requests
 
-from . import reckon
+from . import place, reckon
 from .chaos import Chaos
 from .claviger import Claviger
 from .consent import walk
@@ -167,7 +167,10 @@ class Soak:
 
     def assert_sound(self):
         found = self.faults()
-        assert not found, "\n".join([f"{len(found)} things are wrong (seed {self.seed}):", *found[:40], self.report()])
+        if found:
+            text = "\n".join([f"{len(found)} things are wrong (seed {self.seed}):", *found, self.report()])
+            (place.REPORT / f"soak-{self.kind}-{len(self.fleet.nodes)}.txt").write_text(text)
+            raise AssertionError(text[:6000])
 
     def stop(self):
         self.over.set()
