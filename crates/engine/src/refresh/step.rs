@@ -221,7 +221,6 @@ impl Step {
                 Claim::Unanswered(earlier) => self.find_out(earlier),
             },
             (Stage::Waiting, Event::Woke) => (Stage::Claiming(None), Action::Claim { over: None }),
-            (Stage::Waiting, Event::Tired) => give(Outcome::Failed),
             (Stage::Asking, Event::Answered(answer)) => match answer {
                 Answer::Tokens => (Stage::Writing(Outcome::Fresh), Action::Keep),
                 Answer::Refused => end(Why::Refused),
@@ -236,6 +235,7 @@ impl Step {
                 Written::Fenced => Outcome::Failed,
                 Written::Gone => Outcome::Over,
             }),
+            // Tired of waiting; or an event that does not fit.
             _ => give(Outcome::Failed),
         };
         self.stage = stage;
@@ -296,3 +296,6 @@ fn end(why: Why) -> (Stage, Action) {
 fn rest(left: Left) -> (Stage, Action) {
     (Stage::Writing(Outcome::Failed), Action::Rest(left))
 }
+
+#[cfg(test)]
+mod tests;
