@@ -86,5 +86,6 @@ fn what_can_be_had_at_any_time_is_renewed_while_it_is_used() {
     assert_eq!(kept(&code("with = \"access_token\"")), Kept::Alive);
     assert_eq!(kept(&provider("[bearer]")), Kept::Not);
     let used = Due { last_used_at: Some(late), ..credential() };
-    assert!(!is_due(&provider("[workspace_token]"), &used, late), "it is made here");
+    let ours = provider("[workspace_token]\n[api]\nheaders = { Authorization = \"Bearer {token}\" }");
+    assert!(!is_due(&ours, &used, late), "it is made here");
 }

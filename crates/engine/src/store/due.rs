@@ -84,6 +84,7 @@ pub struct Unverified {
     pub since: Millis,
 }
 
+/// The status is hidden from the planner: nearly all connections are active, and few credentials are due.
 macro_rules! due {
     ($column:literal, $only:literal) => {
         concat!(
@@ -102,7 +103,7 @@ macro_rules! due {
             $column,
             " > $2 or (",
             $column,
-            " = $2 and c.connection_id > $3)) and n.status = 'active' and n.frozen_at is null \
+            " = $2 and c.connection_id > $3)) and coalesce(n.status, '') = 'active' and n.frozen_at is null \
              and (s.retry_at is null or s.retry_at <= $4) and (s.owner is null or s.lease_until <= $4) order by ",
             $column,
             ", c.connection_id limit $5"
