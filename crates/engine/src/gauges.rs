@@ -32,6 +32,7 @@ pub async fn run(broker: Arc<Broker>, stop: CancellationToken) {
 pub async fn look(broker: &Broker) -> Result<()> {
     let mut conn = broker.store.read().await?;
     broker.metrics.backlog(&conn.any_backlog().await?, broker.clock.now());
+    broker.metrics.refreshes_unknown(conn.any_count_unknown_refreshes().await?);
     broker.metrics.connections(&conn.any_connections_by_status().await?);
     Ok(())
 }

@@ -50,6 +50,7 @@ pub struct Metrics {
     attempt_seconds: Histogram,
     pruned: Family<Table, Counter>,
     connections: Family<Standing, Gauge>,
+    refreshes_unknown: Gauge,
     pending: Gauge,
     oldest_pending: Gauge,
     started: Gauge,
@@ -95,6 +96,7 @@ impl Default for Metrics {
             attempt_seconds: Histogram::new(BUCKETS),
             pruned: Family::default(),
             connections: Family::default(),
+            refreshes_unknown: Gauge::default(),
             pending: Gauge::default(),
             oldest_pending: Gauge::default(),
             started: Gauge::default(),
@@ -126,6 +128,8 @@ impl Metrics {
         let help = "Age of the oldest delivery still to be made to an enabled endpoint";
         to.register("webhook_oldest_pending_seconds", help, self.oldest_pending.clone());
         to.register("connections", "Connections there are, by status", self.connections.clone());
+        let help = "Refresh tokens that were sent, and nobody knows what their providers did with them";
+        to.register("refreshes_unknown", help, self.refreshes_unknown.clone());
         let help = "Rows forgotten because their time was over, by table";
         to.register("retention_rows", help, self.pruned.clone());
         self
@@ -135,7 +139,7 @@ impl Metrics {
     fn begin_at_zero(&self) {
         for (family, outcomes) in [
             (&self.flows, &["begun", "connected", "deferred", "refused", "failed"][..]),
-            (&self.refreshes, &["renewed", "refused", "failed"]),
+            (&self.refreshes, &["renewed", "refused", "failed", "unknown"]),
             (&self.attempts, &["delivered", "refused", "failed"]),
         ] {
             for outcome in outcomes {
@@ -169,7 +173,7 @@ impl Metrics {
         self.flows.get_or_create(&Outcome { outcome }).inc();
     }
 
-    /// A refresh ended: `renewed`, `refused` or `failed`.
+    /// A provider was asked for a refresh: `renewed`, `refused`, `failed`, or `unknown` where its answer is missing.
     pub fn refresh(&self, outcome: &'static str) {
         self.refreshes.get_or_create(&Outcome { outcome }).inc();
     }
@@ -206,6 +210,11 @@ impl Metrics {
             let count = found.map_or(0, |(_, count)| *count);
             self.connections.get_or_create(&Standing { status: status.as_str() }).set(count);
         }
+    }
+
+    /// How many refresh tokens were sent of which nobody knows what became.
+    pub fn refreshes_unknown(&self, count: i64) {
+        self.refreshes_unknown.set(count);
     }
 
     /// When this process began.
@@ -249,6 +258,7 @@ mod tests {
         metrics.pruned("event", 7);
         metrics.backlog(&Backlog { pending: 3, oldest: Some(Millis(1_000)) }, Millis(61_500));
         metrics.connections(&[("active".to_owned(), 5)]);
+        metrics.refreshes_unknown(2);
         metrics.started(Millis(1_767_323_045_678));
         let text = metrics.text().expect("text");
         for line in [
@@ -264,6 +274,7 @@ mod tests {
             "claviger_webhook_oldest_pending_seconds 60",
             "claviger_connections{status=\"active\"} 5",
             "claviger_connections{status=\"needs_reauth\"} 0",
+            "claviger_refreshes_unknown 2",
             "claviger_process_start_time_seconds 1767323045",
             concat!("claviger_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1"),
         ] {

@@ -1,8 +1,8 @@
 //! Retention: what nobody needs any more is forgotten.
 //!
 //! Hourly, in small transactions with a pause after each: the writer is shared with calls. What a process
-//! does not get done, the next run or another process does. Never touched here: connections and their
-//! credentials, the audit log, revocations, and an event that an enabled endpoint is still to be told. An
+//! does not get done, the next run or another process does. Never touched here: connections and the
+//! credentials that they have now, the audit log, revocations, and an event that an enabled endpoint is still to be told. An
 //! endpoint that is disabled may come back: what waits for it is kept twice as long, then given up.
 
 use std::{sync::Arc, time::Duration};
@@ -46,11 +46,15 @@ pub struct Pruned {
     pub sessions: i64,
     /// Connect requests that were over.
     pub connect_requests: i64,
+    /// Credentials that others took the place of.
+    pub previous_credentials: i64,
+    /// Refresh tokens that were sent, as far as it is known what came of it.
+    pub refresh_intents: i64,
 }
 
 impl Pruned {
     /// Every table that is pruned, as metrics name it.
-    pub const TABLES: [&str; 8] = [
+    pub const TABLES: [&str; 10] = [
         "flow",
         "event",
         "delivery",
@@ -59,11 +63,15 @@ impl Pruned {
         "change_log",
         "session",
         "connect_request",
+        "previous_credential",
+        "refresh_intent",
     ];
 
     fn total(&self) -> i64 {
         let of_events = self.events + self.deliveries + self.attempts;
-        self.flows + of_events + self.request_logs + self.changes + self.sessions + self.connect_requests
+        let of_refreshes = self.previous_credentials + self.refresh_intents;
+        let others = self.request_logs + self.changes + self.sessions + self.connect_requests;
+        self.flows + of_events + of_refreshes + others
     }
 }
 
@@ -103,8 +111,18 @@ pub async fn run(broker: Arc<Broker>, keep: Keep, stop: CancellationToken) {
 
 fn tell(pruned: &Pruned) {
     if pruned.total() > 0 {
-        let Pruned { flows, events, deliveries, attempts, request_logs, changes, sessions, connect_requests } =
-            pruned;
+        let Pruned {
+            flows,
+            events,
+            deliveries,
+            attempts,
+            request_logs,
+            changes,
+            sessions,
+            connect_requests,
+            previous_credentials,
+            refresh_intents,
+        } = pruned;
         tracing::info!(
             flows,
             events,
@@ -114,6 +132,8 @@ fn tell(pruned: &Pruned) {
             changes,
             sessions,
             connect_requests,
+            previous_credentials,
+            refresh_intents,
             "old rows were forgotten"
         );
     }
@@ -130,6 +150,8 @@ pub async fn prune(broker: &Broker, keep: &Keep) -> Result<Pruned> {
         changes: all(broker, Table::ChangeLog, CHANGES).await?,
         sessions: all(broker, Table::Session, broker.sessions.idle).await?,
         connect_requests: all(broker, Table::ConnectRequest, keep.flows).await?,
+        previous_credentials: all(broker, Table::PreviousCredential, Duration::ZERO).await?,
+        refresh_intents: all(broker, Table::RefreshIntent, keep.events).await?,
         ..Pruned::default()
     };
     events(broker, keep.events, &mut pruned).await?;
@@ -146,6 +168,10 @@ enum Table {
     Session,
     /// Like the flow that it is of.
     ConnectRequest,
+    /// A column: each has its own time.
+    PreviousCredential,
+    /// As long as an event, after it was found out what came of it.
+    RefreshIntent,
 }
 
 /// Forgets all rows of a table that are older than `keep`.
@@ -164,6 +190,12 @@ async fn all(broker: &Broker, table: Table, keep: Duration) -> Result<i64> {
             }
             Table::ConnectRequest => {
                 ("connect_request", conn.any_purge_connect_requests(before, BATCH).await?)
+            }
+            Table::PreviousCredential => {
+                ("previous_credential", conn.any_erase_previous_credentials(before, BATCH).await?)
+            }
+            Table::RefreshIntent => {
+                ("refresh_intent", conn.any_purge_refresh_intents(before, BATCH).await?)
             }
         };
         conn.commit().await?;

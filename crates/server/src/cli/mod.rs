@@ -26,6 +26,7 @@ mod key;
 mod migrate;
 pub mod open;
 mod openapi;
+mod refreshes;
 mod sandbox;
 mod serve;
 mod team;
@@ -88,6 +89,8 @@ enum Command {
     Catalog(catalog::Command),
     /// Connect an account by a code that a person enters on another device
     Connect(connect::Args),
+    /// List refresh tokens that were sent, and nobody knows what their providers did with them
+    Refreshes(refreshes::Args),
     /// Freeze connections: no call is made with them, and nothing is lost
     Freeze(bulk::Args),
     /// Let frozen connections be used again
@@ -142,6 +145,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Sandbox(args) => sandbox::run(args, &settings).await,
         Command::Key(command) => key::run(command, &settings).await,
         Command::Connect(args) => connect::run(args, &settings).await,
+        Command::Refreshes(args) => refreshes::run(args, &settings).await,
         Command::Freeze(args) => bulk::run(Verb::Freeze, args, &settings).await,
         Command::Unfreeze(args) => bulk::run(Verb::Thaw, args, &settings).await,
         Command::Revoke(args) => bulk::run(Verb::End, args, &settings).await,

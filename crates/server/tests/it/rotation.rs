@@ -98,6 +98,7 @@ async fn fill(app: &TestApp) -> (String, UnderWay) {
     ways(app).await;
     rarer(app).await;
     let id = connected(app).await;
+    before(app, &id).await;
     app.complete(&app.acme, Completion::Server).await;
     let (_, pairs) = Browser::new().connect(app, &app.acme, &[]).await.redirect();
     let code = value(&pairs, "code").to_owned();
@@ -107,6 +108,17 @@ async fn fill(app: &TestApp) -> (String, UnderWay) {
         assert!(held.by_root.values().sum::<i64>() > 0, "{} is filled", held.column);
     }
     (id, UnderWay { browser, leg, code })
+}
+
+/// A refresh leaves the credential before it, until the new one has worked.
+async fn before(app: &TestApp, id: &str) {
+    let (ws, id) = (&app.acme.workspace, ConnectionId::parse(id).unwrap());
+    let mut credential = app.read().await.credential(ws, &id).await.unwrap().unwrap();
+    let aad = Field::PreviousTokens.of(ws, id.as_str());
+    credential.previous = Some(app.broker.vault.seal(&aad, &Secret::new("{}")).unwrap());
+    credential.version += 1;
+    let seen = credential.version - 1;
+    assert!(app.change(async |to| to.conn.replace_credential(ws, &credential, seen).await).await);
 }
 
 /// What customers have: an option with a client of its own, an app that is lent, and what a product left with us.

@@ -2,6 +2,7 @@
 
 mod addresses;
 mod exchange;
+mod guards;
 mod identity;
 mod server;
 mod trust;

@@ -10,7 +10,7 @@ use claviger_engine::{
 };
 use serde_json::json;
 
-use super::{HOUR, Mint};
+use super::{HOUR, Mint, hasty};
 use crate::support::{
     Browser, Options, TestApp,
     app::{at, new_integration},
@@ -111,7 +111,7 @@ async fn an_api_that_moves_is_told_of() {
 
 #[tokio::test]
 async fn a_change_is_told_with_the_tokens_that_brought_it_or_not_at_all() {
-    on_each(async |app| {
+    on_each_with(hasty, async |app| {
         let mint = Mint::start().await;
         let id = mint.up.connect(app).await;
         let changed = r#"{"access_token":"a","refresh_token":"r","expires_in":3600,"scope":"read"}"#;
@@ -124,6 +124,17 @@ async fn a_change_is_told_with_the_tokens_that_brought_it_or_not_at_all() {
         let kept = app.read().await.credential(&app.acme.workspace, &of).await.unwrap().unwrap();
         assert_eq!(kept.version, 1);
         assert_eq!(app.connection(&app.acme, &id).await.scopes_granted.len(), 0);
+
+        // Whoever waited was told that it takes too long; it is written all the same, when that can be.
+        trial::find_table(&app.broker.store, "event").await;
+        let written = async {
+            while app.connection(&app.acme, &id).await.scopes_granted.is_empty() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        app.passing(written).await;
+        assert_eq!(updates(app.events(&app.acme).await).len(), 1);
+        assert_eq!((app.call(&app.acme.key, &id, "/x").await.status.as_u16(), mint.spent().len()), (200, 1));
     })
     .await;
 }

@@ -4,6 +4,7 @@ mod customers;
 mod options;
 mod people;
 mod rarer;
+mod refreshes;
 
 use std::{collections::BTreeSet, path::Path, time::Duration};
 
@@ -27,7 +28,7 @@ use claviger_engine::{
     vault::hash,
 };
 
-use self::{customers::Customers, options::Ways, people::People, rarer::Rarer};
+use self::{customers::Customers, options::Ways, people::People, rarer::Rarer, refreshes::Refreshes};
 use super::every_event;
 use crate::support::{Browser, Tenant, TestApp, app::ALL, on_each, value};
 
@@ -56,6 +57,7 @@ struct Theirs {
     customers: Customers,
     ways: Ways,
     rarer: Rarer,
+    refreshes: Refreshes,
     operator: OperatorId,
 }
 
@@ -129,8 +131,10 @@ async fn theirs(app: &TestApp, tenant: &Tenant) -> Theirs {
         let found = flow(&mut conn, id).await;
         ended = ended.or(Some(found).filter(|flow| flow.code_hash.as_ref() == Some(&code)));
     }
+    let credential = conn.credential(ws, &connection.id).await.unwrap().expect("a credential");
     Theirs {
-        credential: conn.credential(ws, &connection.id).await.unwrap().expect("a credential"),
+        refreshes: refreshes::settle(app, tenant, &connection, &credential).await,
+        credential,
         integration: app.integration(tenant, &tenant.integration).await,
         key: conn.api_keys(ws).await.unwrap().remove(0).id,
         begun: flow(&mut conn, &begun).await,
@@ -212,6 +216,7 @@ async fn look(conn: &mut Conn, ws: &WorkspaceId, of: &Theirs) -> Result<Vec<(&'s
     found.extend(customers::look(conn, ws, of).await?);
     found.extend(options::look(conn, ws, of).await?);
     found.extend(rarer::look(conn, ws, of).await?);
+    found.extend(refreshes::look(conn, ws, of).await?);
     Ok(found)
 }
 
@@ -240,6 +245,10 @@ async fn change(
     if n < rarer::CHANGES {
         return Some(rarer::change(n, conn, ws, of).await);
     }
+    let n = n - rarer::CHANGES;
+    if n < refreshes::CHANGES {
+        return Some(refreshes::change(n, conn, ws, of).await);
+    }
     let later = delivery.created_at.plus(Duration::from_secs(7));
     let sealed = &credential.sealed;
     let end = FlowEnd {
@@ -250,7 +259,7 @@ async fn change(
         connection_id: None,
     };
     let code = ended.code_hash.as_deref().unwrap_or_default();
-    Some(match n - rarer::CHANGES {
+    Some(match n - refreshes::CHANGES {
         0 => ("set_api_key_scopes", conn.set_api_key_scopes(ws, key, &[]).await.map(drop)),
         // Kept by the minute.
         1 => {
@@ -433,7 +442,8 @@ fn every_method_of_the_store_that_takes_a_workspace_is_tried_here() {
         include_str!("store/customers.rs"),
         include_str!("store/options.rs"),
         include_str!("store/people.rs"),
-        include_str!("store/rarer.rs")
+        include_str!("store/rarer.rs"),
+        include_str!("store/refreshes.rs")
     );
     let untried: Vec<_> = methods
         .iter()
