@@ -8,6 +8,8 @@ use std::{
     time::Duration,
 };
 
+use tokio::time::Instant;
+
 use super::{
     MAX_KEYS,
     slices::{Ask, Limit, Loan, Slices, Verdict, next_slice},
@@ -20,10 +22,8 @@ use crate::{
     vault::hash,
 };
 
-/// How long the database may take to lend a slice.
+/// How long the database may take to lend a slice, and a call may wait for one.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// How often a call waits for a slice before it is let pass on this process's own count.
-const TURNS: u32 = 8;
 /// After which it may be tried again where nobody waits.
 const MOMENT: Duration = Duration::from_secs(1);
 
@@ -54,7 +54,8 @@ impl Shared {
     /// # Errors
     /// The time until the key's window ends, when it is used up.
     pub async fn take(&self, key: &str, now: Millis) -> std::result::Result<(), Duration> {
-        for _ in 0..TURNS {
+        let until = Instant::now() + PATIENCE;
+        loop {
             // Apart, so that the lock is let go before anything is waited for.
             let verdict = self.lock().take(key, now);
             match verdict {
@@ -65,12 +66,17 @@ impl Shared {
                 Verdict::Over(ends) => return Err(ends),
                 Verdict::Wait(answered, ask) => {
                     self.ask(key, ask, now);
-                    let _late = tokio::time::timeout(PATIENCE, answered).await;
+                    // Others may be quicker to take what came: then once more.
+                    if tokio::time::timeout_at(until, answered).await.is_err() {
+                        tracing::warn!(
+                            limit = self.name,
+                            "a call passed uncounted: no share of the limit came in time"
+                        );
+                        return Ok(());
+                    }
                 }
             }
         }
-        tracing::warn!(limit = self.name, "a call passed uncounted: its share of the limit did not come");
-        Ok(())
     }
 
     /// The same without waiting: refused for a moment where a slice is on its way and nothing is left.

@@ -74,6 +74,17 @@ pub async fn find_table(store: &Store, table: &'static str) {
     sqlx::raw_sql(sqlx::AssertSqlSafe(text)).execute(&store.write).await.unwrap();
 }
 
+/// Gives a table a column more, as a newer program's migration does.
+pub async fn widen_table(store: &Store, table: &'static str) {
+    let text = format!("alter table {table} add column of_the_future text");
+    sqlx::raw_sql(sqlx::AssertSqlSafe(text)).execute(&store.write).await.unwrap();
+}
+
+/// Makes every change one of a kind that only a newer program knows.
+pub async fn rename_topics(store: &Store, topic: &'static str) {
+    sqlx::query("update change_log set topic = $1").bind(topic).execute(&store.write).await.unwrap();
+}
+
 async fn statement(server: &str, text: String) {
     use sqlx::Connection as _;
     sqlx::any::install_default_drivers();
