@@ -16,13 +16,14 @@ mod used;
 mod user_token;
 mod workspace_token;
 
-pub use holder::{Holder, Who};
+pub use holder::{Holder, Signer, Who};
 pub use member::{By, Member};
 pub use password::password;
 pub(crate) use session::lasting;
 pub use session::{Lifetimes, session, sign_out};
 pub use sign_in::{Attempt, SignIns, SignedIn, sign_in};
 pub use user_token::user_token;
+pub(crate) use workspace_token::still_signed;
 pub use workspace_token::{Shown, refused as token_refused, workspace_token};
 
 use std::sync::Arc;

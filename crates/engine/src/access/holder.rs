@@ -3,6 +3,7 @@
 use crate::{
     domain::{audit::Actor, customer::Customer, workspace::Workspace},
     error::{Error, Result},
+    id::JwtKeyId,
 };
 
 /// Who holds a product's token.
@@ -12,6 +13,17 @@ pub struct Holder {
     pub workspace: Workspace,
     /// For whom the token speaks.
     pub who: Who,
+    /// What it was signed with; `None` where a page of ours speaks for whom its token was good.
+    pub by: Option<Signer>,
+}
+
+/// What a product's token was signed with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Signer {
+    /// The workspace's secret, by its hash.
+    Secret(String),
+    /// The private half of this key.
+    Key(JwtKeyId),
 }
 
 /// For whom a product's token speaks.

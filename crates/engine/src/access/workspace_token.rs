@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use super::{Holder, Who, signature, used};
+use super::{Holder, Signer, Who, signature, used};
 use crate::{
     broker::Broker,
     domain::{
@@ -18,8 +18,29 @@ use crate::{
     id::CustomerId,
     store::Conn,
     time::Millis,
-    vault::Field,
+    vault::{Field, hash},
 };
+
+/// Whether a workspace still has what a token was signed with.
+///
+/// # Errors
+/// `Unauthenticated` when it has not.
+pub(crate) async fn still_signed(broker: &Broker, holder: &Holder) -> Result<()> {
+    let mut conn = broker.store.read().await?;
+    let workspace = conn.workspace(&holder.workspace.id).await?.ok_or_else(refused)?;
+    let has = match &holder.by {
+        None => true,
+        Some(Signer::Key(id)) => conn.jwt_keys(&workspace.id).await?.iter().any(|key| key.id == *id),
+        Some(Signer::Secret(was)) => match workspace.jwt_secret.filter(|_| workspace.settings.jwt.secret) {
+            Some(sealed) => {
+                let aad = Field::JwtSecret.of(&workspace.id, workspace.id.as_str());
+                hash::same(&hash::token(broker.vault.open(&aad, &sealed)?.expose()), was)
+            }
+            None => false,
+        },
+    };
+    if has { Ok(()) } else { Err(refused()) }
+}
 
 mod read;
 
@@ -70,9 +91,7 @@ pub async fn workspace_token(broker: &Arc<Broker>, shown: &str) -> Result<Shown>
     let claims = token.claims().ok_or_else(refused)?;
     let mut conn = broker.store.read().await?;
     let workspace = conn.any_workspace_by_client_id(&claims.workspace).await?.ok_or_else(refused)?;
-    if !signed(broker, &mut conn, &workspace, &token, &header).await? {
-        return Err(refused());
-    }
+    let by = signed(broker, &mut conn, &workspace, &token, &header).await?.ok_or_else(refused)?;
     match time(&claims, &workspace.settings.jwt, broker.clock.now()) {
         Time::Good => {}
         Time::Over => return Ok(Shown::Expired(Box::new(workspace))),
@@ -83,31 +102,33 @@ pub async fn workspace_token(broker: &Arc<Broker>, shown: &str) -> Result<Shown>
         For::Workspace => Who::Workspace,
         For::Customer(told) => Who::Customer(Box::new(customer(broker, conn, &workspace, told).await?)),
     };
-    Ok(Shown::Holds(Box::new(Holder { workspace, who })))
+    Ok(Shown::Holds(Box::new(Holder { workspace, who, by: Some(by) })))
 }
 
-/// Whether the token is signed with one of the workspace's keys, by the algorithm that this key is for.
+/// With which of the workspace's keys the token is signed, by the algorithm that this key is for.
 async fn signed(
     broker: &Broker,
     conn: &mut Conn,
     workspace: &Workspace,
     token: &Token<'_>,
     header: &Header,
-) -> Result<bool> {
+) -> Result<Option<Signer>> {
     if let Some(with) = Hmac::parse(&header.alg) {
         let jwt = &workspace.settings.jwt;
-        let Some(sealed) = workspace.jwt_secret.as_ref().filter(|_| jwt.secret) else { return Ok(false) };
+        let Some(sealed) = workspace.jwt_secret.as_ref().filter(|_| jwt.secret) else { return Ok(None) };
         if jwt.algorithm.is_some_and(|only| only != with) {
-            return Ok(false);
+            return Ok(None);
         }
         let secret = broker.vault.open(&Field::JwtSecret.of(&workspace.id, workspace.id.as_str()), sealed)?;
-        return Ok(signature::by_secret(with, &secret, token.signed, &token.signature));
+        let holds = signature::by_secret(with, &secret, token.signed, &token.signature);
+        return Ok(holds.then(|| Signer::Secret(hash::token(secret.expose()))));
     }
-    let Some(with) = Algorithm::parse(&header.alg) else { return Ok(false) };
+    let Some(with) = Algorithm::parse(&header.alg) else { return Ok(None) };
     let keys = conn.jwt_keys(&workspace.id).await?;
     let named = |name: &str| header.kid.as_deref().is_none_or(|kid| kid == name);
     let mut keys = keys.iter().filter(|key| key.algorithm == with && named(&key.name));
-    Ok(keys.any(|key| signature::by_key(key, token.signed, &token.signature)))
+    let key = keys.find(|key| signature::by_key(key, token.signed, &token.signature));
+    Ok(key.map(|key| Signer::Key(key.id.clone())))
 }
 
 /// Whether a token is good at a time.

@@ -28,6 +28,7 @@ pub(crate) async fn still(broker: &Broker, caller: &Caller, connection: &Connect
             Caller::Member { member, integration: integration.clone() }
         }
         Caller::Customer { holder, .. } => {
+            access::still_signed(broker, holder).await?;
             Caller::Customer { holder: holder.clone(), selector: connection.to_string() }
         }
     };

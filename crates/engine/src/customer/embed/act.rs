@@ -170,7 +170,7 @@ async fn page(
         return Ok(Framed::page(&opened, Wrong::default(), failed));
     }
     let who = Who::Customer(Box::new(customer(broker, flow).await?));
-    let holder = Holder { workspace: workspace.clone(), who };
+    let holder = Holder { workspace: workspace.clone(), who, by: None };
     let offered = integration::show(broker, &holder, flow.integration_id.as_str()).await?;
     let shows = Shows::Ways { integration: offered.integration.name, ways: offered.ways };
     Ok(Framed::of(workspace, Some(flow.id.clone()), shows))
