@@ -35,6 +35,7 @@ mod management;
 mod membrane;
 mod metrics;
 mod mutual_tls;
+mod nodes;
 mod oauth1;
 mod openapi;
 mod pages;
