@@ -35,7 +35,7 @@ const CRATES: [(&str, &[&str], &[&str]); 5] = [
 
 /// The engine's layers: a module may use its own layer and those before it.
 const LAYERS: [&[&str]; 6] = [
-    &["error", "id", "time", "secret"],
+    &["error", "id", "time", "secret", "fail"],
     &["domain"],
     &["store", "vault", "outbound", "limit"],
     &["webhook", "access"],
@@ -51,6 +51,7 @@ const LAYERS: [&[&str]; 6] = [
         "retention",
         "gauges",
         "rotate",
+        "scrub",
         "jobs",
         "metrics",
     ],

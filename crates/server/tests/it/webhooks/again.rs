@@ -77,10 +77,10 @@ async fn what_happened_while_it_was_disabled_is_told_in_its_place() {
         tell(app, &of, LIFE[1]).await;
         set(true).await;
         tell(app, &of, LIFE[2]).await;
-        let only = EventKind::ConnectionExpiring;
-        let unwanted = vec![LIFE[0], LIFE[1], LIFE[2]];
-        edit(app, &to, WebhookEdit { events: Some(unwanted), ..WebhookEdit::default() }).await;
-        tell(app, &of, only).await;
+        let unwanted = EventKind::ConnectionExpiring;
+        let wanted = LIFE.to_vec();
+        edit(app, &to, WebhookEdit { events: Some(wanted), ..WebhookEdit::default() }).await;
+        tell(app, &of, unwanted).await;
         set(false).await;
         assert_eq!(redeliver(app, &to, since).await, 3, "what it does not want is not for it");
         assert_eq!(rounds(app).await, 0, "it waits until it is enabled");
@@ -89,7 +89,7 @@ async fn what_happened_while_it_was_disabled_is_told_in_its_place() {
         assert_eq!(rounds(app).await, 3);
         let again = hook.seen().split_off(before);
         assert_eq!(kinds_of(&again, &of), LIFE.map(EventKind::as_str), "also the one that still waited");
-        assert_eq!(deliveries(app, &other).await.len(), 1, "nobody else is told");
+        assert!(deliveries(app, &other).await.is_empty(), "nobody else is told");
     })
     .await;
 }
