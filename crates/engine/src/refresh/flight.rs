@@ -38,6 +38,8 @@ enum How {
     Renewed(Usable),
     Failed(ProviderFault, String),
     Over(String),
+    /// By our own fault: the database failed.
+    Ours(String),
 }
 
 /// A connection's turn; it lasts until it is dropped.
@@ -70,15 +72,18 @@ impl Turn {
             How::Renewed(usable) => Ok(usable.clone()),
             How::Failed(fault, message) => Err(Error::Provider { fault: *fault, message: message.clone() }),
             How::Over(message) => Err(Error::NeedsReauth { message: message.clone() }),
+            How::Ours(why) => Err(Error::internal(format!("the refresh that was waited for failed: {why}"))),
         })
     }
 
-    /// Leaves to those who wait how it ended. What is our own fault is not theirs: they try again.
+    /// Leaves to those who wait how it ended, our own failures too: a queue that asks a failing database one by one waits
+    /// for its whole patience each.
     pub(super) fn leave(&mut self, seen: i64, done: &Result<Usable>) {
         let how = match done {
             Ok(usable) => How::Renewed(usable.clone()),
             Err(Error::Provider { fault, message }) => How::Failed(*fault, message.clone()),
             Err(Error::NeedsReauth { message }) => How::Over(message.clone()),
+            Err(Error::Internal(error)) => How::Ours(format!("{error:#}")),
             Err(_) => {
                 *self.0 = None;
                 return;
@@ -113,7 +118,9 @@ mod tests {
         let Some(Err(Error::Provider { fault, message })) = second.left(1) else { panic!("it is shared") };
         assert_eq!((fault, message.as_str()), (ProviderFault::TimedOut, "slow"));
         second.leave(1, &Err(Error::internal("ours")));
-        assert!(second.left(1).is_none(), "what is ours is tried again");
+        assert!(matches!(second.left(1), Some(Err(Error::Internal(_)))), "nor is a failing database asked in turn");
+        second.leave(1, &Err(Error::NotFound { what: "connection" }));
+        assert!(second.left(1).is_none());
         second.leave(1, &Err(Error::NeedsReauth { message: "no".into() }));
         assert!(matches!(second.left(1), Some(Err(Error::NeedsReauth { .. }))));
         second.leave(1, &Ok(usable(2)));

@@ -193,8 +193,8 @@ pub async fn rejected(broker: &Arc<Broker>, subject: &Subject, used: &Usable) ->
     }
     match run::renew_for(broker, subject, used.version, Cause::Refused).await {
         Ok(newer) => Ok(Some(newer)),
-        Err(Error::Provider { message, .. }) => {
-            tracing::warn!(connection = %subject.connection.id, %message, "a refresh on the provider's word failed");
+        Err(error @ (Error::Provider { .. } | Error::Internal(_))) => {
+            tracing::warn!(connection = %subject.connection.id, ?error, "a refresh on the provider's word failed");
             Ok(None)
         }
         Err(error) => Err(error),

@@ -12,6 +12,8 @@ use crate::error::{Error, Result};
 
 /// How long PostgreSQL may take for one statement: a server behind a cut line never answers, and never says so.
 const ANSWER: Duration = Duration::from_secs(20);
+/// What is said when it did not come.
+pub(super) const SILENT: &str = "no answer within";
 
 /// Waits for the database's answer: of a file as long as it takes, of a server no longer than makes sense. What came of a
 /// change whose answer did not come is not known.
@@ -20,7 +22,7 @@ pub(super) async fn in_time<T>(kind: Kind, work: BoxFuture<'_, sqlx::Result<T>>)
         Kind::Sqlite => work.await,
         Kind::Postgres => tokio::time::timeout(ANSWER, work)
             .await
-            .map_err(|_| Error::internal(format!("database: no answer within {ANSWER:?}")))?,
+            .map_err(|_| Error::internal(format!("database: {SILENT} {ANSWER:?}")))?,
     };
     answered.map_err(fault)
 }

@@ -37,6 +37,7 @@ mod integration;
 mod integration_list;
 mod integration_offered;
 mod jwt_key;
+mod line;
 pub mod logo;
 mod migrate;
 mod oauth_app;

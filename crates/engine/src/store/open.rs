@@ -147,7 +147,13 @@ impl Store {
             match self.kind {
                 // At once, so that it waits for its turn here and never fails at its first change.
                 Kind::Sqlite => self.write.begin_with("begin immediate").await.map_err(fault),
-                Kind::Postgres => in_time(self.kind, Box::pin(self.write.begin())).await,
+                // Nothing has happened yet where the connection turns out to be gone: then another one does.
+                Kind::Postgres => match in_time(self.kind, Box::pin(self.write.begin())).await {
+                    Err(error) if self.plans.hear(&error) => {
+                        in_time(self.kind, Box::pin(self.write.begin())).await
+                    }
+                    begun => begun,
+                },
             }
         })
     }
@@ -183,21 +189,26 @@ pub(super) fn database_time(kind: Kind) -> Statement {
     }
 }
 
-/// A server may fall silent without hanging up: a connection that does not answer soon is thrown away, when it comes back
-/// as well as before it is used again after a pause, and never holds a place for long.
+/// A connection is asked whether it is there before it is used after a pause. Once one was not, each is asked, and when it
+/// comes back too: the driver's own question has no limit, and one that is silent would keep its place for ever.
 fn postgres_pool(connections: u32, plans: Arc<Plans>) -> AnyPoolOptions {
+    let back = plans.clone();
     let pool = AnyPoolOptions::new().max_connections(connections).acquire_timeout(ACQUIRE);
     let pool = pool.test_before_acquire(false).before_acquire(move |link, standing| {
         let outdated = plans.outdated(standing.age);
+        let doubted = standing.idle_for >= PAUSE || plans.line.is_shaken();
         Box::pin(async move {
-            match standing.idle_for < PAUSE {
-                _ if outdated => Ok(false),
-                true => Ok(true),
-                false => answers(link).await,
+            match (outdated, doubted) {
+                (true, _) => Ok(false),
+                (false, true) => answers(link).await,
+                (false, false) => Ok(true),
             }
         })
     });
-    pool.after_release(|link, _| Box::pin(answers(link)))
+    pool.after_release(move |link, _| {
+        let shaken = back.line.is_shaken();
+        Box::pin(async move { if shaken { answers(link).await } else { Ok(true) } })
+    })
 }
 
 /// Whether a connection answers at all. One that does not is not even asked to end in order.
@@ -212,6 +223,14 @@ fn sqlite_pool(connections: u32, read_only: bool) -> AnyPoolOptions {
     let pool = AnyPoolOptions::new().max_connections(connections).acquire_timeout(ACQUIRE);
     // Nothing between us and a file can drop a connection: no ping before each use, no renewal.
     let pool = pool.test_before_acquire(false).max_lifetime(None).idle_timeout(None);
+    // Where a commit fails (a full disk), SQLite may undo the transaction by itself, and the driver goes on believing that it
+    // is open: no other would ever begin on that connection.
+    let pool = pool.after_release(|link, _| {
+        Box::pin(async move {
+            link.ping().await?;
+            Ok(!link.is_in_transaction())
+        })
+    });
     pool.after_connect(move |link, _| {
         Box::pin(async move {
             sqlx::raw_sql(PRAGMAS).execute(&mut *link).await?;

@@ -11,30 +11,40 @@ use std::{
 
 use tokio::time::Instant;
 
+use super::line::Line;
 use crate::error::Error;
 
 /// What PostgreSQL says of a plan that fits no more (its code, `0A000`, says other things as well).
 const SAID: &str = "cached plan must not change result type";
 
-/// Since when connections are as the schema is now.
+/// What is known of a server's connections.
 #[derive(Debug, Default)]
-pub(super) struct Plans(Mutex<Option<Instant>>);
+pub(super) struct Plans {
+    /// Since when they are as the schema is now.
+    since: Mutex<Option<Instant>>,
+    /// Whether they can be believed to be there.
+    pub line: Line,
+}
 
 impl Plans {
     /// Whether a connection of this age has plans from before the schema changed.
     pub(super) fn outdated(&self, age: Duration) -> bool {
-        let since = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let since = *self.since.lock().unwrap_or_else(PoisonError::into_inner);
         since.is_some_and(|since| since.elapsed() <= age)
     }
 
-    /// Reads an error: where it says that a plan fits no more, every connection that is there is outdated.
+    /// Reads an error: where it says that a plan fits no more, every connection that is there is outdated. `true` where
+    /// another connection may do.
     pub(super) fn hear(&self, error: &Error) -> bool {
+        if self.line.hear(error) {
+            return true;
+        }
         let Error::Internal(told) = error else { return false };
         if !told.to_string().contains(SAID) {
             return false;
         }
         tracing::info!("the schema changed: connections to the database are made anew");
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        *self.since.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
         true
     }
 }
