@@ -125,41 +125,14 @@ impl TestApp {
         let proxy = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let origin = format!("http://{}", app.local_addr().expect("an address"));
         let proxy_origin = format!("http://{}", proxy.local_addr().expect("an address"));
-        let public = options.public_url.unwrap_or_else(|| origin.clone());
+        let public = options.public_url.clone().unwrap_or_else(|| origin.clone());
         let sandbox = Sandbox::start(&public).await;
-        let keys = match options.keys {
-            Some(text) => KeyRing::parse(&text),
-            None => KeyRing::generate().and_then(|text| KeyRing::parse(text.expose())),
-        };
-        let mut catalog = Catalog::builtin().expect("the catalog");
-        for (file, text) in &options.providers {
-            catalog.add(file, text).expect("a provider file");
-        }
-        let broker = Arc::new(Broker {
-            logs: Recorder::new(store.clone()),
-            metrics: Arc::new(Metrics::default()),
-            tasks: Default::default(),
-            store,
-            vault: Vault::new(keys.expect("keys")),
-            outbound: Outbound::with_resolver(options.outbound, options.resolver).expect("a way out"),
-            catalog,
-            clock: Clock::fixed(Millis(1_790_000_000_000)),
-            urls: Urls { app: public, proxy: proxy_origin.clone() },
-            dev: options.dev,
-            proxy_limit: Limiter::new(options.calls),
-            flow_limit: Limiter::new(options.flows),
-            sign_ins: Default::default(),
-            sessions: options.sessions,
-            flights: Flights::default(),
-            refresh: options.refresh,
-            refused: Default::default(),
-            tries: Default::default(),
-            nonces: Default::default(),
-            discovery: Discovery::default(),
-        });
+        let (trusted, sole) = (options.trusted.clone(), options.default_workspace);
+        let urls = Urls { app: public, proxy: proxy_origin.clone() };
+        let broker = broker(store, options, urls, Millis(1_790_000_000_000));
         let acme = tenant(&broker, &sandbox, "Acme", Settings::default()).await;
-        let mut served = App::new(broker.clone(), &options.trusted, None).expect("an app");
-        served.default_workspace = options.default_workspace.then(|| acme.client_id.as_str().into());
+        let mut served = App::new(broker.clone(), &trusted, None).expect("an app");
+        served.default_workspace = sole.then(|| acme.client_id.as_str().into());
         let limit = Duration::from_secs(5);
         let doors = router::app(served.clone());
         let calls = router::proxy(served);
@@ -339,6 +312,41 @@ impl Drop for TestApp {
             task.abort();
         }
     }
+}
+
+/// What a server works with, its clock standing at `now`.
+pub fn broker(store: Store, options: Options, urls: Urls, now: Millis) -> Arc<Broker> {
+    let keys = match options.keys {
+        Some(text) => KeyRing::parse(&text),
+        None => KeyRing::generate().and_then(|text| KeyRing::parse(text.expose())),
+    };
+    let mut catalog = Catalog::builtin().expect("the catalog");
+    for (file, text) in &options.providers {
+        catalog.add(file, text).expect("a provider file");
+    }
+    Arc::new(Broker {
+        logs: Recorder::new(store.clone()),
+        metrics: Arc::new(Metrics::default()),
+        tasks: Default::default(),
+        store,
+        vault: Vault::new(keys.expect("keys")),
+        outbound: Outbound::with_resolver(options.outbound, options.resolver).expect("a way out"),
+        catalog,
+        clock: Clock::fixed(now),
+        urls,
+        dev: options.dev,
+        proxy_limit: Limiter::new(options.calls),
+        flow_limit: Limiter::new(options.flows),
+        sign_ins: Default::default(),
+        sessions: options.sessions,
+        watch: Default::default(),
+        flights: Flights::default(),
+        refresh: options.refresh,
+        refused: Default::default(),
+        tries: Default::default(),
+        nonces: Default::default(),
+        discovery: Discovery::default(),
+    })
 }
 
 /// An integration to be, with the sandbox's client.
