@@ -131,15 +131,14 @@ fn text(line: &Line) -> String {
     words.join("  ").chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
-/// A value of RFC 4180. What a spreadsheet would take for a formula gets an apostrophe in front: an owner's key is whatever
-/// somebody put into a URL.
+/// A value of RFC 4180, in one line. An owner's key is whatever somebody put into a URL: what a spreadsheet would take for a
+/// formula gets an apostrophe in front, and no line break makes a line of its own, for a report is read as a list again.
 fn csv(value: &str) -> String {
-    let value = if value.starts_with(['=', '+', '-', '@', '\t', '\r']) {
-        format!("'{value}")
-    } else {
-        value.to_owned()
-    };
-    if value.contains([',', '"', '\n', '\r']) { format!("\"{}\"", value.replace('"', "\"\"")) } else { value }
+    let mut value: String = value.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    if value.starts_with(['=', '+', '-', '@']) {
+        value.insert(0, '\'');
+    }
+    if value.contains([',', '"']) { format!("\"{}\"", value.replace('"', "\"\"")) } else { value }
 }
 
 #[cfg(test)]
@@ -190,7 +189,7 @@ mod tests {
         let id = &line.id;
         let row = format!(
             "{id},\"git,hub\",github,external,\"'=cmd()|\"\"x\"\"\",active,1970-01-01T00:00:00.000Z,failed,\
-             \"said: \"\"no\"\",\nand no\",1970-01-01T00:00:01.000Z\n"
+             \"said: \"\"no\"\", and no\",1970-01-01T00:00:01.000Z\n"
         );
         let head =
             "connection_id,integration,provider,owner_kind,owner_key,status,created_at,outcome,detail,at\n";
