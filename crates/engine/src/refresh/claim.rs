@@ -67,7 +67,12 @@ impl Run {
         // First, for it locks the row: what is read after it is as the one before us left it.
         let fence = match conn.take_refresh(workspace, id, lease).await {
             Ok(Some(fence)) => fence,
-            Ok(None) => return Ok(Found::Not(Claim::Held)),
+            Ok(None) => {
+                // Whoever waits for a newer credential has it, though that one is being refreshed as well.
+                let there = conn.credential(workspace, id).await?;
+                let moved = there.is_some_and(|there| there.version != self.seen);
+                return Ok(Found::Not(if moved { Claim::Fresh } else { Claim::Held }));
+            }
             Err(Error::Conflict { .. }) => return Ok(Found::Not(Claim::Over)),
             Err(error) => return Err(error),
         };

@@ -47,7 +47,7 @@ impl Run {
         }
         let credential = self.sealed(&newer, lived, now)?;
         let unproven = credential.previous.is_some();
-        let Some(version) = self.replace(&mut conn, credential).await? else {
+        let Some((version, again)) = self.replace(&mut conn, credential).await? else {
             let written = self.replaced(&mut conn).await?;
             if let Some(intent) = &self.intent {
                 conn.answer_intent(workspace, intent, now).await?;
@@ -56,7 +56,9 @@ impl Run {
             return Ok(written);
         };
         let Some(was) = conn.connection(workspace, id).await? else { return Ok(Written::Gone) };
-        let healed = was.status == Status::NeedsReauth && words::is_unknown(was.status_reason.as_deref());
+        // What a later refresh ended since an earlier try of this one stays so.
+        let healed =
+            !again && was.status == Status::NeedsReauth && words::is_unknown(was.status_reason.as_deref());
         let is = refreshed(was.clone(), &newer, healed, now);
         if healed {
             conn.set_connection_status(workspace, id, Status::Active, None, now).await?;
@@ -93,18 +95,18 @@ impl Run {
     }
 
     /// Writes over the version that was seen, or over what an earlier sending of the same token brought. Gives the version
-    /// that it then has; `None` where it is another's.
-    async fn replace(&self, conn: &mut Conn, mut credential: Credential) -> Result<Option<i64>> {
+    /// that it then has, and whether an earlier try had written it already; `None` where it is another's.
+    async fn replace(&self, conn: &mut Conn, mut credential: Credential) -> Result<Option<(i64, bool)>> {
         let workspace = &self.subject.workspace_id;
         if conn.replace_credential(workspace, &credential, self.seen).await? {
-            return Ok(Some(credential.version));
+            return Ok(Some((credential.version, false)));
         }
         let Some(there) = conn.credential(workspace, &credential.connection_id).await? else {
             return Ok(None);
         };
         if there.fence == credential.fence && there.parent_hash == credential.parent_hash {
             // An earlier try, whose commit only looked like a failure.
-            return Ok(Some(there.version));
+            return Ok(Some((there.version, true)));
         }
         let same = there.parent_hash.is_some() && there.parent_hash == credential.parent_hash;
         if there.version != self.seen + 1 || there.fence > credential.fence || !same {
@@ -112,7 +114,7 @@ impl Run {
         }
         credential.version = there.version + 1;
         let wrote = conn.replace_credential(workspace, &credential, there.version).await?;
-        Ok(Some(credential.version).filter(|_| wrote))
+        Ok(wrote.then_some((credential.version, false)))
     }
 
     /// The connection was ended while it was refreshed: its new tokens are revoked as well.

@@ -150,3 +150,20 @@ fn each_thing_that_is_broken_is_seen() {
         assert!(found.is_some(), "{broken:?} was not seen");
     }
 }
+
+/// Found by chance: a write that only looked like a failure was tried again after a later refresh had ended the connection,
+/// and healed it; so a token was sent again whose fate was not known.
+#[test]
+fn a_write_that_is_tried_again_heals_nothing_that_was_ended_since() {
+    use Move::{Act, Arrive, Pass, Refused, Unknown};
+    let moves = [
+        [Refused(0), Act(0), Act(0), Arrive, Act(0), Unknown(0), Pass].as_slice(),
+        [Refused(1), Act(1), Act(1), Arrive, Unknown(1)].as_slice(),
+        [Pass, Pass, Pass, Pass, Act(1), Act(1), Act(0)].as_slice(),
+    ]
+    .concat();
+    let settings = settings()[0];
+    assert_eq!(run(&settings, &moves), Ok(()));
+    let broken = Settings { broken: Broken::Retrying, ..settings };
+    assert_eq!(run(&broken, &moves), Err(Violation("a token was used again outside its provider's rule")));
+}

@@ -41,6 +41,8 @@ pub enum Broken {
     LaterFence,
     /// A refusal is believed though the version moved.
     Believing,
+    /// Tokens whose writing only looked like a failure heal once more when they are written again.
+    Retrying,
 }
 
 /// What a provider does when a refresh token is used.

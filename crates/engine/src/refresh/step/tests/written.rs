@@ -102,7 +102,9 @@ impl World {
             (store.token, store.written_by, store.parent) = (got, held.fence, Some(run.token));
             store.expires_at = now + settings.life;
         }
-        if (writes || again) && store.ended == Some(Why::Unknown) && settings.broken != Broken::Healing {
+        // What a later refresh ended since an earlier try of this one stays so.
+        let heals = (writes && !again) || (again && settings.broken == Broken::Retrying);
+        if heals && store.ended == Some(Why::Unknown) && settings.broken != Broken::Healing {
             store.ended = None;
         }
         if let Some(intent) = run.intent.and_then(|intent| store.intent(intent)) {
@@ -110,7 +112,7 @@ impl World {
         }
         let thrown_away = !writes && self.provider.works(got) && self.provider.tokens[store.token].dead;
         must(!thrown_away, "tokens that work were thrown away for dead ones").map_err(Stuck::Seen)?;
-        let healed = !writes || store.ended != Some(Why::Unknown);
+        let healed = !writes || again || store.ended != Some(Why::Unknown);
         must(healed, "an answer was written, and its connection stays ended").map_err(Stuck::Seen)?;
         Ok(if writes || again { Written::Done } else { Written::Moved })
     }
