@@ -1,5 +1,7 @@
 //! The holder: whoever calls with a token that a product made, and for whom the token speaks.
 
+use std::fmt;
+
 use crate::{
     domain::{audit::Actor, customer::Customer, workspace::Workspace},
     error::{Error, Result},
@@ -18,12 +20,22 @@ pub struct Holder {
 }
 
 /// What a product's token was signed with.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Signer {
     /// The workspace's secret, by its hash.
     Secret(String),
     /// The private half of this key.
     Key(JwtKeyId),
+}
+
+impl fmt::Debug for Signer {
+    /// Without the hash: whoever made the secret may have made it short.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Secret(_) => f.write_str("Secret"),
+            Self::Key(id) => f.debug_tuple("Key").field(id).finish(),
+        }
+    }
 }
 
 /// For whom a product's token speaks.

@@ -1,5 +1,10 @@
+use std::num::NonZeroU32;
+
 use super::*;
-use crate::store::trial::on_each;
+use crate::{
+    limit::{Limiter, Rate},
+    store::{Kind, trial::on_each},
+};
 
 const NOW: Millis = Millis(1_767_323_045_678);
 const WINDOW: Duration = Duration::from_secs(60);
@@ -23,6 +28,20 @@ async fn processes_share_one_limit() {
         assert!(other.take("conn_a", NOW).await.is_ok(), "and so are limits");
         let later = NOW.plus(WINDOW);
         assert!(processes[1].take("conn_a", later).await.is_ok(), "a new window");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_limit_is_shared_where_processes_may_share_the_database() {
+    on_each(async |store| {
+        let part = NonZeroU32::new(16).unwrap();
+        let over = |rate: &str| Limiter::new(rate.parse::<Rate>().unwrap()).over(&store, "calls", part);
+        assert_eq!(over("40/60s").shared.is_some(), store.kind() == Kind::Postgres);
+        assert!(over("off").shared.is_none());
+        let limiter = over("1/60s");
+        assert_eq!(limiter.admit("conn_a", NOW).await, Ok(()));
+        assert_eq!(limiter.admit("conn_a", NOW).await, Err(WINDOW));
     })
     .await;
 }

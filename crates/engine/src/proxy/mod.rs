@@ -35,7 +35,7 @@ pub(crate) use self::still::still;
 pub use self::{credential::Refused, record::Recorder};
 use self::{proof::Heard, react::Verdict, record::Entry, replay::Replay};
 use crate::{
-    access::{By, Holder, Member, Who},
+    access::{By, Holder, Member, Signer, Who},
     broker::Broker,
     domain::{api_key::ApiKey, user::User},
     error::{Error, Result},
@@ -93,21 +93,29 @@ pub enum Caller {
 }
 
 impl Caller {
-    /// Who calls, in a word that no other caller has.
-    pub(crate) fn who(&self) -> &str {
+    /// Who calls and what it showed, in words that no other caller has.
+    pub(crate) fn who(&self) -> String {
         match self {
-            Self::Key { key, .. } => key.id.as_str(),
+            Self::Key { key, .. } => key.id.to_string(),
             Self::Member { member, .. } => match &member.by {
-                By::Session(hash) => hash,
-                By::Token { id, .. } => id.as_str(),
+                By::Session(hash) => hash.clone(),
+                By::Token { id, .. } => id.to_string(),
                 // Salted: of one user and one password of it.
-                By::Password => member.user.password_hash.as_deref().unwrap_or_default(),
+                By::Password => member.user.password_hash.clone().unwrap_or_default(),
             },
-            Self::Customer { holder, .. } => match &holder.who {
-                Who::Customer(customer) => customer.id.as_str(),
-                Who::Admin => "admin",
-                Who::Workspace => "workspace",
-            },
+            Self::Customer { holder, .. } => {
+                let who = match &holder.who {
+                    Who::Customer(customer) => customer.id.as_str(),
+                    Who::Admin => "admin",
+                    Who::Workspace => "workspace",
+                };
+                let by = match &holder.by {
+                    Some(Signer::Secret(hash)) => hash.as_str(),
+                    Some(Signer::Key(id)) => id.as_str(),
+                    None => "nothing",
+                };
+                format!("{who} by {by}")
+            }
         }
     }
 
