@@ -118,7 +118,10 @@ mod tests {
         let Some(Err(Error::Provider { fault, message })) = second.left(1) else { panic!("it is shared") };
         assert_eq!((fault, message.as_str()), (ProviderFault::TimedOut, "slow"));
         second.leave(1, &Err(Error::internal("ours")));
-        assert!(matches!(second.left(1), Some(Err(Error::Internal(_)))), "nor is a failing database asked in turn");
+        assert!(
+            matches!(second.left(1), Some(Err(Error::Internal(_)))),
+            "nor is a failing database asked in turn"
+        );
         second.leave(1, &Err(Error::NotFound { what: "connection" }));
         assert!(second.left(1).is_none());
         second.leave(1, &Err(Error::NeedsReauth { message: "no".into() }));
