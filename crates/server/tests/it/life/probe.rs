@@ -154,12 +154,12 @@ async fn it_is_wanted_only_where_there_is_a_way_to_ask() {
     let stub = Stub::start().await;
     on_each_with(options(&stub), async |app| {
         for (provider, every) in
-            [("keyed", "9m"), ("keyed", "91d"), ("keyed", "often"), ("keyed", ""), ("apikey", "24h")]
+            [("keyed", "9m"), ("keyed", "91d"), ("keyed", "often"), ("keyed", ""), ("bearer", "24h")]
         {
-            let base_url = (provider == "apikey").then(|| stub.origin.clone());
+            let base_url = (provider == "bearer").then(|| stub.origin.clone());
             let config = Config { verify_every: Some(every.to_owned()), base_url, ..Config::default() };
             let mut input = new_integration("it", provider, config);
-            if provider == "apikey" {
+            if provider == "bearer" {
                 (input.client_id, input.client_secret) = (None, None);
             }
             let mut conn =
