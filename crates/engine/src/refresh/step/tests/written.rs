@@ -12,6 +12,8 @@ const PAUSE: i64 = 2;
 impl World {
     pub fn claim(&mut self, settings: &Settings, run: &mut Run, over: Option<u32>) -> Result<Claim, Stuck> {
         let (now, broken) = (self.now, settings.broken);
+        // What it sent before is in doubt by now, and no concern of this claim.
+        (run.intent, run.over) = (None, None);
         let free = {
             let store = &self.store;
             store.owner.is_none_or(|owner| owner == run.owner) || store.lease_until <= now
@@ -32,7 +34,7 @@ impl World {
         let store = &mut self.store;
         (store.fence, store.owner, store.lease_until) = (store.fence + 1, Some(run.owner), now + LEASE);
         run.held = Some(Held { fence: store.fence, until: now + LEASE });
-        (run.stalled, run.intent) = (false, None);
+        run.stalled = false;
         if broken != Broken::GivingUp {
             let version = store.version;
             for old in store.intents.iter_mut().filter(|it| it.version < version && it.closed.is_none()) {
