@@ -116,6 +116,8 @@ async fn before(app: &TestApp, id: &str) {
     let mut credential = app.read().await.credential(ws, &id).await.unwrap().unwrap();
     let aad = Field::PreviousTokens.of(ws, id.as_str());
     credential.previous = Some(app.broker.vault.seal(&aad, &Secret::new("{}")).unwrap());
+    // It is known to work, so that no call erases the one before.
+    credential.worked_at = Some(app.broker.clock.now());
     credential.version += 1;
     let seen = credential.version - 1;
     assert!(app.change(async |to| to.conn.replace_credential(ws, &credential, seen).await).await);

@@ -213,6 +213,7 @@ async fn an_answer_that_comes_late_counts_and_heals() {
             assert!(matches!(given_up, Err(Error::NeedsReauth { .. })), "{:?}", given_up.err());
             let ended = app.connection(&app.acme, &id).await;
             assert_eq!(ended.status, Status::NeedsReauth);
+            app.pass(app.broker.refresh.lease + Duration::from_secs(2));
             mint.permits.add_permits(1);
         };
         let (here, ()) = tokio::join!(here, there);
