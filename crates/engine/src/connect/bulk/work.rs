@@ -45,7 +45,7 @@ pub fn run(
     let (broker, workspace) = (broker.clone(), workspace.clone());
     let work = Arc::new(Work { broker, workspace, verb, actor, stop: stop.clone() });
     let lines = match verb {
-        Verb::Freeze | Verb::Thaw => work.set(chosen),
+        Verb::Freeze | Verb::Thaw => work.set(&chosen),
         Verb::End => stream::once(work.end(chosen)).flatten().boxed(),
     };
     Running { lines, stop }
@@ -80,7 +80,7 @@ struct Work {
 
 impl Work {
     /// Freezes or thaws them, some in each transaction.
-    fn set(self: Arc<Self>, chosen: Vec<Chosen>) -> BoxStream<'static, Line> {
+    fn set(self: Arc<Self>, chosen: &[Chosen]) -> BoxStream<'static, Line> {
         let chunks: Vec<Vec<Chosen>> = chosen.chunks(AT_ONCE).map(<[Chosen]>::to_vec).collect();
         let going = self.clone();
         stream::iter(chunks)

@@ -1,6 +1,10 @@
 //! Which connections a command is about, as its flags say it.
 
-use std::{collections::BTreeSet, io::Read as _, path::PathBuf};
+use std::{
+    collections::BTreeSet,
+    io::Read as _,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context as _, anyhow, bail};
 use claviger_engine::{
@@ -91,7 +95,7 @@ impl Choice {
     }
 }
 
-fn text(file: &PathBuf) -> anyhow::Result<String> {
+fn text(file: &Path) -> anyhow::Result<String> {
     if file.as_os_str() != "-" {
         return std::fs::read_to_string(file).with_context(|| format!("{} can't be read", file.display()));
     }
