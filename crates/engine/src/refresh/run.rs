@@ -256,26 +256,30 @@ impl Run {
                 Some(kept) => settled(&self.subject, kept),
                 None => settled(&self.subject, load(&self.broker, &self.subject).await?.usable),
             },
-            Outcome::Over => Err(self.over().await?),
+            Outcome::Over => self.over().await,
             Outcome::Failed => Err(self.failed.take().unwrap_or_else(tired)),
         }
     }
 
-    /// Why a connection can't be refreshed any more.
-    async fn over(&self) -> Result<Error> {
+    /// Why a connection can't be refreshed any more; or its token, where it was authorized anew or healed meanwhile.
+    async fn over(&mut self) -> Result<Usable> {
         let Subject { workspace_id, connection, .. } = &self.subject;
         let mut conn = self.broker.store.read().await?;
-        let Some(found) = conn.connection(workspace_id, &connection.id).await? else {
-            return Ok(Error::NotFound { what: "connection" });
-        };
+        let found = conn.connection(workspace_id, &connection.id).await?;
+        drop(conn);
+        let Some(found) = found else { return Err(Error::NotFound { what: "connection" }) };
         if found.status == Status::NeedsReauth {
             let message = found.status_reason.unwrap_or_else(|| "the provider refused to refresh".into());
-            return Ok(Error::NeedsReauth { message });
+            return Err(Error::NeedsReauth { message });
         }
         if found.frozen_at.is_some() {
-            return Ok(Error::Denied { message: "This connection is frozen".into() });
+            return Err(Error::Denied { message: "This connection is frozen".into() });
         }
-        Ok(Error::NotFound { what: "connection" })
+        let usable = load(&self.broker, &self.subject).await?.usable;
+        if usable.version == self.seen {
+            return Err(self.failed.take().unwrap_or_else(tired));
+        }
+        settled(&self.subject, usable)
     }
 }
 

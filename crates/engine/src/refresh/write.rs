@@ -136,11 +136,25 @@ impl Run {
             conn.commit().await?;
             return Ok(written);
         }
-        if !mark(&mut conn, &subject, reason, now).await? {
+        let outlived = match why {
+            Why::Refused => self.outlived(&mut conn, now).await?,
+            Why::Unknown => None,
+        };
+        if !mark(&mut conn, &subject, outlived.as_deref().unwrap_or(reason), now).await? {
             return Ok(Written::Gone);
         }
         conn.commit().await?;
         Ok(Written::Done)
+    }
+
+    /// Why a token is refused that came of a late answer: its parent was sent once more by then, that answer was never
+    /// stored, and it may have ended what the first one brought.
+    async fn outlived(&self, conn: &mut Conn, now: Millis) -> Result<Option<String>> {
+        let held = &self.held.credential;
+        let Some(parent) = &held.parent_hash else { return Ok(None) };
+        let Subject { workspace_id, connection, .. } = &self.subject;
+        let later = conn.unknown_after(workspace_id, &connection.id, parent, held.fence).await?;
+        Ok(later.map(|later| words::unknown(self.plan, &self.unanswered(&later, held, now), None)))
     }
 
     async fn try_rest(&mut self, left: Left) -> Result<Written> {

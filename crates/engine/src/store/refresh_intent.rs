@@ -98,6 +98,21 @@ impl Conn {
         self.execute(update).await.map(drop)
     }
 
+    /// The last sending of a token later than the one under `fence` of which nobody ever knew what came.
+    pub async fn unknown_after(
+        &mut self,
+        ws: &WorkspaceId,
+        id: &ConnectionId,
+        token_hash: &str,
+        fence: i64,
+    ) -> Result<Option<Intent>> {
+        let query = sql("select * from refresh_intent where workspace_id = $1 and connection_id = $2 \
+                         and token_hash = $3 and fence > $4 and unknown_at is not null \
+                         and (outcome is null or outcome = 'given_up') order by fence desc limit 1");
+        let query = query.text(ws.as_str()).text(id.as_str()).text(token_hash).int(fence);
+        self.row(query).await?.as_ref().map(read).transpose()
+    }
+
     /// Refresh tokens of a workspace that were sent, and of which nobody knows what the provider did with them; the latest
     /// first.
     pub async fn unknown_refreshes(&mut self, ws: &WorkspaceId, page: &Page) -> Result<Vec<Intent>> {

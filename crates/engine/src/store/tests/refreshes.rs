@@ -166,6 +166,12 @@ async fn what_is_not_known_is_listed_until_it_is_found_out() {
         assert!(conn.unknown_refreshes(&scene.other, &all).await.unwrap().is_empty());
         assert_eq!(conn.any_count_unknown_refreshes().await.unwrap(), 2);
         assert_eq!(conn.unknown_since(ws, &made.id).await.unwrap(), Some(later(1)));
+        let after = async |conn: &mut Conn, hash, fence| {
+            conn.unknown_after(ws, &made.id, hash, fence).await.unwrap().map(|found| found.id)
+        };
+        assert_eq!(after(&mut conn, "2", two.fence - 1).await, Some(two.id.clone()));
+        assert_eq!(after(&mut conn, "2", two.fence).await, None, "only what was sent later");
+        assert_eq!(after(&mut conn, "3", 0).await, None, "of that nothing is unknown");
 
         conn.answer_intent(ws, &one.id, later(3)).await.unwrap();
         conn.answer_intent(ws, &three.id, later(3)).await.unwrap();

@@ -73,6 +73,7 @@ pub async fn look(conn: &mut Conn, ws: &WorkspaceId, of: &Theirs) -> Result<Vec<
         ("refresh_intent", conn.refresh_intent(ws, &open.id).await?.is_some()),
         ("unknown_refreshes", conn.unknown_refreshes(ws, &ALL).await?.iter().any(|it| it.id == open.id)),
         ("unknown_since", conn.unknown_since(ws, id).await?.is_some()),
+        ("unknown_after", conn.unknown_after(ws, id, &open.token_hash, 0).await?.is_some()),
     ])
 }
 
