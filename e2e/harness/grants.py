@@ -85,7 +85,7 @@ class Sandboxed(Provider):
 
     def pace(self, dice):
         # Short before the work: what asks whether a token is still good (RFC 7662) must not overtake its use.
-        self.server.faults(token_delay_ms=dice.randint(0, 300), token_answer_delay_ms=dice.choice([0, 200, 600, 1200, 2500]))
+        self.server.faults(token_delay_ms=dice.randint(0, 300), token_answer_delay_ms=dice.choice([0, 200, 600, 1200, 3500]))
 
     def log(self):
         return requests.get(self.server.url + "/tokens/log", timeout=60).json()
@@ -133,7 +133,7 @@ class Foreign(Provider):
     file, most = "zendesk", 1
 
     def __init__(self):
-        super().__init__("foreign", OidcProvider(slow=(50, 2500)))
+        super().__init__("foreign", OidcProvider(slow=(50, 3500)))
 
     def start(self, callback):
         self.server.start([callback])

@@ -25,10 +25,10 @@ from .crowd import Crowd
 from .fleet import Fleet, Load
 from .grants import binary
 
-LEASE = 2      # seconds
+LEASE = 3      # seconds
 EACH = 200     # callers for the first connection at each provider
 QUIET = (3, 3) # how many more connections there are at each, and how many callers each of those has
-PAUSE = 2      # seconds that a caller waits between two calls, on average
+PAUSE = 3      # seconds that a caller waits between two calls, on average
 SETTLED = 60   # seconds in which everything is found out and authorized again
 SHOP = "http://127.0.0.1:9/shop"
 
