@@ -314,7 +314,9 @@ async fn get_connect_redirects_to_the_authorization_page_with_a_state_of_ours() 
                     let mut sent = names(&leg.params);
                     sent.sort_unstable();
                     let standard = ["client_id", "redirect_uri", "response_type", "scope", "state"];
-                    let besides = ["access_type", "code_challenge", "code_challenge_method", "prompt"];
+                    // What an ID token has to repeat goes along, for the scope asks for one.
+                    let besides =
+                        ["access_type", "code_challenge", "code_challenge_method", "nonce", "prompt"];
                     let mut all = [&standard[..], &besides].concat();
                     all.sort_unstable();
                     assert_eq!(sent, all, "each once");

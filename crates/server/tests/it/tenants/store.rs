@@ -1,6 +1,7 @@
 //! Below the doors: no method of the store that takes a workspace finds or changes what belongs to another.
 
 mod customers;
+mod health;
 mod options;
 mod people;
 mod rarer;
@@ -28,7 +29,9 @@ use claviger_engine::{
     vault::hash,
 };
 
-use self::{customers::Customers, options::Ways, people::People, rarer::Rarer, refreshes::Refreshes};
+use self::{
+    customers::Customers, health::Dying, options::Ways, people::People, rarer::Rarer, refreshes::Refreshes,
+};
 use super::every_event;
 use crate::support::{Browser, Tenant, TestApp, app::ALL, on_each, value};
 
@@ -58,6 +61,7 @@ struct Theirs {
     ways: Ways,
     rarer: Rarer,
     refreshes: Refreshes,
+    dying: Dying,
     operator: OperatorId,
 }
 
@@ -134,6 +138,7 @@ async fn theirs(app: &TestApp, tenant: &Tenant) -> Theirs {
     let credential = conn.credential(ws, &connection.id).await.unwrap().expect("a credential");
     Theirs {
         refreshes: refreshes::settle(app, tenant, &connection, &credential).await,
+        dying: health::settle(app, tenant, &connection, &credential).await,
         credential,
         integration: app.integration(tenant, &tenant.integration).await,
         key: conn.api_keys(ws).await.unwrap().remove(0).id,
@@ -217,6 +222,7 @@ async fn look(conn: &mut Conn, ws: &WorkspaceId, of: &Theirs) -> Result<Vec<(&'s
     found.extend(options::look(conn, ws, of).await?);
     found.extend(rarer::look(conn, ws, of).await?);
     found.extend(refreshes::look(conn, ws, of).await?);
+    found.extend(health::look(conn, ws, of).await?);
     Ok(found)
 }
 
@@ -249,6 +255,10 @@ async fn change(
     if n < refreshes::CHANGES {
         return Some(refreshes::change(n, conn, ws, of).await);
     }
+    let n = n - refreshes::CHANGES;
+    if n < health::CHANGES {
+        return Some(health::change(n, conn, ws, of).await);
+    }
     let later = delivery.created_at.plus(Duration::from_secs(7));
     let sealed = &credential.sealed;
     let end = FlowEnd {
@@ -259,7 +269,7 @@ async fn change(
         connection_id: None,
     };
     let code = ended.code_hash.as_deref().unwrap_or_default();
-    Some(match n - refreshes::CHANGES {
+    Some(match n - health::CHANGES {
         0 => ("set_api_key_scopes", conn.set_api_key_scopes(ws, key, &[]).await.map(drop)),
         // Kept by the minute.
         1 => {
@@ -440,6 +450,7 @@ fn every_method_of_the_store_that_takes_a_workspace_is_tried_here() {
     let ours = concat!(
         include_str!("store.rs"),
         include_str!("store/customers.rs"),
+        include_str!("store/health.rs"),
         include_str!("store/options.rs"),
         include_str!("store/people.rs"),
         include_str!("store/rarer.rs"),
