@@ -1,6 +1,6 @@
 """Databases that take no write for a while, each in a way that happens: a story says `refuse()` and `yield_()`.
 
-`readable` says whether reading goes on meanwhile; `wrap` is the binary that the broker runs as.
+`readable` says whether reading goes on meanwhile, `rounds` how often it is worth calling.
 """
 
 import contextlib
@@ -25,7 +25,7 @@ DISK = 24 << 20  # of the small disk, in bytes
 class Refusing:
     """One way. `prepare` before the broker's first command, `started` when it serves; `close` whatever happens."""
 
-    kind, readable = "sqlite", True
+    kind, readable, rounds = "sqlite", True, 2
 
     def prepare(self, broker):
         self.broker, self.url = broker, broker.database
@@ -123,6 +123,8 @@ class Quota(Refusing):
 class Locked(Refusing):
     """Another program holds the one turn to write, and does not give it back."""
 
+    rounds = 1  # each waits for the lock
+
     def refuse(self):
         self.other = sqlite3.connect(self.url.removeprefix("sqlite://"), timeout=20, isolation_level=None)
         self.other.execute("begin immediate")
@@ -156,7 +158,7 @@ class ReadOnly(Refusing):
 class Cut(Refusing):
     """The line to PostgreSQL is cut: everything is reset and refused."""
 
-    kind, readable, how = "postgres", False, "cut"
+    kind, readable, how, rounds = "postgres", False, "cut", 1
 
     def prepare(self, broker):
         super().prepare(broker)
@@ -177,7 +179,7 @@ class Cut(Refusing):
 class Swallowed(Cut):
     """The line swallows everything, and nobody is told; what was connected before stays so for ever."""
 
-    how = "swallow"
+    how, rounds = "swallow", 2
 
 
 WAYS = [FullDisk, Quota, Locked, ReadOnly, Cut, Swallowed]
