@@ -194,9 +194,7 @@ async fn all(broker: &Broker, table: Table, keep: Duration) -> Result<i64> {
             Table::PreviousCredential => {
                 ("previous_credential", conn.any_erase_previous_credentials(before, BATCH).await?)
             }
-            Table::RefreshIntent => {
-                ("refresh_intent", conn.any_purge_refresh_intents(before, BATCH).await?)
-            }
+            Table::RefreshIntent => ("refresh_intent", conn.any_purge_refresh_intents(before, BATCH).await?),
         };
         conn.commit().await?;
         broker.metrics.pruned(name, gone);

@@ -108,7 +108,10 @@ mod tests {
         intent.outcome = Some("late".into());
         assert!(line(&intent).contains("  late  "));
         let object = object(&intent);
-        assert_eq!((&object["fence"], &object["unknown_at"]), (&json!(7), &json!("2026-01-02T03:04:10.000Z")));
+        assert_eq!(
+            (&object["fence"], &object["unknown_at"]),
+            (&json!(7), &json!("2026-01-02T03:04:10.000Z"))
+        );
         assert!(!object.to_string().contains("ab\""), "no hash of a token");
     }
 }

@@ -60,7 +60,9 @@ async fn a_lease_is_anothers_only_when_it_is_over_or_given_up_and_its_number_onl
         assert_eq!(conn.take_refresh(ws, id, lease("b", 29)).await.unwrap(), None);
         assert_eq!(conn.take_refresh(ws, id, lease("b", 30)).await.unwrap(), Some(3), "it is over");
 
-        assert!(!conn.leave_refresh(ws, id, "a").await.unwrap() && conn.leave_refresh(ws, id, "b").await.unwrap());
+        assert!(
+            !conn.leave_refresh(ws, id, "a").await.unwrap() && conn.leave_refresh(ws, id, "b").await.unwrap()
+        );
         assert!(!conn.prolong_refresh(ws, id, 3, later(99)).await.unwrap(), "nobody has it");
         assert_eq!(conn.take_refresh(ws, id, lease("c", 0)).await.unwrap(), Some(4));
         let rest = Rest { until: later(7), fault: ProviderFault::TimedOut, failure: "slow" };
