@@ -152,12 +152,14 @@ class Soak:
         provider, number = self.connections[connection]
         return f"{provider.key} {number}"
 
+    def status(self, node, connection):
+        """What one call through a node is answered."""
+        headers = {"Authorization": f"Bearer {self.broker.api_key}", "BU-Connection-Id": connection}
+        return requests.get(f"{node.broker.proxy}/me", timeout=60, headers=headers).status_code
+
     def works(self):
-        """Whether each connection answers through each node."""
-        def status(node, connection):
-            return requests.get(f"{node.broker.proxy}/me", timeout=40, headers={
-                "Authorization": f"Bearer {self.broker.api_key}", "BU-Connection-Id": connection}).status_code
-        return {(n.number, self.name(c)): status(n, c) for n in self.fleet.nodes for c in self.connections}
+        """What each connection answers through each node."""
+        return {(n.number, self.name(c)): self.status(n, c) for n in self.fleet.nodes for c in self.connections}
 
     def faults(self):
         return reckon.faults(self)

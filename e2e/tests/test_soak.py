@@ -6,6 +6,7 @@ The short form. `make soak` runs the long one (`soak.py`). Each prints its seed;
 import collections
 import os
 import random
+import threading
 import time
 from types import SimpleNamespace
 
@@ -13,7 +14,9 @@ import pytest
 
 from harness import reckon
 from harness.chaos import Deed
-from harness.grants import Foreign, Graceful, Introspecting, Strict
+from harness.fleet import Look
+from harness.grants import LIFE, Foreign, Graceful, Introspecting, Strict
+from harness.process import until
 from harness.rush import Rush
 from harness.soak import Soak
 
@@ -100,6 +103,30 @@ def test_one_process_over_sqlite(capsys):
 @pytest.mark.parametrize("nodes", [1, 2])
 def test_a_provider_that_others_wrote(capsys, nodes):
     weather(capsys, "postgres", nodes, [Foreign()], 6, least=0)
+
+
+@pytest.mark.timeout(150)
+def test_a_node_that_freezes_in_a_transaction_lets_go():
+    with Soak("postgres", 2, [Graceful()], SEED) as soak:
+        (frozen, other), connection = soak.fleet.nodes, next(iter(soak.connections))
+        until("its first refresh", lambda: soak.status(frozen, connection) == 200
+              and soak.fleet.look.number(f"select count(*) from refresh_state where connection_id = '{connection}'"))
+        time.sleep(LIFE)
+        lock = Look(soak.broker.database)
+        lock.rows("begin")
+        lock.rows(f"select 1 from refresh_state where connection_id = '{connection}' for update")
+        caller = threading.Thread(target=soak.status, args=(frozen, connection))
+        caller.start()
+        busy = f"select count(*) from pg_stat_activity where application_name = '{frozen.name}' and "
+        until("a claim that waits", lambda: soak.fleet.look.number(busy + "wait_event_type = 'Lock'"))
+        frozen.freeze()
+        lock.rows("rollback")
+        lock.close()
+        until("a transaction nobody goes on with", lambda: soak.fleet.look.number(busy + "state like 'idle in%'"))
+        until("the other node to refresh", lambda: soak.status(other, connection) == 200, 30)
+        frozen.thaw()
+        caller.join()
+        assert soak.status(frozen, connection) == 200
 
 
 @pytest.mark.timeout(120)
