@@ -35,6 +35,9 @@ const POSTGRES_CONNECTIONS: u32 = 16;
 const PAUSE: Duration = Duration::from_secs(1);
 /// How long it may take to answer that.
 const PING: Duration = Duration::from_secs(2);
+/// For each PostgreSQL connection. A process that is frozen in the middle of a transaction would keep what that locks, and
+/// everybody else from it, for as long as it is; sooner than whoever waits for it gives up.
+const LET_GO: &str = "set idle_in_transaction_session_timeout = '10s'";
 /// For each SQLite connection. `full`: a token that was just rotated must survive a power cut. `secure_delete`: what is
 /// erased is overwritten.
 const PRAGMAS: &str = "pragma busy_timeout = 10000; pragma journal_mode = wal; pragma synchronous = full; \
@@ -204,6 +207,9 @@ fn postgres_pool(connections: u32, plans: Arc<Plans>) -> AnyPoolOptions {
                 (false, false) => Ok(true),
             }
         })
+    });
+    let pool = pool.after_connect(|link, _| {
+        Box::pin(async move { sqlx::raw_sql(LET_GO).execute(link).await.map(drop) })
     });
     pool.after_release(move |link, _| {
         let shaken = back.line.is_shaken();
