@@ -28,7 +28,8 @@ pub struct Dying {
 /// Makes both; the link was used.
 pub async fn settle(app: &TestApp, tenant: &Tenant, like: &Connection, held: &Credential) -> Dying {
     let (ws, now) = (&tenant.workspace, app.broker.clock.now());
-    let made = Connection { id: ConnectionId::new(), ..like.clone() };
+    let integration_id = app.integrate(tenant, "dying", "https://dying.test").await;
+    let made = Connection { id: ConnectionId::new(), integration_id, ..like.clone() };
     let dies_at = now.plus(Duration::from_secs(86_400));
     let credential =
         Credential { connection_id: made.id.clone(), refresh_expires_at: Some(dies_at), ..held.clone() };
