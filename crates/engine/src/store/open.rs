@@ -29,6 +29,8 @@ use crate::{
 };
 
 const ACQUIRE: Duration = Duration::from_secs(15);
+/// How long connections may take to be closed, with what is still asked through them.
+const CLOSE: Duration = Duration::from_secs(10);
 const READERS: u32 = 8;
 const POSTGRES_CONNECTIONS: u32 = 16;
 /// How long a connection to PostgreSQL may have been idle to be used without asking whether it is still there.
@@ -177,10 +179,15 @@ impl Store {
         in_time(self.kind, Box::pin(transaction.commit())).await
     }
 
-    /// Closes every connection, after the work in progress.
+    /// Closes every connection, after the work in progress. One that is silent is not waited for for ever.
     pub async fn close(&self) {
-        self.read.close().await;
-        self.write.close().await;
+        let closed = async {
+            self.read.close().await;
+            self.write.close().await;
+        };
+        if tokio::time::timeout(CLOSE, closed).await.is_err() {
+            tracing::warn!("not every connection to the database could be closed in order");
+        }
     }
 }
 

@@ -69,6 +69,18 @@ async fn an_empty_database_has_no_schema_and_is_not_writable() {
 }
 
 #[tokio::test]
+async fn a_connection_whose_transaction_ended_by_itself_is_not_used_again() {
+    on_each(async |store| {
+        let mut transaction = store.transaction().await.unwrap();
+        // As SQLite does at a commit that finds the disk full.
+        sqlx::raw_sql("rollback").execute(&mut *transaction).await.unwrap();
+        drop(transaction);
+        store.check_writable().await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_newer_or_altered_schema_is_refused() {
     on_each(async |store| {
         let run = async |text: &'static str| {
