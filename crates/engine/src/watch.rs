@@ -31,12 +31,12 @@ use look::Seen;
 pub use look::{BLIND, EVERY, Look, once, run};
 
 /// Calls are kept in so many parts, each with a lock of its own.
-const PARTS: u64 = 16;
+const PARTS: usize = 16;
 
 /// The calls under way in this process.
 #[derive(Default)]
 pub struct Watch {
-    parts: [Mutex<HashMap<u64, Arc<Open>>>; PARTS as usize],
+    parts: [Mutex<HashMap<u64, Arc<Open>>>; PARTS],
     next: AtomicU64,
     /// How often something was found changed. Who enters with an older number may have read what was before it.
     turn: AtomicU64,
@@ -106,8 +106,8 @@ impl Watch {
     }
 
     fn part(&self, nth: u64) -> MutexGuard<'_, HashMap<u64, Arc<Open>>> {
-        // A remainder of the number of parts is a place among them.
-        lock(&self.parts[(nth % PARTS) as usize])
+        let nth = usize::try_from(nth % PARTS as u64).unwrap_or_default();
+        lock(&self.parts[nth])
     }
 
     /// The calls that any of these changes may be about.

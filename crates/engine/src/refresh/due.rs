@@ -25,10 +25,13 @@ pub(super) enum Kept {
 pub(super) fn kept(provider: &Provider) -> Kept {
     match &provider.auth {
         Auth::OAuth2(oauth2) => match (oauth2.refresh.with, oauth2.grant) {
-            (RefreshWith::Client, _) => Kept::WhileUsed,
             (RefreshWith::RefreshToken, Grant::AuthorizationCode | Grant::DeviceCode)
             | (RefreshWith::AccessToken, _) => Kept::Alive,
-            (_, Grant::ClientCredentials | Grant::JwtBearer | Grant::TokenExchange) => Kept::WhileUsed,
+            (RefreshWith::Client, _)
+            | (
+                RefreshWith::RefreshToken,
+                Grant::ClientCredentials | Grant::JwtBearer | Grant::TokenExchange,
+            ) => Kept::WhileUsed,
         },
         Auth::Steps(_) => Kept::WhileUsed,
         Auth::OAuth1(_) | Auth::Keys(_) | Auth::SigV4(_) | Auth::WorkspaceToken(_) => Kept::Not,

@@ -88,7 +88,7 @@ fn claims() -> Value {
     json!({ "iss": ISSUER, "aud": CLIENT, "sub": "user-1", "exp": NOW + 300, "iat": NOW, "nonce": "n-1" })
 }
 
-fn with(change: Value) -> Value {
+fn with(change: &Value) -> Value {
     let mut claims = claims();
     for (name, value) in change.as_object().unwrap() {
         claims[name] = value.clone();
@@ -135,7 +135,7 @@ fn what_the_issuer_signed_for_us_holds() {
         json!({ "iat": NOW + SKEW }),
         json!({ "iat": null }),
     ] {
-        let token = signer.sign(&json!({ "alg": "RS256", "kid": "r" }), &with(change.clone()));
+        let token = signer.sign(&json!({ "alg": "RS256", "kid": "r" }), &with(&change));
         assert!(verified(&signer, &token).is_ok(), "{change}");
     }
 }
@@ -165,7 +165,7 @@ fn hostile_claims_do_not_hold() {
         (json!({ "sub": 7 }), IdTokenError::Subject),
         (json!({ "sub": "a\u{0}b" }), IdTokenError::Subject),
     ] {
-        let token = signer.sign(&json!({ "alg": "RS256", "kid": "r" }), &with(change.clone()));
+        let token = signer.sign(&json!({ "alg": "RS256", "kid": "r" }), &with(&change));
         assert_eq!(verified(&signer, &token).err(), Some(want), "{change}");
     }
 }
@@ -223,7 +223,7 @@ fn hostile_signatures_do_not_hold() {
     ] {
         assert_eq!(verified(&signer, &token).err(), Some(want), "{name}");
     }
-    let changed = with(json!({ "sub": "user-2" })).to_string();
+    let changed = with(&json!({ "sub": "user-2" })).to_string();
     let mut parts = good.expose().split('.');
     let (head, _, signature) = (parts.next().unwrap(), parts.next().unwrap(), parts.next().unwrap());
     let swapped = Secret::new(format!("{head}.{}.{signature}", encoded(changed)));

@@ -117,11 +117,7 @@ pub fn everywhere(connection: &str, integration: &str, webhook: &str, delivery: 
         (Method::GET, "/v1/connections".to_owned(), None),
         (Method::POST, "/v1/connections".to_owned(), Some(import)),
         (Method::GET, format!("/v1/connections/{connection}"), None),
-        (
-            Method::POST,
-            format!("/v1/connections/{connection}/reconnect"),
-            Some(json!({ "expires_in": 600 })),
-        ),
+        (Method::POST, format!("/v1/connections/{connection}/reconnect"), Some(json!({ "expires_in": 600 }))),
         (Method::DELETE, format!("/v1/connections/{connection}"), None),
         (Method::GET, "/v1/integrations".to_owned(), None),
         (Method::GET, format!("/v1/integrations/{integration}"), None),

@@ -41,11 +41,8 @@ async fn what_is_noted_is_shown_to_its_own_workspace() {
         conn.note_used(&ws, &id, later(7)).await.unwrap();
         conn.note_grant(&ws, &id, Some(5), Some("another account")).await.unwrap();
         assert!(missing(conn.note_grant(&other, &id, None, None).await));
-        let noted = Health {
-            last_used_at: Some(later(9)),
-            account_note: Some("another account".to_owned()),
-            ..bare
-        };
+        let noted =
+            Health { last_used_at: Some(later(9)), account_note: Some("another account".to_owned()), ..bare };
         assert_eq!(conn.health(&ws, &id).await.unwrap(), noted);
     })
     .await;

@@ -76,7 +76,7 @@ struct Provider {
     pair: EcdsaKeyPair,
 }
 
-async fn answer(says: Arc<Mutex<Says>>, origin: String, head: Head) -> Response {
+fn answer(says: &Mutex<Says>, origin: &str, head: &Head) -> Response {
     let says_now = says.lock().unwrap();
     match head.target.as_str() {
         "/.well-known/oauth-authorization-server" => says_text(&json!({
@@ -108,7 +108,7 @@ impl Provider {
         let telling = says.clone();
         let up = Upstream::whole(move |head: Head, _: Body| {
             let host = format!("http://{}", head.all("host")[0]);
-            answer(telling.clone(), host, head)
+            std::future::ready(answer(&telling, &host, &head))
         })
         .await;
         let config = Config { issuer: Some(up.origin.clone()), ..Config::default() };
