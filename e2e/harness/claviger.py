@@ -48,11 +48,13 @@ class Web(requests.Session):
         if shown:
             body = body.replace(json.dumps(shown), '"(shown this once)"', 1)
         with open(self.folder / "answers.txt", "a", encoding="utf-8") as file:
-            file.write(f"{response.request.method} {urlsplit(response.url).path} {response.status_code}\n{head}\n{body}\n\n")
+            # A link's token is in its path, which is ours to write: it is not in an answer.
+            path = re.sub(r"^/reconnect/.*", "/reconnect/…", urlsplit(response.url).path)
+            file.write(f"{response.request.method} {path} {response.status_code}\n{head}\n{body}\n\n")
 
 
 def told_once(response):
-    """The secret in an answer that makes one, the allowed place for it: a webhook's, a user's token, a session."""
+    """The secret in an answer that makes one, the allowed place for it: a webhook's, a user's token, a session, a link."""
     path = urlsplit(response.url).path.rstrip("/")
     if response.request.method == "POST" and path == "/api/tokens" and response.ok:
         return secret.remember("user token", response.json()["token"], "the API")
@@ -60,6 +62,10 @@ def told_once(response):
         return secret.remember("session", response.json().get("sid"), "the API")
     if response.request.method == "POST" and re.fullmatch(r"/v1/webhooks(/[^/]+/secret)?", path) and response.ok:
         return secret.remember("webhook secret", response.json()["secret"], "the API")
+    if response.request.method == "POST" and re.fullmatch(r"/v1/connections/[^/]+/reconnect", path) and response.ok:
+        url = response.json()["url"]
+        secret.remember("reconnect link", url.rsplit("/", 1)[1], "the API")
+        return url
     return None
 
 

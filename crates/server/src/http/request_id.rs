@@ -1,4 +1,6 @@
 //! A request id on each answer, and one log line per request: method, path without query, status, time.
+//!
+//! A path that carries a secret is cut before it: no log line may let its reader in.
 
 use std::time::Instant;
 
@@ -8,6 +10,9 @@ use tracing::Instrument;
 
 /// The header that carries it.
 pub const HEADER: &str = "claviger-request-id";
+
+/// Below it are reconnect links: the rest of the path is the link's token.
+const RECONNECT: &str = "/reconnect/";
 
 /// Gives the request an id, puts it into the log's span and on the answer.
 pub async fn layer(mut request: Request, next: Next) -> Response {
@@ -29,7 +34,24 @@ pub async fn layer(mut request: Request, next: Next) -> Response {
     .await
 }
 
-/// A path for the log, cut to what fits a line.
+/// A path for the log, cut to what fits a line. What follows [`RECONNECT`] is a link's token, and stays out of it.
 fn shown(path: &str) -> String {
+    if path.starts_with(RECONNECT) {
+        return format!("{RECONNECT}…");
+    }
     path.chars().take(200).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_token_of_a_link_is_not_shown() {
+        assert_eq!(shown("/reconnect/Zk3vToken"), "/reconnect/…");
+        assert_eq!(shown("/reconnect/Zk3vToken/more"), "/reconnect/…");
+        assert_eq!(shown("/v1/connections/conn_1/reconnect"), "/v1/connections/conn_1/reconnect");
+        assert_eq!(shown("/reconnected"), "/reconnected");
+        assert_eq!(shown(&"ä".repeat(300)), "ä".repeat(200));
+    }
 }
