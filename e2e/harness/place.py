@@ -8,6 +8,7 @@ import os
 import pathlib
 import re
 import tempfile
+import threading
 
 E2E = pathlib.Path(__file__).resolve().parent.parent
 ROOT = E2E.parent
@@ -29,12 +30,18 @@ WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
 
 _taken = {}
+_lock = threading.Lock()
 
 
 def fresh(parent, name):
-    """A new folder under `parent`, named after `name`; no other of the run's processes has one of that name."""
+    """A new folder under `parent`, named after `name`; none has this name in the run, whichever process or thread asks."""
     name = re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-").lower()
-    _taken[name] = _taken.get(name, 0) + 1
-    folder = parent / f"{name}-{_taken[name] * WORKERS + WORKER}"
-    folder.mkdir()
-    return folder
+    while True:
+        with _lock:
+            _taken[name] = _taken.get(name, 0) + 1
+            folder = parent / f"{name}-{_taken[name] * WORKERS + WORKER}"
+        try:
+            folder.mkdir()
+            return folder
+        except FileExistsError:  # of stories that ran before
+            pass

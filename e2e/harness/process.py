@@ -3,6 +3,7 @@
 import os
 import socket
 import subprocess
+import threading
 import time
 
 import requests
@@ -10,6 +11,7 @@ import requests
 from . import place
 
 _given = set()
+_lock = threading.Lock()
 
 
 def free_port():
@@ -18,9 +20,10 @@ def free_port():
         with socket.socket() as s:
             s.bind(("127.0.0.1", 0))
             port = s.getsockname()[1]
-        if port not in _given and port // 2 % place.WORKERS == place.WORKER:
-            _given.add(port)
-            return port
+        with _lock:
+            if port not in _given and port // 2 % place.WORKERS == place.WORKER:
+                _given.add(port)
+                return port
 
 
 def until(what, probe, seconds=60, every=0.05):

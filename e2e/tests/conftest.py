@@ -1,4 +1,4 @@
-"""What the stories share: order (the sweep last), and clean ends."""
+"""What the stories share: order (those alone after those together, then the sweep), and clean ends."""
 
 import signal
 
@@ -11,7 +11,11 @@ from harness.storefront import Storefront
 
 
 def pytest_collection_modifyitems(items):
-    items.sort(key=lambda item: item.get_closest_marker("last") is not None)
+    items.sort(key=turn)
+
+
+def turn(item):
+    return next((n for n, name in ((2, "last"), (1, "alone")) if item.get_closest_marker(name)), 0)
 
 
 def pytest_sessionstart(session):
