@@ -1,6 +1,6 @@
 //! Fail points: places by name at which a test has the process die.
 //!
-//! [`point`] does nothing in a release: the switch is compiled in for tests alone, and only a test sets it. It must never
+//! `point` does nothing in a release: the switch is compiled in for tests alone, and only a test sets it. It must never
 //! read anything from outside. Which points there are, and what becomes of a refresh that dies at each, is the table in
 //! `docs/refresh.md`.
 

@@ -1,6 +1,6 @@
 //! Watch: calls under way are cut when what they stand on ends, in whichever process that was said.
 //!
-//! Each proxied call has a [`Ticket`] while it lasts. Every second a job reads what changed since it last looked (see
+//! Each proxied call has a `Ticket` while it lasts. Every second a job reads what changed since it last looked (see
 //! [`crate::store::change`]) and looks again at whatever calls stand on it: a connection that was frozen or ended, an
 //! API key that was revoked, a user who was disabled or signed out, an integration that the user no longer sees. It must
 //! never decide anything that the proxy would decide otherwise: who may call is said in [`crate::proxy`] alone.
