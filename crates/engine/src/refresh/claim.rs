@@ -26,10 +26,10 @@ use crate::{
 /// Why it is not known what became of a token, where its sender never said so.
 const DIED: &str = "the process that sent it ended, or stood still for longer than its lease";
 
-/// What a transaction found; only what is ours is committed.
+/// What a transaction found; only what is ours is to be committed.
 enum Found {
     Not(Claim),
-    Ours { fence: i64, now: Millis, claim: Claim },
+    Ours { conn: Box<Conn>, fence: i64, now: Millis, claim: Claim },
 }
 
 impl Run {
@@ -39,23 +39,25 @@ impl Run {
     /// `Internal` when the database fails: then nothing is sent, and what may have been written is taken back.
     pub(super) async fn claim(&mut self, over: Option<&IntentId>) -> Result<Claim> {
         fail::point("before_claim");
+        let broker = self.broker.clone();
+        let _turn = broker.flights.line.claim(broker.store.connections()).await;
         let began = Moment::now();
         let new = self.token_hash.as_ref().map(|_| IntentId::new());
-        match self.try_claim(over, new.clone()).await {
-            Ok(Found::Not(claim)) => Ok(claim),
-            Ok(Found::Ours { fence, now, claim }) => {
-                fail::point("after_claim");
-                self.holding = Some(Holding::new(&self.broker, &self.subject, fence, (began, now)));
-                if claim == Claim::Ours {
-                    self.intent = new;
-                }
-                Ok(claim)
-            }
-            Err(error) => {
-                self.take_back(new);
-                Err(error)
-            }
+        let (conn, fence, now, claim) = match self.try_claim(over, new.clone()).await? {
+            Found::Not(claim) => return Ok(claim),
+            Found::Ours { conn, fence, now, claim } => (conn, fence, now, claim),
+        };
+        // Before this nothing of it can have come to stay.
+        if let Err(error) = conn.commit().await {
+            self.take_back(new);
+            return Err(error);
         }
+        fail::point("after_claim");
+        self.holding = Some(Holding::new(&self.broker, &self.subject, fence, (began, now)));
+        if claim == Claim::Ours {
+            self.intent = new;
+        }
+        Ok(claim)
     }
 
     async fn try_claim(&mut self, over: Option<&IntentId>, new: Option<IntentId>) -> Result<Found> {
@@ -115,8 +117,7 @@ impl Run {
         if claim == Claim::Held {
             return Ok(Found::Not(claim));
         }
-        conn.commit().await?;
-        Ok(Found::Ours { fence, now, claim })
+        Ok(Found::Ours { conn: Box::new(conn), fence, now, claim })
     }
 
     /// Writes the intent to send the token, unless one is open.

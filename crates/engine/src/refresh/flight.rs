@@ -1,7 +1,8 @@
 //! Flights: one refresh of a connection at a time in this process.
 //!
 //! Whoever comes second waits for the first, and is given what the first one got or how it failed: a queue of callers
-//! neither asks the database nor a failing provider one by one. Among processes a lease does the same: `claim`.
+//! neither asks the database nor a failing provider one by one. Whoever has the turn may still stand in `line`; who really
+//! does something about the connection has it [`Flights::alone`]. Among processes a lease does the same: `claim`.
 
 use std::{
     collections::HashMap,
@@ -11,7 +12,7 @@ use std::{
 
 use tokio::sync::{Mutex as Gate, OwnedMutexGuard};
 
-use super::Usable;
+use super::{Usable, line::Line};
 use crate::{
     error::{Error, ProviderFault, Result},
     id::ConnectionId,
@@ -20,10 +21,16 @@ use crate::{
 /// How long an end stands for those who waited behind it.
 const SHARED_FOR: Duration = Duration::from_secs(5);
 
+/// A gate for each connection that somebody stands at.
+type Gates<T> = Mutex<HashMap<ConnectionId, Weak<Gate<T>>>>;
+
 /// The refreshes under way.
 #[derive(Default)]
 pub struct Flights {
-    gates: Mutex<HashMap<ConnectionId, Weak<Gate<Option<Left>>>>>,
+    gates: Gates<Option<Left>>,
+    alone: Gates<()>,
+    /// Those that are to begin.
+    pub(super) line: Line,
 }
 
 /// How the last flight of a connection ended.
@@ -42,26 +49,40 @@ enum How {
     Ours(String),
 }
 
+/// A connection in one's own hands, in this process; it lasts until it is dropped.
+pub(crate) struct Alone {
+    _gate: OwnedMutexGuard<()>,
+}
+
 /// A connection's turn; it lasts until it is dropped.
 pub(crate) struct Turn(OwnedMutexGuard<Option<Left>>);
 
 impl Flights {
-    /// Waits for the connection's turn.
-    pub(crate) async fn board(&self, connection: &ConnectionId) -> Turn {
-        let gate = {
-            let mut flights = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
-            flights.retain(|_, gate| gate.strong_count() > 0);
-            match flights.get(connection).and_then(Weak::upgrade) {
-                Some(gate) => gate,
-                None => {
-                    let gate = Arc::new(Gate::new(None));
-                    flights.insert(connection.clone(), Arc::downgrade(&gate));
-                    gate
-                }
-            }
-        };
+    /// Waits for the connection's turn among those who want it refreshed.
+    pub(super) async fn board(&self, connection: &ConnectionId) -> Turn {
+        let gate = gate(&self.gates, connection);
         Turn(gate.lock_owned().await)
     }
+
+    /// Waits until nothing is done about the connection, and keeps it so. Not for those who only stand in line.
+    pub(crate) async fn alone(&self, connection: &ConnectionId) -> Alone {
+        Alone { _gate: gate(&self.alone, connection).lock_owned().await }
+    }
+}
+
+/// The connection's gate, made where nobody stands at it.
+fn gate<T: Default>(gates: &Gates<T>, connection: &ConnectionId) -> Arc<Gate<T>> {
+    let mut gates = gates.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(gate) = gates.get(connection).and_then(Weak::upgrade) {
+        return gate;
+    }
+    // Now and then, when as many may be gone as are to come.
+    if gates.len() == gates.capacity() {
+        gates.retain(|_, gate| gate.strong_count() > 0);
+    }
+    let gate = Arc::new(Gate::new(T::default()));
+    gates.insert(connection.clone(), Arc::downgrade(&gate));
+    gate
 }
 
 impl Turn {

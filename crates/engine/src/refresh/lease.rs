@@ -59,6 +59,8 @@ async fn go_on(broker: Arc<Broker>, subject: Subject, fence: i64) {
 }
 
 async fn prolong(broker: &Broker, subject: &Subject, fence: i64, lease: Duration) -> Result<bool> {
+    // Few at once: all that began together come back together.
+    let _turn = broker.flights.line.prolong(broker.store.connections()).await;
     let mut conn = broker.store.begin(Actor::System, broker.clock.now()).await?;
     let now = conn.time(&broker.clock).await?;
     let (workspace, id) = (&subject.workspace_id, &subject.connection.id);

@@ -2,9 +2,9 @@
 //!
 //! [`fresh`] is the only place that decides whether a token is usable for a call; [`decide`] is that decision,
 //! without I/O. One refresh of a connection at a time: in this process by a turn ([`Flights`]), among processes by a lease
-//! (`lease`). [`step`] decides how a refresh goes on, `run` performs it: `claim` before the provider is asked (`ask`),
-//! `keep` and `write` after it. Nothing here holds a transaction across a network call, and no refresh token is sent
-//! without a row that says so.
+//! (`lease`); those of many connections stand in `line`. [`step`] decides how a refresh goes on, `run` performs it: `claim`
+//! before the provider is asked (`ask`), `keep` and `write` after it. Nothing here holds a transaction across a network
+//! call, and no refresh token is sent without a row that says so.
 
 mod ahead;
 mod ask;
@@ -16,6 +16,7 @@ mod flight;
 mod keep;
 mod lease;
 pub(crate) mod lifetime;
+mod line;
 mod probe;
 mod run;
 pub mod step;

@@ -6,6 +6,7 @@
 //! is waited for.
 
 use std::{
+    pin::pin,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -15,9 +16,9 @@ use tokio::sync::oneshot;
 
 use super::{
     Held, Subject, Usable, ask,
-    flight::Turn,
+    flight::{Alone, Turn},
     lease::Holding,
-    load,
+    line, load,
     step::{Action, Answer, Event, Outcome, Plan, Step, Unanswered},
     words,
     write::mark,
@@ -111,23 +112,53 @@ async fn perform(
     subject: Subject,
     seen: i64,
     cause: Cause,
-    tell: oneshot::Sender<Result<Usable>>,
+    mut tell: oneshot::Sender<Result<Usable>>,
 ) {
-    let boarded = tokio::time::timeout(patience(&broker), broker.flights.board(&subject.connection.id));
-    let Ok(mut turn) = boarded.await else {
-        let _gone = tell.send(Err(tired()));
-        return;
+    let mut late = pin!(tokio::time::sleep(patience(&broker)));
+    let mut turn = tokio::select! {
+        biased;
+        turn = broker.flights.board(&subject.connection.id) => turn,
+        // Whoever has the turn goes on without us.
+        () = tell.closed() => return,
+        () = &mut late => {
+            let _gone = tell.send(Err(tired()));
+            return;
+        }
     };
     if let Some(left) = turn.left(seen) {
         let _gone = tell.send(left);
         return;
     }
     let mut tell = Some(tell);
-    let done = run(&broker, &subject, seen, cause, &mut turn, &mut tell).await;
+    let mut in_line = pin!(stand_in_line(&broker, &subject));
+    let _ours = tokio::select! {
+        biased;
+        ours = &mut in_line => ours,
+        () = &mut late => {
+            if let Some(tell) = tell.take() {
+                let _gone = tell.send(Err(tired()));
+            }
+            in_line.await
+        }
+    };
+    // What nobody waits for is not begun any more when the process ends.
+    if broker.tasks.is_closed() && tell.as_ref().is_none_or(oneshot::Sender::is_closed) {
+        return;
+    }
+    // Boxed: those in line are many, and need not have room for all of it.
+    let done = Box::pin(run(&broker, &subject, seen, cause, &mut turn, &mut tell)).await;
     turn.leave(seen, &done);
     if let Some(tell) = tell {
         let _gone = tell.send(done);
     }
+}
+
+/// Waits for one of the provider's places, and then until nobody else in this process is at the connection.
+async fn stand_in_line(broker: &Broker, subject: &Subject) -> (line::Place, Alone) {
+    let Subject { connection, integration, provider, .. } = subject;
+    let at = line::place(provider, &integration.id);
+    let place = broker.flights.line.place(&at, broker.store.connections()).await;
+    (place, broker.flights.alone(&connection.id).await)
 }
 
 async fn run(
@@ -283,7 +314,8 @@ impl Run {
     }
 }
 
-/// How long a refresh of somebody else's is waited for: as long as one takes, and its lease should it have died.
+/// How long a refresh that can't begin, or is somebody else's, is waited for: as long as one takes, and a lease should its
+/// holder have died. One in line keeps its place after that: it is wanted all the same.
 fn patience(broker: &Broker) -> Duration {
     broker.outbound.total_timeout() + broker.refresh.lease
 }

@@ -1,9 +1,9 @@
 //! The sweep: what keeps connections alive though nobody calls.
 //!
 //! Each process looks about twice a minute for credentials that will soon end, or whose refresh tokens would die of not
-//! being used ([`super::due`]), and for connections whose provider is to be asked now and then whether it still takes
-//! them ([`super::probe`]). A provider gets few requests at once and a place of its own to wait in, so that one which is
-//! slow holds nobody else up. It decides nothing about a credential: [`super::run`] does, over all processes.
+//! being used (`due`), and for connections whose provider is to be asked now and then whether it still takes
+//! them (`probe`). A provider gets few requests at once and a place of its own to wait in, so that one which is
+//! slow holds nobody else up. It decides nothing about a credential: `run` does, over all processes.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -11,18 +11,17 @@ use std::{
     time::Duration,
 };
 
-use claviger_catalog::{EndpointSource, Provider};
 use tokio::{
     sync::{Semaphore, SemaphorePermit},
     task::JoinSet,
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{ahead, due, probe};
+use super::{ahead, due, line::place, probe};
 use crate::{
     broker::Broker,
     error::Result,
-    id::{ConnectionId, IntegrationId},
+    id::ConnectionId,
     secret,
     store::{Due, DueBy, DueMark},
     time::Millis,
@@ -212,15 +211,6 @@ impl Sweep {
         if let Some(place) = self.places.get_mut(&done.at) {
             place.waiting -= 1;
         }
-    }
-}
-
-/// Where a provider's connections wait: those of one company behind one another, and those of an integration whose
-/// endpoints are its own by themselves.
-fn place(provider: &Provider, integration: &IntegrationId) -> String {
-    match provider.endpoint_source() {
-        EndpointSource::File => provider.family.clone(),
-        EndpointSource::Issuer | EndpointSource::Integration => integration.as_str().to_owned(),
     }
 }
 

@@ -126,6 +126,11 @@ impl Store {
         self.kind
     }
 
+    /// How many connections it has at most that can be read through.
+    pub fn connections(&self) -> usize {
+        usize::try_from(self.read.options().get_max_connections()).unwrap_or(usize::MAX)
+    }
+
     /// A connection for queries only; a change asked of it is an internal error.
     pub async fn read(&self) -> Result<Conn> {
         // Boxed for the reason given in `conn`.
