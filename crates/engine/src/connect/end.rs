@@ -100,10 +100,18 @@ pub(super) async fn end_one(
 
 async fn perform(broker: Arc<Broker>, workspace: WorkspaceId, id: ConnectionId, by: By) -> Result<Told> {
     let (broker, workspace, id) = (&broker, &workspace, &id);
-    let _alone = broker.flights.alone(id).await;
+    let _turn = broker.flights.board(id).await;
     announce(broker, workspace, id).await?;
+    let ended = end_held(broker, workspace, id, &by).await;
+    if ended.is_err() {
+        recant(broker, workspace, id).await;
+    }
+    ended
+}
+
+async fn end_held(broker: &Arc<Broker>, workspace: &WorkspaceId, id: &ConnectionId, by: &By) -> Result<Told> {
     let held = Held::take(broker, workspace, id).await?;
-    let ended = end_looking(broker, workspace, id, &by, &held).await;
+    let ended = end_looking(broker, workspace, id, by, &held).await;
     if ended.is_err() {
         held.leave(broker, workspace, id).await;
     }
@@ -181,6 +189,18 @@ async fn announce(broker: &Broker, workspace: &WorkspaceId, id: &ConnectionId) -
         return Err(Error::NotFound { what: "connection" });
     }
     conn.commit().await
+}
+
+/// Writes that it is not after all: what lives on keeps its grant alive.
+async fn recant(broker: &Broker, workspace: &WorkspaceId, id: &ConnectionId) {
+    let written = async {
+        let mut conn = broker.store.begin(Actor::System, broker.clock.now()).await?;
+        conn.unmark_ending(workspace, id).await?;
+        conn.commit().await
+    };
+    if let Err(error) = written.await {
+        tracing::warn!(connection = %id, ?error, "a connection that did not end is taken for ending; that passes");
+    }
 }
 
 /// Ends a connection with the credential that it now has; `None` when it got another one meanwhile, which is nobody's

@@ -29,6 +29,10 @@ const AGAIN: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(5)];
 /// The longest that a patient one waits because the provider says so.
 const LONGEST: Duration = Duration::from_secs(60);
 
+/// For how long a connection is taken for ending that was said to be. Whoever said it may have died over it, and then it
+/// lives on.
+const ENDING: Duration = Duration::from_secs(3600);
+
 /// Whether a provider that fails for now is asked again, shared by those who end many of its connections: once that
 /// was in vain, nobody waits any more until it answers again.
 #[derive(Debug)]
@@ -102,7 +106,8 @@ pub(super) async fn revoke_patiently(
 async fn shared(broker: &Broker, integration: &Integration, connection: &Connection) -> Result<bool> {
     let client = endpoints::account_client(integration);
     let mut conn = broker.store.read().await?;
-    let others = conn.any_providers_sharing(connection, client).await?;
+    let since = broker.clock.now().minus(ENDING);
+    let others = conn.any_providers_sharing(connection, client, since).await?;
     let family = broker.catalog.family(&integration.provider);
     Ok(others.iter().any(|provider| broker.catalog.family(provider) == family))
 }

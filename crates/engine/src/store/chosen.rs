@@ -63,8 +63,15 @@ impl Conn {
     /// Marks a connection as about to end, so that no other one's grant is kept alive for its sake; `false` when there is
     /// none. Authorized anew or thawed, it is not any more.
     pub async fn mark_ending(&mut self, ws: &WorkspaceId, id: &ConnectionId) -> Result<bool> {
-        let update = sql("update connection set ending_at = coalesce(ending_at, $3) \
-                          where workspace_id = $1 and id = $2");
+        let update = sql("update connection set ending_at = $3 where workspace_id = $1 and id = $2");
         Ok(self.execute(update.text(ws.as_str()).text(id.as_str()).at(self.now)).await? > 0)
+    }
+
+    /// Takes the mark off a connection that did not end. One that is frozen keeps it: it is stopped, and to be ended by
+    /// another run.
+    pub async fn unmark_ending(&mut self, ws: &WorkspaceId, id: &ConnectionId) -> Result<()> {
+        let update = sql("update connection set ending_at = null \
+                          where workspace_id = $1 and id = $2 and frozen_at is null");
+        self.execute(update.text(ws.as_str()).text(id.as_str())).await.map(drop)
     }
 }

@@ -60,13 +60,13 @@ pub(super) const SHARED: &str =
     "select * from connection where workspace_id = $1 and integration_id = $2 and owner_kind = 'shared'";
 
 /// A live connection but for one, of an account: of an integration's own way, or of an auth option. One that is about to
-/// end keeps nothing alive.
+/// end keeps nothing alive: frozen for it, or marked since `$4`, for whoever marked it before that died over it.
 macro_rules! live {
     ($at:literal, $of:literal) => {
         concat!(
             "exists (select 1 from connection c where ",
             $at,
-            " and c.status = $2 and c.id <> $3 and c.ending_at is null",
+            " and c.status = $2 and c.id <> $3 and (c.ending_at is null or c.frozen_at is null and c.ending_at < $4)",
             $of,
             ")"
         )
@@ -105,7 +105,7 @@ macro_rules! of_account {
     ($at:literal) => {
         concat!(
             "(",
-            live!($at, " and c.account_id = $4"),
+            live!($at, " and c.account_id = $5"),
             " or ",
             live!($at, " and c.account_id is null"),
             ")"
@@ -289,15 +289,18 @@ impl Conn {
 
     /// The providers at which other active connections may share this one's grant: of the same OAuth client, and
     /// of the same account or one that is not known. Connections of other workspaces count as well. Which
-    /// providers are related is not known here: the catalog says it.
+    /// providers are related is not known here: the catalog says it. One that was said before `ending_since` to be about
+    /// to end, and lives on, counts.
     pub async fn any_providers_sharing(
         &mut self,
         connection: &Connection,
         client_id: &str,
+        ending_since: Millis,
     ) -> Result<Vec<String>> {
         let account = connection.account.id.as_deref();
         let query = sql(if account.is_some() { SHARING_ACCOUNT } else { SHARING_CLIENT });
         let query = query.text(client_id).text(Status::Active.as_str()).text(connection.id.as_str());
+        let query = query.at(ending_since);
         let query = match account {
             Some(account) => query.text(account),
             None => query,

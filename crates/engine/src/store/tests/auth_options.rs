@@ -233,14 +233,17 @@ async fn connections_made_by_options_and_apps_share_grants_too() {
         for (key, client, want) in
             [("key", "client-of-key", vec!["elsewhere"]), ("proxy", "app-lent", vec!["elsewhere"])]
         {
-            assert!(conn.any_providers_sharing(&asks, client).await.unwrap().is_empty(), "{key}");
+            assert!(conn.any_providers_sharing(&asks, client, T0).await.unwrap().is_empty(), "{key}");
             conn.create_connection(&ws, &of_way(key)).await.unwrap();
-            assert_eq!(conn.any_providers_sharing(&asks, client).await.unwrap(), want, "{key}");
+            assert_eq!(conn.any_providers_sharing(&asks, client, T0).await.unwrap(), want, "{key}");
             let unknown = Connection { account: Account::default(), ..asks.clone() };
-            assert_eq!(conn.any_providers_sharing(&unknown, client).await.unwrap(), want, "{key}");
+            assert_eq!(conn.any_providers_sharing(&unknown, client, T0).await.unwrap(), want, "{key}");
         }
         let own = of.client_id.as_deref().unwrap();
-        assert!(conn.any_providers_sharing(&asks, own).await.unwrap().is_empty(), "those are other clients");
+        assert!(
+            conn.any_providers_sharing(&asks, own, T0).await.unwrap().is_empty(),
+            "those are other clients"
+        );
     })
     .await;
 }

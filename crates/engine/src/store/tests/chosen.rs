@@ -83,17 +83,29 @@ async fn one_that_is_about_to_end_keeps_no_grant_alive_until_it_is_wanted_again(
         }
         let client = integration.client_id.clone().unwrap();
         let shares =
-            async |conn: &mut Conn| !conn.any_providers_sharing(&one, &client).await.unwrap().is_empty();
+            async |conn: &mut Conn| !conn.any_providers_sharing(&one, &client, T0).await.unwrap().is_empty();
+        let later_shares = async |conn: &mut Conn| {
+            !conn.any_providers_sharing(&one, &client, later(1)).await.unwrap().is_empty()
+        };
         assert!(shares(&mut conn).await);
         assert!(!conn.mark_ending(&other, &two.id).await.unwrap());
         assert!(shares(&mut conn).await);
         assert!(conn.mark_ending(&ws, &two.id).await.unwrap());
         assert!(!shares(&mut conn).await);
+        assert!(later_shares(&mut conn).await, "who marked it died over it");
+        conn.unmark_ending(&other, &two.id).await.unwrap();
+        assert!(!shares(&mut conn).await);
+        conn.unmark_ending(&ws, &two.id).await.unwrap();
+        assert!(shares(&mut conn).await, "it did not end");
+        conn.mark_ending(&ws, &two.id).await.unwrap();
         conn.authorize_connection(&ws, &two).await.unwrap();
         assert!(shares(&mut conn).await, "its owner wants it");
         conn.mark_ending(&ws, &two.id).await.unwrap();
         assert!(conn.freeze_connection(&ws, &two.id, Some(T0)).await.unwrap());
         assert!(!shares(&mut conn).await, "to freeze it changes nothing");
+        assert!(!later_shares(&mut conn).await, "it is stopped, however long it waits for its end");
+        conn.unmark_ending(&ws, &two.id).await.unwrap();
+        assert!(!shares(&mut conn).await, "another run is to end it");
         assert!(conn.freeze_connection(&ws, &two.id, None).await.unwrap());
         assert!(shares(&mut conn).await, "an operator wants it");
     })

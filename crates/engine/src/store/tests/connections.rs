@@ -228,7 +228,7 @@ async fn providers_whose_connections_may_share_a_grant_are_told() {
         };
         let client = mine.client_id.clone().unwrap();
         let sharing = async |of: &Connection, conn: &mut Conn| {
-            let mut providers = conn.any_providers_sharing(of, &client).await.unwrap();
+            let mut providers = conn.any_providers_sharing(of, &client, T0).await.unwrap();
             providers.sort();
             providers
         };
@@ -257,9 +257,9 @@ async fn who_may_share_a_grant_is_found_by_client_and_account() {
         if store.kind() == Kind::Postgres {
             return; // What it does depends on how many there are; here there are none.
         }
-        let texts = ["client", "active", "conn", "account"].map(Some);
+        let texts = ["client", "active", "conn", "0", "account"].map(Some);
         for (query, texts, by) in
-            [(SHARING_ACCOUNT, &texts[..], "account_id"), (SHARING_CLIENT, &texts[..3], "status")]
+            [(SHARING_ACCOUNT, &texts[..], "account_id"), (SHARING_CLIENT, &texts[..4], "status")]
         {
             let plan = explain(&store, query, texts, &[]).await;
             assert!(plan.contains("integration_of_client"), "{plan}");

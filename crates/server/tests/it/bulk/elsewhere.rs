@@ -76,3 +76,18 @@ async fn nobody_refreshes_a_connection_that_is_ending() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn one_that_was_to_end_and_lives_on_keeps_its_grant() {
+    on_each(async |app| {
+        let (lives, ends) = (connect_as(app, "a", "alice").await, connect_as(app, "b", "alice").await);
+        // Its process said so, and died.
+        let ws = &app.acme.workspace;
+        app.change(async |to| to.conn.mark_ending(ws, &lives).await).await;
+        app.pass(Duration::from_secs(3601));
+        end(app, &ends).await;
+        assert_eq!(app.sandbox.stats().await.revocations, 0, "its grant is another's as well");
+        assert_eq!(app.call(&app.acme.key, lives.as_str(), "/me").await.status, 200);
+    })
+    .await;
+}

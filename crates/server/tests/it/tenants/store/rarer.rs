@@ -22,7 +22,7 @@ use super::Theirs;
 use crate::support::{Tenant, TestApp};
 
 /// How many changes there are.
-pub const CHANGES: usize = 10;
+pub const CHANGES: usize = 11;
 
 /// By which a flow is told how its window ended.
 const REQUEST: &str = "a request of theirs";
@@ -110,7 +110,8 @@ pub async fn change(n: usize, conn: &mut Conn, ws: &WorkspaceId, of: &Theirs) ->
         5 => ("expire_flow_at", conn.expire_flow_at(ws, &flow.id, later).await),
         6 => ("begin_redelivery", conn.begin_redelivery(ws, &of.endpoint.id).await.map(drop)),
         7 => ("mark_ending", conn.mark_ending(ws, &of.connection.id).await.map(drop)),
-        8 => ("delete_client_key", conn.delete_client_key(ws, &key.id).await.map(drop)),
+        8 => ("unmark_ending", conn.unmark_ending(ws, &of.connection.id).await),
+        9 => ("delete_client_key", conn.delete_client_key(ws, &key.id).await.map(drop)),
         _ => ("delete_logo", conn.delete_logo(ws).await.map(drop)),
     }
 }
