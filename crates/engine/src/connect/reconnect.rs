@@ -190,7 +190,7 @@ pub async fn follow(broker: &Arc<Broker>, secret: &Secret, start: Start<'_>) -> 
     let begun = create(broker, fresh(&opened, &link, start.browser)?).await;
     if begun.is_err() {
         let mut conn = broker.store.begin(Actor::System, now).await?;
-        conn.release_reconnect_link(&link.workspace_id, &link.id).await?;
+        conn.release_reconnect_link(&link.workspace_id, &link.id, &browser, now).await?;
         conn.commit().await?;
     }
     begun

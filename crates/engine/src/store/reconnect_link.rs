@@ -44,11 +44,19 @@ impl Conn {
         self.changed_row(update).await?.as_ref().map(read).transpose()
     }
 
-    /// Makes a link good again that came to nothing.
-    pub async fn release_reconnect_link(&mut self, ws: &WorkspaceId, id: &LinkId) -> Result<()> {
+    /// Makes a link good again whose use at this time by this browser came to nothing. A use before that, whose flow may
+    /// be under way, is not taken back by a second press of the button.
+    pub async fn release_reconnect_link(
+        &mut self,
+        ws: &WorkspaceId,
+        id: &LinkId,
+        browser_hash: &str,
+        used_at: Millis,
+    ) -> Result<()> {
         let update = sql("update reconnect_link set used_at = null, browser_hash = null \
-                          where workspace_id = $1 and id = $2");
-        self.execute(update.text(ws.as_str()).text(id.as_str())).await.map(drop)
+                          where workspace_id = $1 and id = $2 and browser_hash = $3 and used_at = $4");
+        let update = update.text(ws.as_str()).text(id.as_str()).text(browser_hash).at(used_at);
+        self.execute(update).await.map(drop)
     }
 
     /// Forgets the links that stopped being good before this.

@@ -44,9 +44,14 @@ async fn a_link_is_used_once_and_twice_only_by_the_same_browser_at_once() {
         assert_eq!(use_it(&store, "one", 160).await, None, "a minute after the first time");
 
         let mut conn = begin(&store).await;
-        conn.release_reconnect_link(&other, &link.id).await.unwrap();
-        assert!(conn.any_reconnect_link(HASH).await.unwrap().unwrap().used_at.is_some());
-        conn.release_reconnect_link(&ws, &link.id).await.unwrap();
+        for (ws, browser, at) in [(&other, "one", 100), (&ws, "other", 100), (&ws, "one", 159)] {
+            conn.release_reconnect_link(ws, &link.id, browser, later(at)).await.unwrap();
+            assert!(
+                conn.any_reconnect_link(HASH).await.unwrap().unwrap().used_at.is_some(),
+                "{browser} {at}"
+            );
+        }
+        conn.release_reconnect_link(&ws, &link.id, "one", later(100)).await.unwrap();
         assert_eq!(conn.any_reconnect_link(HASH).await.unwrap(), Some(link));
         assert_eq!(conn.any_forget_reconnect_links(later(3600)).await.unwrap(), 0);
         assert_eq!(conn.any_forget_reconnect_links(later(3601)).await.unwrap(), 1);

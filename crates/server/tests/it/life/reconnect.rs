@@ -276,6 +276,16 @@ async fn a_key_is_typed_in_again_and_a_provider_that_is_away_costs_no_link() {
         issuer.reply(place, crate::support::Reply::json(&metadata.to_string()));
         let leg = follow(&browser, &url).await;
         assert!(leg.url.starts_with(&format!("{origin}/authorize")), "{}", leg.url);
+
+        // Pressed twice, and away at the second time: the first one's flow is under way, so the link is used.
+        let url = self::url(app, &id, json!({})).await;
+        app.pass(Duration::from_secs(570));
+        follow(&browser, &url).await;
+        app.pass(Duration::from_secs(40));
+        issuer.reply(place, crate::support::Reply::oauth_error(503, "away"));
+        browser.submit(&url, &[]).await.assert_page(502, "could not be reached");
+        issuer.reply(place, crate::support::Reply::json(&metadata.to_string()));
+        Browser::new().submit(&url, &[]).await.assert_page(400, "used already");
     })
     .await;
 }

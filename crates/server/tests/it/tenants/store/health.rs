@@ -44,14 +44,15 @@ pub async fn settle(app: &TestApp, tenant: &Tenant, like: &Connection, held: &Cr
         browser_hash: None,
         created_at: now,
     };
-    app.change(async |to| {
-        to.conn.create_connection(ws, &made).await?;
-        to.conn.create_credential(ws, &credential).await?;
-        to.conn.create_reconnect_link(ws, &link).await?;
-        to.conn.any_use_reconnect_link(&link.token_hash, "browser", Millis(0)).await
-    })
-    .await;
-    Dying { id: made.id, dies_at, link }
+    let link = app
+        .change(async |to| {
+            to.conn.create_connection(ws, &made).await?;
+            to.conn.create_credential(ws, &credential).await?;
+            to.conn.create_reconnect_link(ws, &link).await?;
+            to.conn.any_use_reconnect_link(&link.token_hash, "browser", Millis(0)).await
+        })
+        .await;
+    Dying { id: made.id, dies_at, link: link.expect("it was not used before") }
 }
 
 /// Every query: whether it finds something of theirs.
@@ -69,6 +70,10 @@ pub async fn change(n: usize, conn: &mut Conn, ws: &WorkspaceId, of: &Theirs) ->
             let told = Expiring { workspace_id: ws.clone(), connection_id: id.clone(), dies_at: *dies_at };
             ("note_expiring", conn.note_expiring(ws, &told).await.map(drop))
         }
-        _ => ("release_reconnect_link", conn.release_reconnect_link(ws, &link.id).await),
+        _ => {
+            let (by, at) =
+                (link.browser_hash.as_deref().unwrap_or_default(), link.used_at.unwrap_or(*dies_at));
+            ("release_reconnect_link", conn.release_reconnect_link(ws, &link.id, by, at).await)
+        }
     }
 }
