@@ -94,10 +94,12 @@ class FullDisk(Refusing):
 
     def close(self):
         if hasattr(self, "holder"):
-            # The sweep looks for secrets in what was stored; the disk goes with its process.
-            for file in os.listdir(self.seen):
-                shutil.copy(f"{self.seen}/{file}", self.broker.folder)
-            self.holder.stop()
+            try:
+                # The sweep looks for secrets in what was stored; the disk goes with its process.
+                for file in os.listdir(self.seen):
+                    shutil.copy(f"{self.seen}/{file}", self.broker.folder)
+            finally:
+                self.holder.stop()
 
 
 class Quota(Refusing):

@@ -77,13 +77,7 @@ class Scene:
         return int(value)
 
 
-@pytest.fixture(params=WAYS, ids=lambda way: way.__name__)
-def scene(request):
-    with Scene(request.param) as made:
-        yield made
-
-
-def test_nothing_is_spent_while_the_database_takes_no_write(scene):
+def nothing_is_spent_while_the_database_takes_no_write(scene):
     way, broker = scene.way, scene.broker
     assert scene.ready()[:2] == (200, "ok") and scene.call(scene.good)[0] == 200
     way.refuse()
@@ -114,15 +108,8 @@ def test_nothing_is_spent_while_the_database_takes_no_write(scene):
     assert scene.number("select count(*) from event where kind = 'connection.expired'") == 0
 
 
-@pytest.fixture
-def small_disk():
-    with Scene(FullDisk) as made:
-        yield made
-
-
-def test_an_answer_that_finds_the_disk_full_is_kept_until_it_is_not(small_disk):
-    scene, sandbox = small_disk, small_disk.sandbox
-    connection = scene.ended[0]
+def an_answer_that_finds_the_disk_full_is_kept_until_it_is_not(scene):
+    sandbox, connection = scene.sandbox, scene.ended[0]
     sandbox.faults(token_delay_ms=3000)
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(scene.call, connection)
@@ -143,8 +130,8 @@ def pending(scene):
     return any(s["answer"] == "pending" for t in scene.log()["tokens"].values() for s in t["sendings"])
 
 
-def test_a_disk_that_takes_nothing_is_said_at_the_start(small_disk):
-    scene, broker = small_disk, small_disk.broker
+def a_disk_that_takes_nothing_is_said_at_the_start(scene):
+    broker = scene.broker
     broker.stop()
     scene.way.refuse()
     said = broker.run("doctor", rc=1)
@@ -155,3 +142,25 @@ def test_a_disk_that_takes_nothing_is_said_at_the_start(small_disk):
     broker.run("doctor")
     broker.serve()
     assert scene.call(scene.good)[0] == 200
+
+
+STORIES = [(nothing_is_spent_while_the_database_takes_no_write, way) for way in WAYS]
+STORIES += [(story, FullDisk) for story in (an_answer_that_finds_the_disk_full_is_kept_until_it_is_not, a_disk_that_takes_nothing_is_said_at_the_start)]
+
+
+def tell(story, way):
+    with Scene(way) as scene:
+        story(scene)
+
+
+@pytest.fixture(scope="module")
+def told(request):
+    """All of them at once, each before a broker of its own: they mostly wait until a patience of Claviger's ends."""
+    chosen = [(item.callspec.params["story"], item.callspec.params["way"]) for item in request.session.items if item.parent is request.node]
+    with ThreadPoolExecutor(len(chosen)) as pool:
+        yield {which: pool.submit(tell, *which) for which in chosen}
+
+
+@pytest.mark.parametrize(("story", "way"), STORIES, ids=lambda part: part.__name__)
+def test_what_becomes_of_it(told, story, way):
+    told[story, way].result()
