@@ -13,13 +13,12 @@ import contextlib
 import random
 import threading
 import time
-from urllib.parse import parse_qs, urlsplit
 
 import requests
 
-from . import place, reckon
+from . import place, reckon, secret
 from .chaos import Chaos
-from .claviger import Claviger
+from .claviger import Claviger, returned
 from .consent import walk
 from .crowd import Crowd
 from .fleet import Fleet, Load
@@ -45,7 +44,10 @@ class Browser(requests.Session):
     def request(self, method, url, **kwargs):
         here = f"http://127.0.0.1:{self.node.broker.ports[0]}"
         kwargs.setdefault("timeout", 40)
-        return super().request(method, url.replace(self.node.public, here, 1), **kwargs)
+        answer = super().request(method, url.replace(self.node.public, here, 1), **kwargs)
+        for cookie in answer.cookies if answer.url.startswith(here) else ():
+            secret.remember("browser cookie", cookie.value, "Set-Cookie")
+        return answer
 
 
 class Soak:
@@ -82,7 +84,7 @@ class Soak:
         """A customer consents at a provider, through this node; the connection's id."""
         web, name = Browser(node, dice), f"customer {number}"
         back = walk(web, self.broker.authorize_url(provider.key, SHOP, external_id=name, **onto), SHOP)
-        (code,) = parse_qs(urlsplit(back).query)["code"]
+        code = returned(back)["code"]
         answer = web.post(f"{self.broker.app}/connection", json={"code": code, "redirect_uri": SHOP, "external_id": name},
                           headers={"Authorization": f"Bearer {self.broker.api_key}"})
         assert answer.ok, f"{answer.status_code} {answer.text}"

@@ -4,7 +4,6 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from harness import secret
 from harness.claviger import Claviger, returned
 from harness.consent import walk
 from harness.server import OidcProvider
@@ -56,7 +55,6 @@ def test_a_signed_account_is_connected_and_renewed_by_a_link(house, product):
     assert "does not hold" not in claviger.said() and "could not be checked" not in claviger.said()
 
     made = claviger.ask("POST", f"/connections/{got['connection_id']}/reconnect", json={"redirect_uri": product.callback})
-    secret.remember("reconnect link", made["url"].rsplit("/", 1)[1], "the product")
     web = claviger.web()
     for _ in range(2):  # looking at it uses nothing up
         page = web.get(made["url"])

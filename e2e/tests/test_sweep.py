@@ -52,7 +52,7 @@ def test_nothing_of_the_run_lies_about():
                "session", "typed key", "workspace secret", "workspace token", "private key", "popup handle", "embed handle", "machine secret",
                "request token", "request token's secret", "signed verifier", "signed token", "signed token's secret", "client assertion",
                "assertion", "device code", "DPoP proof", "certificate's key", "SigV4 secret key", "SigV4 session token", "exchanged token",
-               "step's password", "step's challenge", "step's session"} - kinds
+               "step's password", "step's challenge", "step's session", "reconnect link"} - kinds
     assert not missing, f"the run did not show the sweep: {missing} (the sweep belongs to a whole run)"
     for wanted in ("claviger.db", "copy.db", "serve.err", "rotate.err", "dev.err", "commands.txt", "answers.txt", "landing.html", ".sql",
                    "server.log"):
