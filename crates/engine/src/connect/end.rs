@@ -100,7 +100,7 @@ pub(super) async fn end_one(
 
 async fn perform(broker: Arc<Broker>, workspace: WorkspaceId, id: ConnectionId, by: By) -> Result<Told> {
     let (broker, workspace, id) = (&broker, &workspace, &id);
-    let _turn = broker.flights.board(id).await;
+    let _alone = broker.flights.alone(id).await;
     announce(broker, workspace, id).await?;
     let ended = end_held(broker, workspace, id, &by).await;
     if ended.is_err() {
