@@ -107,7 +107,10 @@ impl Work {
         let to = (self.verb != Verb::Thaw).then_some(now);
         let mut conn = self.broker.store.begin(self.actor.clone(), now).await?;
         let mut lines = Vec::with_capacity(chunk.len());
-        for was in chunk {
+        // All lock them in one order, so that nobody waits for each other.
+        let mut in_order: Vec<_> = chunk.iter().collect();
+        in_order.sort_by(|one, other| one.id.as_str().cmp(other.id.as_str()));
+        for was in in_order {
             let there = conn.connection(&self.workspace, &was.id).await?;
             let (end, detail) = match there {
                 None => (End::Missing, "it ended meanwhile".to_owned()),
