@@ -34,6 +34,7 @@ create table refresh_intent (
   foreign key (workspace_id, connection_id) references connection (workspace_id, id) on delete cascade
 );
 create unique index refresh_intent_open on refresh_intent (token_hash) where closed_at is null;
+create index refresh_intent_of_token on refresh_intent (token_hash) where closed_at is not null;
 create index refresh_intent_of_connection on refresh_intent (workspace_id, connection_id, sent_at);
 create index refresh_intent_unknown on refresh_intent (workspace_id, unknown_at) where unknown_at is not null;
 create index refresh_intent_aging on refresh_intent (closed_at) where closed_at is not null;

@@ -32,6 +32,7 @@ use crate::{
     },
     error::{Error, Result},
     id::{ConnectionId, IntegrationId, WorkspaceId},
+    refresh,
     secret::Secret,
     store::Conn,
     time::Millis,
@@ -250,6 +251,7 @@ pub(super) fn require_on(integration: &Integration) -> Result<()> {
 pub(super) async fn by_refresh(broker: &Broker, candidate: &mut Candidate) -> Result<()> {
     let Candidate { integration, provider, owner, inputs, tokens, .. } = &*candidate;
     let field = if tokens.refresh_token.is_some() { "refresh_token" } else { "access_token" };
+    require_unspent(broker, provider, tokens).await?;
     let newer = renew::ask(broker, integration, provider, owner, inputs, tokens, None).await?;
     let newer = newer.map_err(|error| exchange::blame(error, integration, field))?;
     let shown = tokens.refresh_token.as_ref().map(Secret::expose);
@@ -260,6 +262,19 @@ pub(super) async fn by_refresh(broker: &Broker, candidate: &mut Candidate) -> Re
     let told = ask_who(broker, candidate).await;
     candidate.known(who::or_unknown(&candidate.provider, told));
     Ok(())
+}
+
+/// A refresh token that a connection has sent is not sent again to try it, where its provider may take it only once.
+async fn require_unspent(broker: &Broker, provider: &Provider, tokens: &Tokens) -> Result<()> {
+    let Some(hash) = refresh::spends(provider, tokens) else { return Ok(()) };
+    let mut conn = broker.store.read().await?;
+    let open = conn.any_open_intent(&hash).await?.is_some();
+    if !open && conn.any_spent_intent(&hash, None).await?.is_none() {
+        return Ok(());
+    }
+    let message = "This refresh token was sent before by a connection that has it, and may be spent: to try it \
+                   could end its grant. The account must be authorized again";
+    Err(Error::Conflict { message: message.to_owned() })
 }
 
 /// The calls of the provider's file; where they don't tell, the call for the account's identity.

@@ -15,8 +15,18 @@ use crate::{
     error::{Error, Result},
 };
 
-/// Whether the refresh token that is `held` still works. `None` where its provider could not be asked, or did not say:
-/// it may later. A provider that can't be asked at all gives no reason to think so: `false`, as for no refresh token.
+/// What a provider says of a refresh token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Told {
+    /// Whether it works.
+    Works(bool),
+    /// It could not be asked, or did not say; it may later.
+    Silent,
+    /// There is nobody to ask.
+    Never,
+}
+
+/// Whether the refresh token that is `held` still works.
 ///
 /// # Errors
 /// `Conflict` when the integration lacks a setting; `Invalid` when an input is not admitted.
@@ -26,13 +36,13 @@ pub(crate) async fn alive(
     provider: &Provider,
     inputs: &BTreeMap<String, String>,
     held: &Tokens,
-) -> Result<Option<bool>> {
-    let Some(token) = &held.refresh_token else { return Ok(Some(false)) };
+) -> Result<Told> {
+    let Some(token) = &held.refresh_token else { return Ok(Told::Never) };
     let provider = &endpoints::filled(provider, inputs)?;
     let oauth2 = endpoints::oauth2(provider)?;
     let asked = async {
         let at = endpoints::resolve(broker, integration, provider, inputs).await?;
-        let Some(url) = at.introspect_url.as_deref() else { return Ok(Some(false)) };
+        let Some(url) = at.introspect_url.as_deref() else { return Ok(Told::Never) };
         let party = party::of(broker, integration, provider, (&at, url), &held.typed).await?;
         let request = introspect::request(oauth2, url, &party.client(), token)
             .map_err(|e| Error::internal(format!("introspection request of {}: {e}", integration.id)))?;
@@ -42,12 +52,12 @@ pub(crate) async fn alive(
             let status = answer.status().as_u16();
             tracing::warn!(integration = %integration.id, status, "an introspection endpoint did not say whether a token works");
         }
-        Ok(told)
+        Ok(told.map_or(Told::Silent, Told::Works))
     };
     match asked.await {
         Err(Error::Provider { message, .. }) => {
             tracing::warn!(integration = %integration.id, %message, "a provider could not be asked whether a token works");
-            Ok(None)
+            Ok(Told::Silent)
         }
         told => told,
     }

@@ -68,8 +68,10 @@ pub struct Intent {
 /// What came of sending a refresh token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Closed {
-    /// New tokens, and they are written.
+    /// New tokens, another refresh token among them, and they are written.
     Renewed,
+    /// The same, and the refresh token that was sent is the one for the next time, too.
+    Kept,
     /// The provider refused for good.
     Refused,
     /// An answer which says that nothing was spent.
@@ -89,6 +91,7 @@ impl Closed {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Renewed => "renewed",
+            Self::Kept => "kept",
             Self::Refused => "refused",
             Self::Failed => "failed",
             Self::Unsent => "unsent",

@@ -13,6 +13,7 @@ use super::{
     step::{Answer, Plan, Reuse},
 };
 use crate::{
+    broker::Broker,
     connect::{endpoints, exchange, keys, renew},
     domain::integration::Integration,
     error::{Error, ProviderFault},
@@ -31,18 +32,28 @@ pub(super) fn token_hash(provider: &Provider, held: &Tokens) -> Option<String> {
     Some(hash::token(&format!("claviger refresh {}", token.expose())))
 }
 
+/// The hash of a refresh token that must not be sent twice, as far as is known of its provider.
+pub(crate) fn spends(provider: &Provider, held: &Tokens) -> Option<String> {
+    token_hash(provider, held).filter(|_| reuse(provider) != Reuse::Always)
+}
+
 /// What a provider's file says of a refresh token whose fate is not known.
-pub(super) fn plan(subject: &Subject, lease: Duration) -> Plan {
+pub(super) fn plan(broker: &Broker, subject: &Subject) -> Plan {
+    // A provider may be at it for as long as an answer would have been waited for.
+    let lease = broker.refresh.lease.max(broker.outbound.total_timeout());
     let introspects = endpoints::introspects(&subject.integration, &subject.provider);
-    let refresh = subject.provider.oauth2().map(|oauth2| &oauth2.refresh);
-    let reuse = match refresh {
+    Plan { reuse: reuse(&subject.provider), introspects, lease }
+}
+
+/// When a refresh token may be sent again, as far as is known of its provider.
+fn reuse(provider: &Provider) -> Reuse {
+    match provider.oauth2().map(|oauth2| &oauth2.refresh) {
         Some(refresh) if refresh.rotates == Some(false) => Reuse::Always,
         Some(refresh) if refresh.reuse_seconds > 0 => {
             Reuse::Within(Duration::from_secs(refresh.reuse_seconds))
         }
         _ => Reuse::Never,
-    };
-    Plan { reuse, introspects, lease }
+    }
 }
 
 impl Run {
@@ -93,7 +104,8 @@ impl Run {
             self.failed = Some(exchange::refusal(refused, &[]));
             return (Answer::Refused, "refused");
         }
-        let lost = spends && is_lost(&refused, guard.status());
+        // What was asked besides spends no refresh token.
+        let lost = spends && guard.left() && is_lost(&refused, guard.status());
         self.retry_after = refused.retry_after.map(Duration::from_secs);
         self.failed = Some(exchange::refusal(refused, &[]));
         if lost { (Answer::Lost, "unknown") } else { (Answer::Failed, "failed") }

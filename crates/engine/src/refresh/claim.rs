@@ -5,8 +5,9 @@ use super::{
     Decision, Subject, decide,
     lease::Holding,
     run::{Cause, Run},
-    step::{Claim, Unanswered},
-    write::{Pauses, withdraw},
+    step::{Claim, Reuse, Unanswered},
+    words,
+    write::{Pauses, mark, withdraw},
 };
 use crate::{
     domain::{
@@ -44,7 +45,13 @@ impl Run {
         let began = Moment::now();
         let new = self.token_hash.as_ref().map(|_| IntentId::new());
         let (conn, fence, now, claim) = match self.try_claim(over, new.clone()).await? {
-            Found::Not(claim) => return Ok(claim),
+            Found::Not(claim) => {
+                // The lease of an earlier claim, whose token was to be sent once more, is of no use any more.
+                if self.holding.take().is_some() {
+                    self.leave().await;
+                }
+                return Ok(claim);
+            }
             Found::Ours { conn, fence, now, claim } => (conn, fence, now, claim),
         };
         // Before this nothing of it can have come to stay.
@@ -53,6 +60,9 @@ impl Run {
             return Err(error);
         }
         fail::point("after_claim");
+        if claim == Claim::Over {
+            return Ok(claim);
+        }
         self.holding = Some(Holding::new(&self.broker, &self.subject, fence, (began, now)));
         if claim == Claim::Ours {
             self.intent = new;
@@ -114,8 +124,19 @@ impl Run {
             }
             _ => Claim::Ours,
         };
-        if claim == Claim::Held {
-            return Ok(Found::Not(claim));
+        match claim {
+            Claim::Held => return Ok(Found::Not(claim)),
+            // It needs its owner from now on.
+            Claim::Over if !conn.hold_credential(workspace, id, self.seen).await? => {
+                return Ok(Found::Not(Claim::Fresh));
+            }
+            Claim::Over => {
+                let by = self.spent_by.as_ref().filter(|by| by.workspace_id == *workspace);
+                let reason = words::spent(by.map(|by| &by.connection_id));
+                conn.end_refresh(workspace, id, fence).await?;
+                mark(&mut conn, &subject, &reason, now).await?;
+            }
+            _ => {}
         }
         Ok(Found::Ours { conn: Box::new(conn), fence, now, claim })
     }
@@ -144,7 +165,14 @@ impl Run {
                 self.doubtful = Some(open.clone());
                 return Ok(Claim::Unanswered(self.unanswered(&open, credential, now)));
             }
-            None => {}
+            None if self.plan.reuse == Reuse::Always => {}
+            None => {
+                let (hash, id) = (&intent.token_hash, &intent.connection_id);
+                self.spent_by = conn.any_spent_intent(hash, Some(id)).await?;
+                if self.spent_by.is_some() {
+                    return Ok(Claim::Over);
+                }
+            }
         }
         match conn.create_refresh_intent(&self.subject.workspace_id, &intent).await {
             // Another connection of the same token was first.
@@ -170,7 +198,7 @@ impl Run {
     }
 
     /// Whether it failed a moment ago; that is what whoever asks is told.
-    async fn rests(&mut self, conn: &mut Conn, now: Millis) -> Result<bool> {
+    pub(super) async fn rests(&mut self, conn: &mut Conn, now: Millis) -> Result<bool> {
         let Subject { workspace_id, connection, .. } = &self.subject;
         let state = conn.refresh_state(workspace_id, &connection.id).await?;
         let Some(state) = state.filter(|state| state.retry_at.is_some_and(|at| now < at)) else {
@@ -182,6 +210,19 @@ impl Run {
         Ok(true)
     }
 
+    /// Gives up a lease that is of no use any more; should that fail, its time ends it.
+    async fn leave(&self) {
+        let Subject { workspace_id, connection, .. } = &self.subject;
+        let left = async {
+            let (mut conn, _) = self.begin().await?;
+            conn.leave_refresh(workspace_id, &connection.id, &self.owner).await?;
+            conn.commit().await
+        };
+        if let Err(error) = left.await {
+            tracing::warn!(connection = %connection.id, ?error, "a lease could not be given up");
+        }
+    }
+
     /// Takes back what a claim may have written whose commit failed: nothing was sent. Nobody waits for it.
     fn take_back(&self, intent: Option<IntentId>) {
         let (broker, subject, owner) = (self.broker.clone(), self.subject.clone(), self.owner.clone());
@@ -191,7 +232,10 @@ impl Run {
             let undo = || async {
                 let mut conn = broker.store.begin(Actor::System, broker.clock.now()).await?;
                 let now = conn.time(&broker.clock).await?;
-                conn.leave_refresh(&subject.workspace_id, &subject.connection.id, &owner).await?;
+                let (workspace, id) = (&subject.workspace_id, &subject.connection.id);
+                if !conn.leave_refresh(workspace, id, &owner).await? {
+                    conn.lock_refresh(workspace, id).await?;
+                }
                 if let Some(intent) = &intent {
                     withdraw(&mut conn, &subject, intent, over.as_ref(), Closed::Unsent, now).await?;
                 }

@@ -9,7 +9,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use claviger_protocol::oauth2::Tokens;
 
 use super::{
-    Subject, Usable, lifetime,
+    Subject, Usable, ask, lifetime,
     run::{Run, UNEXCHANGED},
     step::Written,
     words,
@@ -21,6 +21,7 @@ use crate::{
         connection::{Connection, Status},
         credential::Credential,
         event::EventKind,
+        refresh::Closed,
     },
     error::{Error, Result},
     fail,
@@ -39,18 +40,24 @@ impl Run {
         let subject = self.subject.clone();
         let (newer, lived) = lifetime::settled(&subject.provider, self.held.credential.lifetime, newer, now);
         let (workspace, id) = (&subject.workspace_id, &subject.connection.id);
-        if newer.access_token.is_empty() {
+        // First of all, though the lease may be another's by now: so nobody waits for each other.
+        let ours = if newer.access_token.is_empty() {
             let rest = unexchanged_rest(now, UNEXCHANGED);
-            conn.rest_refresh(workspace, id, self.fence(), rest).await?;
+            conn.rest_refresh(workspace, id, self.fence(), rest).await?
         } else {
-            conn.end_refresh(workspace, id, self.fence()).await?;
+            conn.end_refresh(workspace, id, self.fence()).await?
+        };
+        if !ours {
+            conn.lock_refresh(workspace, id).await?;
         }
+        let spent = ask::token_hash(&subject.provider, &newer) != self.token_hash;
+        let closed = if spent { Closed::Renewed } else { Closed::Kept };
         let credential = self.sealed(&newer, lived, now)?;
         let unproven = credential.previous.is_some();
         let Some((version, again)) = self.replace(&mut conn, credential).await? else {
             let written = self.replaced(&mut conn).await?;
             if let Some(intent) = &self.intent {
-                conn.answer_intent(workspace, intent, now).await?;
+                conn.answer_intent(workspace, intent, closed, now).await?;
             }
             conn.commit().await?;
             return Ok(written);
@@ -68,7 +75,7 @@ impl Run {
             webhook::emit(&mut conn, EventKind::ConnectionUpdated, &is, now).await?;
         }
         if let Some(intent) = &self.intent {
-            conn.answer_intent(workspace, intent, now).await?;
+            conn.answer_intent(workspace, intent, closed, now).await?;
         }
         fail::point("in_keep");
         conn.commit().await?;

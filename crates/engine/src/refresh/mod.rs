@@ -24,6 +24,7 @@ pub mod sweep;
 mod words;
 mod write;
 
+pub(crate) use ask::spends;
 pub use decide::{Decision, decide};
 pub use flight::Flights;
 

@@ -25,7 +25,10 @@ use super::{
 };
 use crate::{
     broker::Broker,
-    connect::{introspect, persist::persist},
+    connect::{
+        introspect::{self, Told},
+        persist::persist,
+    },
     domain::{audit::Actor, connection::Status, refresh::Intent},
     error::{Error, ProviderFault, Result},
     id::{IntentId, ProcessId},
@@ -73,7 +76,9 @@ pub(super) struct Run {
     pub replaced_intent: Option<IntentId>,
     /// The intent without an answer that was found.
     pub doubtful: Option<Intent>,
-    /// The same, as it was looked at last.
+    /// The sending of the same token by another connection that spent it, or may have.
+    pub spent_by: Option<Intent>,
+    /// What is doubtful, as it was looked at last.
     pub earlier: Option<Unanswered>,
     /// What its provider said of that token, where it was asked.
     pub told: Option<bool>,
@@ -174,7 +179,7 @@ async fn run(
     if held.usable.version != seen {
         return settled(subject, held.usable);
     }
-    let plan = ask::plan(subject, broker.refresh.lease);
+    let plan = ask::plan(broker, subject);
     let mut run = Run {
         broker: broker.clone(),
         subject: subject.clone(),
@@ -188,6 +193,7 @@ async fn run(
         intent: None,
         replaced_intent: None,
         doubtful: None,
+        spent_by: None,
         earlier: None,
         told: None,
         answer: None,
@@ -197,12 +203,23 @@ async fn run(
         retry_after: None,
         tell: tell.take(),
     };
-    let done = run.drive().await;
+    let done = match run.still_rests().await {
+        Ok(true) => Err(run.failed.take().unwrap_or_else(tired)),
+        Ok(false) => run.drive().await,
+        Err(error) => Err(error),
+    };
     *tell = run.tell.take();
     done
 }
 
 impl Run {
+    /// Whether it is left alone, by one look that writes nothing: a claim is as much as a write to the database.
+    async fn still_rests(&mut self) -> Result<bool> {
+        let broker = self.broker.clone();
+        let mut conn = broker.store.read().await?;
+        self.rests(&mut conn, broker.clock.now()).await
+    }
+
     /// Does what the step function says, one action after the other.
     async fn drive(&mut self) -> Result<Usable> {
         let until = Instant::now() + patience(&self.broker);
@@ -271,14 +288,22 @@ impl Run {
     }
 
     /// Asks the provider whether the refresh token is still good.
-    async fn introspect(&self) -> Option<bool> {
+    async fn introspect(&mut self) -> Option<bool> {
         let Subject { connection, integration, provider, .. } = &self.subject;
         let tokens = &self.held.usable.tokens;
-        let told = introspect::alive(&self.broker, integration, provider, &connection.inputs, tokens).await;
-        told.unwrap_or_else(|error| {
-            tracing::warn!(connection = %connection.id, %error, "its provider can't be asked whether a token works");
-            None
-        })
+        match introspect::alive(&self.broker, integration, provider, &connection.inputs, tokens).await {
+            Ok(Told::Works(works)) => Some(works),
+            Ok(Told::Silent) => None,
+            // Which shows only now, where it is found by its issuer.
+            Ok(Told::Never) => {
+                self.plan.introspects = false;
+                Some(false)
+            }
+            Err(error) => {
+                tracing::warn!(connection = %connection.id, %error, "its provider can't be asked whether a token works");
+                None
+            }
+        }
     }
 
     async fn give(&mut self, outcome: Outcome) -> Result<Usable> {

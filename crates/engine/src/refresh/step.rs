@@ -14,15 +14,16 @@ const FIND_OUT: Duration = Duration::from_secs(3600);
 /// Of a grace for a second use of a token, this much is left for the way: the second use must arrive in it, too.
 const ON_THE_WAY: Duration = Duration::from_secs(10);
 
-/// What a provider's file says of a refresh token whose fate is not known, and how long a lease is.
+/// What a provider's file says of a refresh token whose fate is not known, and how long it may be on its way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Plan {
     /// When it may be sent again.
     pub reuse: Reuse,
     /// Whether the provider says if it is still good (RFC 7662).
     pub introspects: bool,
-    /// How long a lease is. What has left is taken to be on its way for so long after nobody may send it any more: until
-    /// then a provider which says that the token is good may only not have seen it yet.
+    /// How long a lease is, or how long an answer is waited for where that is longer. What has left is taken to be on its
+    /// way for so long after nobody may send it any more: until then a provider which says that the token is good may only
+    /// not have seen it yet.
     pub lease: Duration,
 }
 

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::step::{Plan, Reuse, Unanswered};
+use crate::id::ConnectionId;
 
 /// What every reason begins with that is our own not knowing, and no provider's word.
 const UNKNOWN: &str = "a refresh was sent at ";
@@ -30,6 +31,16 @@ pub(super) fn unknown(plan: Plan, earlier: &Unanswered, told: Option<bool>) -> S
     };
     let at = earlier.sent_at.rfc3339();
     format!("{UNKNOWN}{at} and no answer to it was ever stored; {tried}; it must be authorized again")
+}
+
+/// Why a connection needs its owner whose refresh token another connection has, too, and spent, or may have; it is named
+/// where it is the same workspace's.
+pub(super) fn spent(by: Option<&ConnectionId>) -> String {
+    let by = by.map(|by| format!(", {by},")).unwrap_or_default();
+    format!(
+        "its refresh token was sent by another connection{by} that has the same one, and is not to be sent \
+         again; it must be authorized again"
+    )
 }
 
 /// Whether a reason is one of [`unknown`]'s.

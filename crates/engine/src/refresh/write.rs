@@ -34,6 +34,8 @@ const FIRST: Duration = Duration::from_millis(100);
 const LONGEST: Duration = Duration::from_secs(15);
 /// How long a grant is left alone at least whose token could not be exchanged: each try may cost its refresh token.
 const UNEXCHANGED: Duration = Duration::from_secs(30);
+/// How long a connection is left alone that could not be refreshed by our own fault, or its operator's.
+const OURS: Duration = Duration::from_secs(2);
 
 impl Run {
     /// Writes the new tokens over the version that was seen.
@@ -161,16 +163,28 @@ impl Run {
         let (mut conn, now) = self.begin().await?;
         let subject = self.subject.clone();
         let (workspace, id) = (&subject.workspace_id, &subject.connection.id);
-        let ours = match &self.failed {
+        let failures = conn.refresh_state(workspace, id).await?.map_or(0, |state| state.failures);
+        let ours_to_mend;
+        let rest = match &self.failed {
             Some(Error::Provider { fault, message }) => {
-                let failures = conn.refresh_state(workspace, id).await?.map_or(0, |state| state.failures);
-                let until = self.rests_until(failures, now);
-                let rest = Rest { until, fault: *fault, failure: message };
-                conn.rest_refresh(workspace, id, self.fence(), rest).await?
+                Rest { until: self.rests_until(failures, now), fault: *fault, failure: message }
             }
-            // Ours to mend, not to wait for.
-            _ => conn.leave_refresh(workspace, id, &self.owner).await?,
+            // Each try leaves rows, whoever is at fault.
+            other => {
+                ours_to_mend = match other {
+                    Some(Error::Internal(_)) | None => {
+                        "the database or this program failed: see the log".to_owned()
+                    }
+                    Some(told) => told.to_string(),
+                };
+                let (until, fault) = (now.plus(OURS), ProviderFault::Unreachable);
+                Rest { until, fault, failure: &ours_to_mend }
+            }
         };
+        let ours = conn.rest_refresh(workspace, id, self.fence(), rest).await?;
+        if !ours {
+            conn.lock_refresh(workspace, id).await?;
+        }
         if let (Left::Nothing, Some(intent)) = (left, &self.intent) {
             let closed = if self.answer == Some(Answer::Unsent) { Closed::Unsent } else { Closed::Failed };
             withdraw(&mut conn, &subject, intent, self.replaced_intent.as_ref(), closed, now).await?;

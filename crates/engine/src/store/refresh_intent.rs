@@ -30,6 +30,20 @@ impl Conn {
         self.row(query.text(token_hash)).await?.as_ref().map(read).transpose()
     }
 
+    /// The last row of a token that was spent, or may have been, by a connection other than `but`: nobody is to send it
+    /// again, though none is open.
+    pub async fn any_spent_intent(
+        &mut self,
+        token_hash: &str,
+        but: Option<&ConnectionId>,
+    ) -> Result<Option<Intent>> {
+        let query = sql("select * from refresh_intent where token_hash = $1 and closed_at is not null \
+                         and outcome in ('renewed', 'late', 'given_up') and connection_id <> $2 \
+                         order by sent_at desc, id desc limit 1");
+        let query = query.text(token_hash).text(but.map_or("", ConnectionId::as_str));
+        self.row(query).await?.as_ref().map(read).transpose()
+    }
+
     /// Whether whoever sent an open row's token still has the refresh of its connection to itself.
     pub async fn any_intent_is_under_way(&mut self, intent: &Intent, now: Millis) -> Result<bool> {
         let query = sql("select fence from refresh_state where connection_id = $1 and fence = $2 \
@@ -74,12 +88,20 @@ impl Conn {
         self.execute(update.text(ws.as_str()).text(id.as_str())).await.map(drop)
     }
 
-    /// Closes a row whose answer was written: as late where nobody waited for it any more.
-    pub async fn answer_intent(&mut self, ws: &WorkspaceId, id: &IntentId, now: Millis) -> Result<()> {
-        let update = sql("update refresh_intent set closed_at = $3, \
-                          outcome = case when unknown_at is null then 'renewed' else 'late' end \
+    /// Closes a row whose answer was written: as [`Closed::Kept`] where the token is still good, or as `Renewed`, which is
+    /// [`Closed::Late`] where nobody waited for it any more.
+    pub async fn answer_intent(
+        &mut self,
+        ws: &WorkspaceId,
+        id: &IntentId,
+        as_: Closed,
+        now: Millis,
+    ) -> Result<()> {
+        let update = sql("update refresh_intent set closed_at = $3, outcome = case \
+                          when $4 = 'renewed' and unknown_at is not null then 'late' else $4 end \
                           where workspace_id = $1 and id = $2");
-        self.execute(update.text(ws.as_str()).text(id.as_str()).at(now)).await.map(drop)
+        let update = update.text(ws.as_str()).text(id.as_str()).at(now).text(as_.as_str());
+        self.execute(update).await.map(drop)
     }
 
     /// Gives up rows of tokens that a newer credential took the place of: nobody will ever know.

@@ -80,6 +80,14 @@ impl Conn {
         Ok(self.execute(update).await? > 0)
     }
 
+    /// Locks the row for this unit of work, whoever has the lease: everybody who writes a connection's intents and its
+    /// credential has it first. `false` when there is none.
+    pub async fn lock_refresh(&mut self, ws: &WorkspaceId, id: &ConnectionId) -> Result<bool> {
+        let update =
+            sql("update refresh_state set fence = fence where workspace_id = $1 and connection_id = $2");
+        Ok(self.execute(update.text(ws.as_str()).text(id.as_str())).await? > 0)
+    }
+
     /// Ends a lease after which there is nothing to wait for: failures are forgotten. `false` when it is not the last one.
     pub async fn end_refresh(&mut self, ws: &WorkspaceId, id: &ConnectionId, fence: i64) -> Result<bool> {
         let update = sql("update refresh_state set owner = null, lease_until = 0, failures = 0, \

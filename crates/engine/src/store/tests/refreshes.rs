@@ -175,8 +175,8 @@ async fn what_is_not_known_is_listed_until_it_is_found_out() {
         assert_eq!(after(&mut conn, "2", two.fence).await, None, "only what was sent later");
         assert_eq!(after(&mut conn, "3", 0).await, None, "of that nothing is unknown");
 
-        conn.answer_intent(ws, &one.id, later(3)).await.unwrap();
-        conn.answer_intent(ws, &three.id, later(3)).await.unwrap();
+        conn.answer_intent(ws, &one.id, Closed::Renewed, later(3)).await.unwrap();
+        conn.answer_intent(ws, &three.id, Closed::Renewed, later(3)).await.unwrap();
         let outcome = async |conn: &mut Conn, of: &Intent| {
             conn.refresh_intent(ws, &of.id).await.unwrap().unwrap().outcome
         };

@@ -70,6 +70,7 @@ pub async fn look(conn: &mut Conn, ws: &WorkspaceId, of: &Theirs) -> Result<Vec<
     Ok(vec![
         ("refresh_state", conn.refresh_state(ws, id).await?.is_some()),
         ("glance_at_refresh", conn.glance_at_refresh(ws, id).await?.is_some()),
+        ("lock_refresh", conn.lock_refresh(ws, id).await?),
         ("refresh_intent", conn.refresh_intent(ws, &open.id).await?.is_some()),
         ("unknown_refreshes", conn.unknown_refreshes(ws, &ALL).await?.iter().any(|it| it.id == open.id)),
         ("unknown_since", conn.unknown_since(ws, id).await?.is_some()),
@@ -98,7 +99,7 @@ pub async fn change(n: usize, conn: &mut Conn, ws: &WorkspaceId, of: &Theirs) ->
         6 => ("give_up_intents", conn.give_up_intents(ws, id, resent.version + 1, at).await),
         8 => ("leave_refresh", conn.leave_refresh(ws, id, OWNER).await.map(drop)),
         10 => ("end_refresh", conn.end_refresh(ws, id, 4).await.map(drop)),
-        11 => ("answer_intent", conn.answer_intent(ws, &open.id, at).await),
+        11 => ("answer_intent", conn.answer_intent(ws, &open.id, Closed::Renewed, at).await),
         _ => {
             let version = of.credential.version;
             ("credential_worked", conn.credential_worked(ws, id, version, at).await.map(drop))
