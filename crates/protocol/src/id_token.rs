@@ -41,6 +41,10 @@ pub enum IdTokenError {
     /// It is not signed in a way that the issuer advertises and that proves anything.
     #[error("the ID token is signed with an algorithm that is not taken")]
     Algorithm,
+    /// It is protected in a way that is not checked here, though it may well hold: with a secret that is shared with the
+    /// issuer (`HS256` and its like, which it advertises), or encrypted (RFC 7516).
+    #[error("the ID token is protected in a way that is not checked here")]
+    Unchecked,
     /// The issuer's set has no such key. It may be a new one: the set is worth another look.
     #[error("the ID token is signed with a key that its issuer does not have")]
     UnknownKey,
@@ -146,12 +150,25 @@ struct Head {
     crit: Option<Value>,
 }
 
+/// The algorithms whose key the issuer and the client share (RFC 7518 §3.2).
+const SHARED: [&str; 3] = ["HS256", "HS384", "HS512"];
+
+/// Whether this is encrypted: five parts, of which the first says with what (RFC 7516 §3.1, §4.1.2).
+fn is_encrypted(text: &str) -> bool {
+    let head = || BASE64_URL_SAFE_NO_PAD.decode(text.split('.').next()?).ok();
+    let says = |head: Vec<u8>| serde_json::from_slice::<Value>(&head).ok()?.get("enc")?.as_str().map(drop);
+    text.len() <= MAX && text.split('.').count() == 5 && head().and_then(says).is_some()
+}
+
 /// The claims of an ID token that holds, with its `sub` among them.
 ///
 /// # Errors
 /// What is wrong with it.
 pub fn verify(token: &Secret, keys: &Keys, expected: &Expected<'_>) -> Result<Value, IdTokenError> {
     let text = token.expose();
+    if is_encrypted(text) {
+        return Err(IdTokenError::Unchecked);
+    }
     let mut parts = text.split('.');
     let (Some(head), Some(claims), Some(signature), None) =
         (parts.next(), parts.next(), parts.next(), parts.next())
@@ -184,6 +201,9 @@ fn check_signature(
         Some(algorithms) => algorithms.contains(&head.alg),
         None => head.alg == DEFAULT,
     };
+    if advertised && SHARED.contains(&head.alg.as_str()) {
+        return Err(IdTokenError::Unchecked);
+    }
     let way = way(&head.alg).filter(|_| advertised).ok_or(IdTokenError::Algorithm)?;
     let fits = |key: &&Jwk| {
         let named = head.kid.is_none() || key.kid == head.kid;

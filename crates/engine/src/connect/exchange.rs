@@ -5,12 +5,16 @@
 use std::collections::BTreeMap;
 
 use claviger_catalog::{Auth, Provider};
-use claviger_protocol::oauth2::{TokenError, TokenErrorKind, Tokens, read, token};
+use claviger_protocol::{
+    identity,
+    oauth2::{TokenError, TokenErrorKind, Tokens, read, token},
+};
 
 use super::{
     end, endpoints,
     grant::Grant,
-    id_token, oauth1,
+    id_token::{self, Said},
+    oauth1,
     party::{self, Party},
     post, start, who,
 };
@@ -19,7 +23,7 @@ use crate::{
     domain::{
         connection::{Account, Connection},
         flow::{Endpoints, Flow},
-        integration::Integration,
+        integration::{AccountCheck, Integration},
     },
     error::{Error, ProviderFault, Result},
     secret::Secret,
@@ -149,10 +153,10 @@ async fn known(
 ) -> Result<Exchanged> {
     inputs.extend(got.saved.clone());
     let filled = endpoints::filled(provider, &inputs)?;
-    let claims = match at {
-        None => None,
+    let said = match at {
+        None => Said::Nothing,
         Some(at) => match id_token::claims(broker, integration, at, &got).await {
-            Ok(claims) => claims,
+            Ok(said) => said,
             Err(error) => {
                 let unborn = Connection { inputs, ..Connection::unborn(integration, broker.clock.now()) };
                 end::revoke_unless_shared(broker, integration, &unborn, &got).await;
@@ -161,11 +165,15 @@ async fn known(
         },
     };
     let userinfo = at.and_then(|at| at.userinfo_url.as_deref());
-    let found = match claims {
-        None => {
+    let found = match said {
+        // Who must be the same is not taken at the word of a token that nobody could check.
+        Said::Unchecked if who::is_by_id_token(&filled) && is_same_required(integration) => {
+            identity::Account::default()
+        }
+        Said::Nothing | Said::Unchecked => {
             who::or_unknown(&filled, who::ask(broker, integration, &filled, &inputs, userinfo, &got).await)
         }
-        Some(claims) => {
+        Said::Claims(claims) => {
             let asked = || who::ask(broker, integration, &filled, &inputs, userinfo, &got);
             who::vouched(&filled, &claims, asked).await
         }
@@ -173,6 +181,10 @@ async fn known(
     inputs.extend(found.saved);
     let account = Account { id: found.id, name: found.name, email: found.email };
     Ok(Exchanged { tokens: got, account, inputs })
+}
+
+fn is_same_required(integration: &Integration) -> bool {
+    integration.config.account_check == Some(AccountCheck::Require)
 }
 
 /// The token request.

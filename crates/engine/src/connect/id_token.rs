@@ -1,8 +1,9 @@
 //! ID tokens: who signed in at an OpenID provider, in its own signed word (OpenID Connect Core §3.1.3.7).
 //!
 //! Looked at where one came along, the scope `openid` was asked for, and the provider's issuer is known and says where its
-//! keys are. One that is wrong ends the flow: then the tokens beside it are not what was asked for. Where the keys can't be
-//! had now, the account is asked for as at any other provider.
+//! keys are. One that is wrong ends the flow: then the tokens beside it are not what was asked for. Where it can't be
+//! checked – the keys can't be had now, or it is signed with a shared secret or encrypted – the account is asked for as at
+//! any other provider, and nothing may rest on what the token says.
 
 use claviger_protocol::{
     id_token::{self, Expected, IdTokenError},
@@ -34,7 +35,17 @@ pub(super) fn nonce(state: &Secret) -> (String, String) {
     (nonce, kept)
 }
 
-/// The claims of the ID token that came with these tokens; `None` where there is none, or none that can be checked.
+/// What there is of an ID token.
+pub(super) enum Said {
+    /// None came along, or none was asked for.
+    Nothing,
+    /// There is one that can't be checked.
+    Unchecked,
+    /// The claims of one that holds.
+    Claims(Value),
+}
+
+/// What the ID token says that came with these tokens.
 ///
 /// # Errors
 /// `Provider` when it is not what was asked for.
@@ -43,17 +54,22 @@ pub(super) async fn claims(
     integration: &Integration,
     at: &Endpoints,
     tokens: &Tokens,
-) -> Result<Option<Value>> {
+) -> Result<Said> {
     let (Some(token), Some(issuer), Some(client_id)) =
         (&tokens.id_token, &at.issuer, integration.client_id.as_deref())
     else {
-        return Ok(None);
+        return Ok(Said::Nothing);
     };
     if !is_asked_for(at) {
-        return Ok(None);
+        return Ok(Said::Nothing);
     }
     match checked(broker, at, issuer, client_id, token).await {
-        Ok(claims) => Ok(claims),
+        Ok(Some(claims)) => Ok(Said::Claims(claims)),
+        Ok(None) => Ok(Said::Unchecked),
+        Err(Unchecked::Wrong(error @ IdTokenError::Unchecked)) => {
+            tracing::warn!(integration = %integration.id, %issuer, %error, "an ID token could not be checked");
+            Ok(Said::Unchecked)
+        }
         Err(Unchecked::Wrong(error)) => {
             tracing::warn!(integration = %integration.id, %issuer, %error, "an ID token does not hold");
             let fault = ProviderFault::Unreadable;
@@ -61,7 +77,7 @@ pub(super) async fn claims(
         }
         Err(Unchecked::Away(error)) => {
             tracing::warn!(integration = %integration.id, %issuer, %error, "an ID token could not be checked");
-            Ok(None)
+            Ok(Said::Unchecked)
         }
     }
 }

@@ -55,6 +55,11 @@ pub(super) async fn ask(
     })
 }
 
+/// Whether the provider's file takes the account from the ID token, and asks nobody.
+pub(super) fn is_by_id_token(provider: &Provider) -> bool {
+    provider.identity.as_ref().is_some_and(|about| about.source == IdentitySource::IdToken)
+}
+
 /// The account that an ID token names, whose claims were checked. What it does not tell besides is asked for with `ask`,
 /// and believed of this very account only (OpenID Connect Core §5.3.2). A file that finds the account's id in another way
 /// than by `sub` keeps that id: connections are known by it.

@@ -170,6 +170,10 @@ fn hostile_claims_do_not_hold() {
     }
 }
 
+fn encrypted(head: &Value) -> Secret {
+    Secret::new(format!("{}.key.iv.text.tag", encoded(head.to_string())))
+}
+
 #[test]
 fn hostile_signatures_do_not_hold() {
     let (signer, other) = (Signer::new(), Signer::new());
@@ -181,7 +185,10 @@ fn hostile_signatures_do_not_hold() {
     for (name, token, want) in [
         ("none", Secret::new(forged), IdTokenError::Algorithm),
         ("None", signer.sign(&json!({ "alg": "None" }), &claims()), IdTokenError::Algorithm),
-        ("hmac", signer.sign(&json!({ "alg": "HS256", "kid": "r" }), &claims()), IdTokenError::Algorithm),
+        ("hmac", signer.sign(&json!({ "alg": "HS256", "kid": "r" }), &claims()), IdTokenError::Unchecked),
+        ("hmac unasked", signer.sign(&json!({ "alg": "HS512" }), &claims()), IdTokenError::Algorithm),
+        ("encrypted", encrypted(&json!({ "alg": "RSA-OAEP", "enc": "A256GCM" })), IdTokenError::Unchecked),
+        ("encrypted with nothing", encrypted(&json!({ "alg": "none" })), IdTokenError::Unreadable),
         (
             "not advertised",
             signer.sign(&json!({ "alg": "RS512", "kid": "r" }), &claims()),

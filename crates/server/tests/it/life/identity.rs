@@ -66,6 +66,8 @@ struct Says {
     keys: Vec<Value>,
     /// Whether its keys can't be had.
     keys_away: bool,
+    /// Whether it advertises that it signs with the client's secret too.
+    hmac: bool,
     /// What its userinfo endpoint tells.
     userinfo: Value,
 }
@@ -83,7 +85,7 @@ fn answer(says: &Mutex<Says>, origin: &str, head: &Head) -> Response {
             "issuer": origin, "authorization_endpoint": format!("{origin}/authorize"),
             "token_endpoint": format!("{origin}/token"), "userinfo_endpoint": format!("{origin}/userinfo"),
             "revocation_endpoint": format!("{origin}/revoke"), "jwks_uri": format!("{origin}/keys"),
-            "id_token_signing_alg_values_supported": ["ES256"],
+            "id_token_signing_alg_values_supported": if says_now.hmac { vec!["ES256", "HS256"] } else { vec!["ES256"] },
         })),
         "/keys" if says_now.keys_away => say(503, &[], ""),
         "/keys" => says_text(&json!({ "keys": says_now.keys })),
@@ -260,6 +262,27 @@ async fn a_new_key_is_looked_for_once_and_keys_that_are_away_leave_it_to_the_ide
         assert!(connect("k1", &provider.pair).await);
         let newest = &app.connections(&app.acme).await[0];
         assert_eq!(newest.account.name.as_deref(), Some("From userinfo"));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_id_token_that_can_not_be_checked_leaves_it_to_the_identity_call() {
+    on_each(async |app| {
+        let (provider, browser) = (Provider::start(app).await, Browser::new());
+        provider.says.lock().unwrap().hmac = true;
+        for (head, parts) in [(json!({ "alg": "HS256" }), 1), (json!({ "alg": "dir", "enc": "A256GCM" }), 3)]
+        {
+            let leg = set_out(app, &browser).await;
+            let claims = json!({ "sub": "somebody else", "nonce": value(&leg.params, "nonce") });
+            let rest = vec![encoded("x"); parts].join(".");
+            provider.gives(format!("{}.{}.{rest}", encoded(head.to_string()), encoded(claims.to_string())));
+            let done = back(&browser, &leg).await;
+            let made = app.connection(&app.acme, value(&done.redirect().1, "connection_id")).await;
+            assert_eq!(made.account.id.as_deref(), Some("user-1"), "{head}");
+        }
+        assert_eq!(provider.asked("/userinfo"), 2);
+        assert_eq!(provider.asked("/revoke"), 0);
     })
     .await;
 }
