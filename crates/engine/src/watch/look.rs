@@ -1,4 +1,7 @@
 //! Looking: what changed since the last time, and which calls may not go on for it.
+//!
+//! Changes are read each second whatever else there is to do. Calls are looked at again beside that: those that a change
+//! names first and by themselves, those of a whole workspace after one another.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -7,7 +10,10 @@ use std::{
 };
 
 use futures_util::StreamExt as _;
-use tokio::time::Instant;
+use tokio::{
+    task::{JoinError, JoinSet},
+    time::Instant,
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{OVER, Open, Standing, Watch};
@@ -57,9 +63,16 @@ impl Seen {
     }
 
     pub(super) fn concerns(&self, standing: &Standing) -> bool {
-        if self.all || self.workspaces.contains(&standing.workspace) {
-            return true;
-        }
+        self.all || self.workspaces.contains(&standing.workspace) || self.names(standing)
+    }
+
+    /// Whether it concerns a call only as one of many.
+    pub(super) fn is_wide(&self, standing: &Standing) -> bool {
+        self.concerns(standing) && !self.names(standing)
+    }
+
+    /// Whether something changed that this very call stands on.
+    fn names(&self, standing: &Standing) -> bool {
         let named = |topic, id: &str| self.targets.contains(&(topic, id.to_owned()));
         let by = match &standing.caller {
             Caller::Key { key, .. } => named(Topic::ApiKey, key.id.as_str()),
@@ -79,14 +92,16 @@ pub struct Look {
     /// The last change that was read; none yet.
     seq: Option<i64>,
     seen_at: Instant,
-    /// Calls whose standing could not be looked at, for the next time.
-    left: Vec<Arc<Open>>,
+    /// Calls that a change is about by name.
+    named: Lane,
+    /// Calls of a whole workspace, or all of them: they may be many, and nobody else waits for them.
+    wide: Lane,
 }
 
 impl Look {
     /// Before the first look.
     pub fn new() -> Self {
-        Self { seq: None, seen_at: Instant::now(), left: Vec::new() }
+        Self { seq: None, seen_at: Instant::now(), named: Lane::new(2), wide: Lane::new(1) }
     }
 }
 
@@ -96,16 +111,18 @@ impl Default for Look {
     }
 }
 
-/// Looks every second, until `stop`.
+/// Looks every second, until `stop`. How long it takes to look at calls again holds no look at changes up.
 pub async fn run(broker: Arc<Broker>, stop: CancellationToken) {
     let mut look = Look::new();
     loop {
-        if let Err(error) = once(&broker, &mut look).await {
+        if let Err(error) = find(&broker, &mut look).await {
             tracing::warn!(?error, "it could not be looked what changed");
         }
         if look.seen_at.elapsed() > BLIND {
             cut_all(&broker.watch);
         }
+        look.named.go_on(&broker);
+        look.wide.go_on(&broker);
         tokio::select! {
             () = stop.cancelled() => return,
             () = broker.clock.pause(EVERY) => {}
@@ -117,17 +134,76 @@ pub async fn run(broker: Arc<Broker>, stop: CancellationToken) {
 ///
 /// # Errors
 /// `Internal` when the database fails; nothing is forgotten by it, the next look begins where this one did.
-pub async fn once(broker: &Broker, look: &mut Look) -> Result<()> {
+pub async fn once(broker: &Arc<Broker>, look: &mut Look) -> Result<()> {
+    find(broker, look).await?;
+    look.named.finish(broker).await;
+    look.wide.finish(broker).await;
+    Ok(())
+}
+
+/// Finds the calls that are to be looked at again.
+async fn find(broker: &Broker, look: &mut Look) -> Result<()> {
     let seen = changes(broker, look).await?;
     look.seen_at = Instant::now();
     if !seen.is_empty() {
         broker.watch.turn.fetch_add(1, Ordering::AcqRel);
     }
-    let mut calls = broker.watch.touched(&seen);
-    // Again what could not be judged the last time.
-    calls.append(&mut look.left);
-    look.left = judge(broker, calls).await;
+    for open in broker.watch.touched(&seen) {
+        let lane = if seen.is_wide(&open.standing) { &mut look.wide } else { &mut look.named };
+        lane.waiting.push(open);
+    }
     Ok(())
+}
+
+/// Calls that are looked at again beside the looking.
+struct Lane {
+    waiting: Vec<Arc<Open>>,
+    /// What each gives back could not be looked at, and waits for the next time.
+    judging: JoinSet<Vec<Arc<Open>>>,
+    /// How many of these there are at most.
+    most: usize,
+}
+
+impl Lane {
+    fn new(most: usize) -> Self {
+        Self { waiting: Vec::new(), judging: JoinSet::new(), most }
+    }
+
+    /// Begins with those that wait.
+    fn begin(&mut self, broker: &Arc<Broker>) {
+        if self.waiting.is_empty() || self.judging.len() >= self.most {
+            return;
+        }
+        let (broker, calls) = (broker.clone(), std::mem::take(&mut self.waiting));
+        self.judging.spawn(async move { judge(&broker, calls).await });
+    }
+
+    /// Goes on without waiting for anything.
+    fn go_on(&mut self, broker: &Arc<Broker>) {
+        while let Some(left) = self.judging.try_join_next() {
+            self.keep(broker, left);
+        }
+        self.begin(broker);
+    }
+
+    /// Looks at all that wait, to the end.
+    async fn finish(&mut self, broker: &Arc<Broker>) {
+        self.begin(broker);
+        while let Some(left) = self.judging.join_next().await {
+            self.keep(broker, left);
+        }
+    }
+
+    fn keep(&mut self, broker: &Broker, left: std::result::Result<Vec<Arc<Open>>, JoinError>) {
+        match left {
+            Ok(mut left) => self.waiting.append(&mut left),
+            // Which calls those were is lost with it: it may be any.
+            Err(error) => {
+                tracing::error!(%error, "whether calls may go on was not looked up to its end");
+                self.waiting = broker.watch.all();
+            }
+        }
+    }
 }
 
 /// What changed since the last look. The numbers have no gap: where there is one, the log was pruned meanwhile.

@@ -53,8 +53,14 @@ fn a_change_concerns_what_stands_on_it_and_nothing_else() {
         assert_eq!(seen.concerns(&one), concerned, "{topic:?}");
         assert!(!seen.concerns(&other), "{topic:?}");
     }
+    let both = seen([change(Topic::Connection, &one, &connection), change(Topic::Workspace, &one, "jwk_1")]);
+    let second = Standing { workspace: one.workspace.clone(), ..standing() };
+    assert!(!both.is_wide(&one), "it is named");
+    assert!(both.is_wide(&second), "it is one of many of its workspace");
+    assert!(!both.is_wide(&other));
     let mut all = Seen::default();
     all.all = true;
+    assert!(all.is_wide(&other));
     assert!(all.concerns(&other), "where changes were missed it may be anything");
 }
 
