@@ -8,8 +8,6 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::Instant;
-
 use super::{
     MAX_KEYS,
     slices::{Ask, Limit, Loan, Slices, Verdict, next_slice},
@@ -54,7 +52,6 @@ impl Shared {
     /// # Errors
     /// The time until the key's window ends, when it is used up.
     pub async fn take(&self, key: &str, now: Millis) -> std::result::Result<(), Duration> {
-        let until = Instant::now() + PATIENCE;
         loop {
             // Apart, so that the lock is let go before anything is waited for.
             let verdict = self.lock().take(key, now);
@@ -66,8 +63,8 @@ impl Shared {
                 Verdict::Over(ends) => return Err(ends),
                 Verdict::Wait(answered, ask) => {
                     self.ask(key, ask, now);
-                    // Others may be quicker to take what came: then once more.
-                    if tokio::time::timeout_at(until, answered).await.is_err() {
+                    // Others may be quicker to take what came: then once more, with new patience, as long as slices come.
+                    if tokio::time::timeout(PATIENCE + MOMENT, answered).await.is_err() {
                         tracing::warn!(
                             limit = self.name,
                             "a call passed uncounted: no share of the limit came in time"
