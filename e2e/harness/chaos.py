@@ -26,7 +26,7 @@ class Deed:
 
 
 class Chaos:
-    """One thread for each node; all but one of several may be down at a time."""
+    """One thread for each node, whose first deed is a kill; all but one of several may be down at a time."""
 
     def __init__(self, fleet, lease, seed, kills=0.66, pause=(0.3, 1.4)):
         self.fleet, self.lease, self.seed, self.kills, self.pause = fleet, lease, seed, kills, pause
@@ -51,11 +51,16 @@ class Chaos:
     def count(self, what):
         return sum(deed.what == what for deed in self.deeds)
 
+    def broken(self):
+        """How many refreshes were broken in between."""
+        return sum(len(deed.between) for deed in self.deeds)
+
     def haunt(self, node):
-        dice = random.Random(f"{self.seed} node {node.number}")
+        dice, first = random.Random(f"{self.seed} node {node.number}"), True
         try:
             while not self.over.wait(dice.uniform(*self.pause)):
-                kill, extra = dice.random() < self.kills, dice.uniform(*LONGER)
+                kill, extra = dice.random() < self.kills or first, dice.uniform(*LONGER)
+                first = False
                 with self.hands:
                     self.kill(node) if kill else self.freeze(node, self.lease + extra)
         except Exception as error:

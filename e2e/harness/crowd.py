@@ -6,11 +6,13 @@ would be the larger one.
 
 import asyncio
 import collections
+import contextlib
 import json
 import random
 import re
 import threading
 import time
+from typing import NamedTuple
 
 PATIENCE = 90  # seconds in which every call is answered, whatever happens
 KEPT = 3       # texts that are kept of each kind of answer
@@ -22,6 +24,16 @@ CLEAR = {
 }
 """The answers that are no working token and say so clearly: status and code, and what they mean."""
 WORKED, CUT = "200", "cut off by a kill"
+
+
+class Call(NamedTuple):
+    """One call: through which node, from when to when, and a word for what it was told."""
+
+    connection: str
+    node: int
+    began: float
+    ended: float
+    told: str
 
 
 class Link:
@@ -65,8 +77,9 @@ class Crowd:
     def __init__(self, fleet, connections, pause, seed, path="/me"):
         self.fleet, self.connections, self.pause, self.seed, self.path = fleet, connections, pause, seed, path
         self.answers, self.texts = collections.Counter(), collections.defaultdict(dict)
-        self.took, self.parallel, self.most, self.over = [], collections.Counter(), collections.Counter(), False
-        self.thread = threading.Thread(target=lambda: asyncio.run(self.run()), name="crowd")
+        self.calls, self.parallel, self.most, self.over = [], collections.Counter(), collections.Counter(), False
+        self.loop, self.rest = asyncio.new_event_loop(), asyncio.Event()
+        self.thread = threading.Thread(target=self.stay, name="crowd")
 
     def __enter__(self):
         self.thread.start()
@@ -78,7 +91,14 @@ class Crowd:
     def leave(self):
         """Every caller ends its call and goes."""
         self.over = True
-        self.thread.join()
+        with contextlib.suppress(RuntimeError):  # they went already
+            self.loop.call_soon_threadsafe(self.rest.set)
+        if self.thread.ident:
+            self.thread.join()
+
+    def stay(self):
+        with contextlib.closing(self.loop):
+            self.loop.run_until_complete(self.run())
 
     async def run(self):
         async with asyncio.TaskGroup() as tasks:
@@ -89,7 +109,9 @@ class Crowd:
     async def caller(self, connection, dice):
         links = {}
         while not self.over:
-            await asyncio.sleep(dice.uniform(0, 2 * self.pause))
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.rest.wait(), dice.uniform(0, 2 * self.pause))
+                break
             node = self.fleet.choose(dice)
             began = time.time()
             self.parallel[connection] += 1
@@ -97,7 +119,7 @@ class Crowd:
             told, text = await self.told(links, node, connection, began)
             self.parallel[connection] -= 1
             self.answers[told] += 1
-            self.took.append(time.time() - began)
+            self.calls.append(Call(connection, node.number, began, time.time(), told))
             if len(self.texts[told]) < KEPT:
                 self.texts[told].setdefault(re.sub(r"\d", "#", text), f"{text} (node {node.number}, {connection}, began {began:.3f})")
         for link in links.values():
@@ -140,7 +162,7 @@ class Crowd:
 
     def slowest(self, *percent):
         """How long calls took, at these percentiles, in seconds."""
-        return percentiles(self.took, *percent)
+        return percentiles([call.ended - call.began for call in self.calls], *percent)
 
 
 def sort(status, text):

@@ -2,15 +2,18 @@
 
 import collections
 import datetime
+import math
 import re
 import time
 
-from .crowd import WORKED
+from .crowd import CUT, WORKED
 
 REASON = re.compile(r"^a refresh was sent at (\S+) and no answer to it was ever stored; .+")
 JUST_NOW = 10  # seconds
 LAST = 12      # refreshes that are told of a connection
+WORKING = 0.9  # of the calls that could work
 INTENTS = "select id, connection_id, sent_at, unknown_at, closed_at, outcome, token_hash, tries, fence from refresh_intent"
+CHANGES = "select connection_id, kind, created_at from event where kind in ('connection.expired', 'connection.updated') order by created_at, id"
 
 
 def faults(soak):
@@ -59,10 +62,31 @@ def describe(rows, i):
 def calls(soak):
     """Every caller got a working token or a clear error, unless the node was killed under its call."""
     yield from (f"{n} calls were told {told!r}, such as {list(soak.crowd.texts[told].values())}" for told, n in soak.crowd.unclear().items())
-    if soak.crowd.answers[WORKED] < 0.1 * sum(soak.crowd.answers.values()):
-        yield f"few calls worked: {dict(soak.crowd.answers)}"
+    could = workable(soak)
+    if could[WORKED] < max(1, WORKING * sum(could.values())):
+        yield f"few calls worked of those that could: {dict(could)}"
     yield from (f"never more than {soak.crowd.most[c]} of {callers} callers at once for {soak.name(c)}"
                 for c, callers in soak.crowd.connections.items() if soak.crowd.most[c] < 0.5 * callers)
+
+
+def workable(soak):
+    """What those calls were told that could work: between their beginning and their end their node was neither killed nor
+    frozen, and at no time their connection waited for its owner."""
+    freezes = collections.defaultdict(list)
+    for deed in soak.chaos.deeds:
+        if deed.what == "freeze":
+            freezes[deed.node].append((deed.began, deed.until))
+    waits, since = collections.defaultdict(list), {}
+    for connection, kind, at in soak.fleet.look.rows(CHANGES):
+        if kind == "connection.expired":
+            since.setdefault(connection, int(at) / 1000)
+        elif connection in since:  # an event's time is when what it tells began; it is true when somebody sees it
+            seen = next((seen for seen in soak.active[connection] if seen >= int(at) / 1000), math.inf)
+            waits[connection].append((since.pop(connection), seen))
+    for connection, at in since.items():
+        waits[connection].append((at, math.inf))
+    return collections.Counter(call.told for call in soak.crowd.calls if call.told != CUT and not any(
+        began < call.ended and call.began < ended for began, ended in waits[call.connection] + freezes[call.node]))
 
 
 def reasons(soak):
@@ -106,7 +130,7 @@ def report(soak):
     broke = {what: sum(len(d.between) for d in soak.chaos.deeds if d.what == what) for what in ("kill", "freeze")}
     doubted = sum(len(d.doubted) for d in soak.chaos.deeds)
     p50, p99, most = soak.crowd.slowest(50, 99, 100)
-    answers = soak.crowd.answers
+    answers, could = soak.crowd.answers, workable(soak)
     lines = [
         f"{soak.kind}, {len(soak.fleet.nodes)} node(s), {len(soak.connections)} connections at {', '.join(p.key for p in soak.providers)}; seed {soak.seed}; {soak.lasted:.0f} s, "
         f"settled in {soak.settled_in:.1f} s",
@@ -116,6 +140,7 @@ def report(soak):
         f"  authorized again {soak.again} times; needing it was seen {len(soak.lost)} times",
         f"  {sum(answers.values())} calls: {counted(answers)}; p50 {p50:.2f} s, p99 {p99:.2f} s, longest {most:.2f} s; "
         f"at most {max(soak.crowd.most.values())} at once for one connection",
+        f"  {100 * could[WORKED] / max(1, sum(could.values())):.1f} % worked of the {sum(could.values())} that could: whose node was left alone and whose connection did not wait for its owner",
         "  " + "; ".join(f"{p.key} saw {sum(p.sent().values())} sendings of {len(p.sent())} tokens" for p in soak.providers),
     ]
     if hasattr(soak.load, "rates"):

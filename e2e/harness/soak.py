@@ -9,10 +9,12 @@
 What is wrong at the end is a line in `soak.faults()`; `reckon.py` finds it.
 """
 
+import collections
 import contextlib
 import random
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import requests
 
@@ -30,6 +32,12 @@ QUIET = (3, 3) # how many more connections there are at each, and how many calle
 PAUSE = 3      # seconds that a caller waits between two calls, on average
 SETTLED = 60   # seconds in which everything is found out and authorized again
 SHOP = "http://127.0.0.1:9/shop"
+
+
+def at_once(work, items):
+    """What `work` makes of each, at the same time, in their order."""
+    with ThreadPoolExecutor(8) as pool:
+        return list(pool.map(work, items))
 
 
 class Browser(requests.Session):
@@ -55,8 +63,8 @@ class Soak:
 
     def __init__(self, kind, nodes, providers, seed, each=EACH, calm=(0.3, 1.4)):
         self.kind, self.providers, self.seed, self.each, self.calm = kind, providers, seed, each, calm
-        self.ends, self.lost, self.failed, self.again = [], [], [], 0
-        self.over = threading.Event()
+        self.ends, self.lost, self.failed, self.again, self.crowd = [], [], [], 0, None
+        self.over, self.active = threading.Event(), collections.defaultdict(list)
         try:
             self.start(kind, nodes)
         except BaseException:
@@ -76,9 +84,13 @@ class Soak:
         self.fleet = Fleet(self.broker, nodes)
         self.ends.append(self.fleet.stop)
         self.fleet.start()
-        dice = random.Random(f"{self.seed} first")
         customers = [(p, n) for p in self.providers for n in range(1 + QUIET[0])]
-        self.connections = {self.authorize(self.fleet.nodes[0], *customer, dice): customer for customer in customers}
+
+        def first(customer):
+            provider, number = customer
+            return self.authorize(self.fleet.nodes[0], *customer, random.Random(f"{self.seed} first {provider.key} {number}"))
+
+        self.connections = dict(zip(at_once(first, customers), customers))
 
     def authorize(self, node, provider, number, dice, **onto):
         """A customer consents at a provider, through this node; the connection's id."""
@@ -90,8 +102,9 @@ class Soak:
         assert answer.ok, f"{answer.status_code} {answer.text}"
         return answer.json()["connection_id"]
 
-    def storm(self, seconds, kills=0, freezes=0):
-        """Calls, and kills and freezes among them, for so long, and on until there were so many of each; not twice as long."""
+    def storm(self, seconds, kills=0, freezes=0, least=0):
+        """Calls, and kills and freezes among them, for so long, and on until there were so many of each, and so many refreshes
+        were broken in between; not twice as long, nor half a minute longer where that is more."""
         dice = random.Random(f"{self.seed} pace")
         self.crowd = Crowd(self.fleet, {c: QUIET[1] if n else self.each for c, (_, n) in self.connections.items()}, PAUSE, self.seed)
         self.load = contextlib.nullcontext() if self.kind == "sqlite" else Load(self.broker.database)
@@ -103,7 +116,8 @@ class Soak:
         self.chaos = Chaos(self.fleet, LEASE, self.seed, pause=self.calm)
         with self.load, self.chaos:
             while (passed := time.monotonic() - began) < seconds or (
-                    passed < 2 * seconds and (self.chaos.count("kill") < kills or self.chaos.count("freeze") < freezes)):
+                    passed < max(2 * seconds, seconds + 30) and (
+                        self.chaos.count("kill") < kills or self.chaos.count("freeze") < freezes or self.chaos.broken() < least)):
                 for provider in self.providers:
                     provider.pace(dice)
                 time.sleep(0.7)
@@ -130,7 +144,10 @@ class Soak:
         dice = random.Random(f"{self.seed} owner of {connection}")
         query = f"select status_reason from connection where id = '{connection}' and status <> 'active'"
         while not self.over.wait(dice.uniform(0.3, 0.7)):
-            for reason, in self.fleet.look.rows(query):
+            waits = self.fleet.look.rows(query)
+            if not waits:
+                self.active[connection].append(time.time())
+            for reason, in waits:
                 intents = self.fleet.look.rows(f"select id, sent_at, outcome from refresh_intent where connection_id = '{connection}' "
                                                "and unknown_at is not null order by sent_at desc limit 1")
                 self.lost.append((connection, reason, intents[0] if intents else None))
@@ -160,8 +177,10 @@ class Soak:
         return requests.get(f"{node.broker.proxy}/me", timeout=60, headers=headers).status_code
 
     def works(self):
-        """What each connection answers through each node."""
-        return {(n.number, self.name(c)): self.status(n, c) for n in self.fleet.nodes for c in self.connections}
+        """What each connection answers through each node, one after the other."""
+        def through(connection):
+            return {(n.number, self.name(connection)): self.status(n, connection) for n in self.fleet.nodes}
+        return {key: status for answers in at_once(through, self.connections) for key, status in answers.items()}
 
     def faults(self):
         return reckon.faults(self)
@@ -178,6 +197,8 @@ class Soak:
 
     def stop(self):
         self.over.set()
+        if self.crowd:
+            self.crowd.leave()
         for end in reversed(self.ends):
             end()
         self.ends = []
