@@ -5,13 +5,15 @@ import socket
 import struct
 import threading
 
+from .process import free_port
+
 
 class Wire:
     """Listens at a port of its own and passes bytes on to `host:port`."""
 
     def __init__(self, host, port):
         self.to, self.lock, self.open, self.silent = (host, port), threading.Lock(), set(), threading.Event()
-        self.listener, self.port = None, 0
+        self.listener, self.port = None, free_port()
         self.mend()
 
     def mend(self):
@@ -20,7 +22,6 @@ class Wire:
             self.silent = threading.Event()
             if self.listener is None:
                 self.listener = socket.create_server(("127.0.0.1", self.port))
-                self.port = self.listener.getsockname()[1]
                 threading.Thread(target=self.take, args=(self.listener,), daemon=True).start()
 
     def cut(self):
