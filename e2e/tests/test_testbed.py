@@ -9,7 +9,7 @@ import oauthlib.oauth1
 import pytest
 import requests
 
-from harness import browser, database
+from harness import browser, database, place
 from harness.consent import walk
 from harness.oauth1 import AuthlibOAuth1, OauthlibOAuth1
 from harness.plain import CALLBACK, begin, endpoints
@@ -123,3 +123,9 @@ def test_the_vendors_sdk_loads_and_windows_open(sdk, version, shop, chromium):
 
 def test_postgres_takes_a_database():
     assert b"1" in database.program("psql", "-Atc", "select 1", "postgres")
+
+
+def test_each_file_of_stories_is_told_of():
+    told = (place.ROOT / "docs/testing.md").read_text()
+    files = sorted(file.name for file in (place.E2E / "tests").glob("test_*.py"))
+    assert files and [name for name in files if f"`{name}`" not in told] == []
