@@ -197,14 +197,24 @@ pub fn load_from(
         })?;
         layers.add_file(&text, &file.display().to_string())?;
     }
-    let warnings = layers.add_environment(&environment);
+    let mut warnings = layers.add_environment(&environment);
     for (name, text) in &given.flags {
         layers.add(name, text.clone(), format!("--{}", name.replace('_', "-")));
     }
-    Ok(Loaded { settings: layers.settings()?, warnings })
+    let settings = layers.settings()?;
+    warnings.extend(settings.short_lease().map(|(says, remedy)| format!("{says}. {remedy}")));
+    Ok(Loaded { settings, warnings })
 }
 
 impl Settings {
+    /// What is wrong with a lease that ends before an answer has to be here, and what to do.
+    pub fn short_lease(&self) -> Option<(String, &'static str)> {
+        let (lease, answer) = (self.refresh_lease, self.outbound_total_timeout);
+        let says = format!("refresh_lease ({lease:?}) is shorter than outbound_total_timeout ({answer:?})");
+        let remedy = "A refresh at a slow provider may be taken for dead: give refresh_lease more.";
+        (lease < answer).then_some((says, remedy))
+    }
+
     /// What `serve` refuses to run with: an http public URL that is not loopback.
     pub fn check_public_urls(&self) -> Result<(), SettingError> {
         for (name, url) in [("public_url", &self.public_url), ("proxy_public_url", &self.proxy_public_url)] {

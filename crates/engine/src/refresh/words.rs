@@ -80,6 +80,15 @@ mod tests {
     }
 
     #[test]
+    fn who_sent_the_same_token_is_named_where_that_may_be_known() {
+        let id = ConnectionId::new();
+        let (named, not) = (spent(Some(&id)), spent(None));
+        assert!(named.contains(&format!("another connection, {id}, that has")), "{named}");
+        assert!(not.contains("another connection that has"), "{not}");
+        assert!(!is_unknown(Some(&named)), "nothing heals it");
+    }
+
+    #[test]
     fn the_reason_says_what_was_tried_and_is_known_again() {
         let earlier = |tries| Unanswered {
             id: IntentId::new(),

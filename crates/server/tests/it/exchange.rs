@@ -281,3 +281,37 @@ async fn an_exchange_that_keeps_failing_does_not_refresh_with_every_call() {
     )
     .await;
 }
+
+/// An exchange spends no refresh token: an answer to it that says nothing leaves nothing unknown.
+#[tokio::test]
+async fn an_exchange_whose_answer_cannot_be_read_spends_nothing() {
+    let at = Server::start().await;
+    on_each_with(
+        || at.options(),
+        async |app| {
+            *at.state.lock().unwrap() = State::default();
+            app.integrate_as(&app.acme, new_integration("it", "chain", Config::default())).await;
+            let browser = Browser::new();
+            let leg = browser.set_out(app, &app.acme, &[("integration_id", "it")]).await;
+            let done = browser.get(&leg.back(&[("code", "canary-code")])).await;
+            let id = value(&done.redirect().1, "connection_id").to_owned();
+            at.asked();
+            app.pass(Duration::from_secs(301));
+            at.odd(Some((403, "no")));
+            for asked in [
+                &["refresh_token canary-refresh-1", "exchange canary-first-3"][..],
+                &["exchange canary-first-3"],
+            ] {
+                assert_ne!(app.call(&app.acme.key, &id, "/x").await.status, 200);
+                assert_eq!(at.asked(), asked);
+                app.pass(Duration::from_secs(31));
+            }
+            assert_eq!(app.connection(&app.acme, &id).await.status, Status::Active);
+            assert_eq!(app.read().await.any_count_unknown_refreshes().await.expect("a count"), 0);
+            at.odd(None);
+            assert_eq!(seen(app, &id).await, "Bearer seen-swapped-4");
+            assert_eq!(at.asked(), ["exchange canary-first-3"]);
+        },
+    )
+    .await;
+}

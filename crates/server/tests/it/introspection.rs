@@ -2,14 +2,17 @@
 
 use std::time::Duration;
 
-use claviger_engine::domain::{connection::Status, integration::Config};
+use claviger_engine::{
+    domain::{connection::Status, integration::Config},
+    refresh,
+};
 use claviger_sandbox::TokenLog;
 use serde_json::json;
 
 use crate::support::{
-    Browser, TestApp,
+    Browser, Options, TestApp,
     app::{ALL, at, new_integration},
-    on_each, value,
+    on_each, on_each_with, value,
 };
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -64,6 +67,28 @@ async fn a_token_that_its_provider_calls_good_is_sent_again_once_nothing_is_on_i
         assert_eq!(outcomes(app).await, [Some("resent".to_owned())]);
         let log = log(app).await;
         assert_eq!((log.sent, log.outside), (2, 0));
+    })
+    .await;
+}
+
+/// A provider may be at it for as long as an answer would have been waited for, however short a lease is.
+#[tokio::test]
+async fn what_is_called_good_may_be_on_its_way_for_as_long_as_an_answer_is_waited_for() {
+    let options =
+        || Options { refresh: refresh::Settings::new(Duration::from_secs(5)), ..Options::default() };
+    on_each_with(options, async |app| {
+        let id = connected(app).await;
+        app.sandbox
+            .faults(json!({"token_status": 502, "token_times": 1, "token_grant": "refresh_token"}))
+            .await;
+        app.pass(HOUR);
+        assert_ne!(app.call(&app.acme.key, &id, "/x").await.status, 200);
+        app.pass(app.broker.outbound.total_timeout() - Duration::from_secs(1));
+        assert_ne!(app.call(&app.acme.key, &id, "/x").await.status, 200);
+        assert_eq!(counts(app).await, (1, 2), "a lease is over since long");
+        app.pass(Duration::from_secs(5));
+        assert_eq!(app.call(&app.acme.key, &id, "/x").await.status, 200);
+        assert_eq!(counts(app).await, (2, 3));
     })
     .await;
 }

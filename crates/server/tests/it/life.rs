@@ -10,4 +10,5 @@ mod identity;
 mod probe;
 mod reconnect;
 mod refusing;
+mod spent;
 mod sweep;

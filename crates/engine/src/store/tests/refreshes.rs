@@ -144,6 +144,72 @@ async fn of_one_token_one_intent_is_open_whosever_it_is() {
     .await;
 }
 
+/// A token that was spent, or may have been, is known as such to other connections that have it; one that its answer kept,
+/// or that was not spent, is not.
+#[tokio::test]
+async fn of_a_token_it_is_known_whether_another_connection_spent_it() {
+    on_each(async |store| {
+        let scene = scene(&store).await;
+        let ws = &scene.ws;
+        let (made, twin) = (connected(&store, &scene).await, connected(&store, &scene).await);
+        let mut conn = begin(&store).await;
+        let outcomes = [Closed::Renewed, Closed::Late, Closed::GivenUp];
+        let unspent = [Closed::Kept, Closed::Refused, Closed::Failed, Closed::Unsent, Closed::Resent];
+        for closed in outcomes.into_iter().chain(unspent) {
+            let sent = intent(&made, closed.as_str());
+            conn.create_refresh_intent(ws, &sent).await.unwrap();
+            let by = async |conn: &mut Conn, but| {
+                conn.any_spent_intent(closed.as_str(), but).await.unwrap().map(|found| found.id)
+            };
+            assert_eq!(by(&mut conn, None).await, None, "it is open");
+            conn.any_close_intent(&sent.id, closed, later(1)).await.unwrap();
+            let spent = outcomes.contains(&closed).then(|| sent.id.clone());
+            assert_eq!(by(&mut conn, Some(&twin.id)).await, spent, "{closed:?}");
+            assert_eq!(by(&mut conn, None).await, spent);
+            assert_eq!(by(&mut conn, Some(&made.id)).await, None, "its own");
+        }
+        let kept = intent(&made, "kept late");
+        conn.create_refresh_intent(ws, &kept).await.unwrap();
+        conn.any_doubt_intent(&kept.id, "slow", later(1)).await.unwrap();
+        conn.answer_intent(ws, &kept.id, Closed::Kept, later(2)).await.unwrap();
+        let found = conn.refresh_intent(ws, &kept.id).await.unwrap().unwrap();
+        assert_eq!((found.outcome.as_deref(), found.closed_at), (Some("kept"), Some(later(2))));
+    })
+    .await;
+}
+
+/// Whoever has the row first is through before anybody else touches what hangs on it, also under a number that is old.
+#[tokio::test]
+async fn a_refresh_is_locked_whoever_has_its_lease() {
+    on_each(async |store| {
+        let scene = scene(&store).await;
+        let (ws, made) = (&scene.ws, connected(&store, &scene).await);
+        let mut conn = begin(&store).await;
+        assert!(!conn.lock_refresh(ws, &made.id).await.unwrap(), "it was never refreshed");
+        conn.take_refresh(ws, &made.id, lease("a", 0)).await.unwrap();
+        assert!(!conn.lock_refresh(&scene.other, &made.id).await.unwrap());
+        conn.commit().await.unwrap();
+
+        let mut late = begin(&store).await;
+        assert!(!late.end_refresh(ws, &made.id, 0).await.unwrap());
+        assert!(late.lock_refresh(ws, &made.id).await.unwrap());
+        let other = async {
+            let mut conn = begin(&store).await;
+            conn.forget_refreshes(ws, &made.id, later(1)).await.unwrap();
+            conn.commit().await.unwrap();
+        };
+        let mut other = Box::pin(other);
+        let waited = tokio::time::timeout(std::time::Duration::from_millis(100), &mut other).await;
+        assert!(waited.is_err(), "it waits");
+        late.commit().await.unwrap();
+        other.await;
+        let mut conn = begin(&store).await;
+        let state = conn.refresh_state(ws, &made.id).await.unwrap().unwrap();
+        assert_eq!((state.owner.as_deref(), state.fence), (Some("a"), 1), "nothing is changed");
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn what_is_not_known_is_listed_until_it_is_found_out() {
     on_each(async |store| {

@@ -48,11 +48,17 @@ impl Finding {
     }
 }
 
+/// A lease that ends before an answer has to be here.
+fn short_lease(settings: &Settings) -> Option<Finding> {
+    settings.short_lease().map(|(says, remedy)| Finding::warning("refreshes", says, remedy))
+}
+
 pub(super) async fn run(settings: &Settings) -> anyhow::Result<ExitCode> {
     let mut findings = state::check(settings).await;
     findings.extend(network::public_urls(settings));
     findings.extend(network::listeners(settings).await);
     findings.extend(network::tls(settings));
+    findings.extend(short_lease(settings));
     for finding in &findings {
         let word = match finding.verdict {
             Verdict::Fine => "ok  ",

@@ -182,3 +182,13 @@ async fn a_port_is_free_or_taken_by_a_stranger() {
     assert!(findings[0].says.contains("CLAVIGER_LISTEN"), "{findings:?}");
     stranger.abort();
 }
+
+#[test]
+fn a_lease_that_ends_before_an_answer_has_to_be_here_is_warned_of() {
+    assert_eq!(short_lease(&settings(&[])), None);
+    let short = settings(&[("CLAVIGER_REFRESH_LEASE", "29s")]);
+    let found = short_lease(&short).unwrap();
+    assert_eq!((found.check, found.verdict), ("refreshes", Verdict::Warning));
+    assert!(found.says.contains("29s") && found.says.contains("outbound_total_timeout"), "{}", found.says);
+    assert_eq!(short_lease(&settings(&[("CLAVIGER_REFRESH_LEASE", "30s")])), None);
+}

@@ -25,10 +25,10 @@ use crate::{
     },
 };
 
-const HOUR: Duration = Duration::from_secs(3600);
+pub(super) const HOUR: Duration = Duration::from_secs(3600);
 
 /// An answer that nobody can read, and a token was spent for.
-const LOST: (u16, &str) = (200, "{");
+pub(super) const LOST: (u16, &str) = (200, "{");
 
 /// Root keys that two processes hold.
 fn keys() -> String {
@@ -51,7 +51,7 @@ fn options(keys: &str) -> Options {
 }
 
 /// Tells a story on each database, to a server whose root keys are known.
-async fn told(story: impl AsyncFn(&TestApp, &str)) {
+pub(super) async fn told(story: impl AsyncFn(&TestApp, &str)) {
     let keys = keys();
     on_each_with(|| options(&keys), async |app| story(app, &keys).await).await;
 }
@@ -62,7 +62,7 @@ fn twin(app: &TestApp, keys: &str, now: Millis) -> Arc<Broker> {
     broker(app.broker.store.clone(), options(keys), urls, now)
 }
 
-async fn subject(app: &TestApp, id: &str) -> Subject {
+pub(super) async fn subject(app: &TestApp, id: &str) -> Subject {
     let connection = app.connection(&app.acme, id).await;
     let integration = app.integration(&app.acme, &connection.integration_id).await;
     Subject {
@@ -74,7 +74,7 @@ async fn subject(app: &TestApp, id: &str) -> Subject {
 }
 
 /// Connects an account at a provider of the story's files.
-async fn connected(app: &TestApp, mint: &Mint, provider: &str) -> String {
+pub(super) async fn connected(app: &TestApp, mint: &Mint, provider: &str) -> String {
     app.integrate_as(&app.acme, new_integration(provider, provider, at(&mint.up.origin))).await;
     let browser = Browser::new();
     let leg = browser.set_out(app, &app.acme, &[("integration_id", provider)]).await;
@@ -82,7 +82,7 @@ async fn connected(app: &TestApp, mint: &Mint, provider: &str) -> String {
     value(&pairs, "connection_id").to_owned()
 }
 
-async fn unknown(app: &TestApp) -> usize {
+pub(super) async fn unknown(app: &TestApp) -> usize {
     let mut conn = app.read().await;
     let ours = conn.unknown_refreshes(&app.acme.workspace, &ALL).await.unwrap();
     let all = conn.any_unknown_refreshes(&ALL).await.unwrap();
