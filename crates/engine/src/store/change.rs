@@ -21,7 +21,7 @@ pub enum Topic {
     Integration,
     /// A connection, by its id.
     Connection,
-    /// A connection's credential, by the connection's id.
+    /// A new connection's credential, by the connection's id; a refresh is not told of.
     Credential,
     /// A webhook endpoint, by its id.
     Endpoint,

@@ -48,6 +48,8 @@ impl Conn {
 
     /// Writes a newer credential over the version that was seen; `false` when the version moved or the
     /// connection is gone. The version kept is the new credential's own and must be greater than `seen`.
+    ///
+    /// The change log does not hear of it: whoever refreshes would wait for everybody else who does, at its one head row.
     pub async fn replace_credential(
         &mut self,
         ws: &WorkspaceId,
@@ -62,11 +64,7 @@ impl Conn {
         let update = update.text(credential.sealed.as_str()).int(credential.version);
         let update = update.maybe_at(credential.expires_at).maybe_at(credential.refresh_expires_at);
         let update = origin(update.at(credential.obtained_at), credential);
-        if self.execute(update.int(seen)).await? == 0 {
-            return Ok(false);
-        }
-        self.note(Some(ws), Topic::Credential, credential.connection_id.as_str());
-        Ok(true)
+        Ok(self.execute(update.int(seen)).await? > 0)
     }
 
     /// Notes that this version of a credential works, and erases the one before it. `false` when it is another version by
