@@ -31,6 +31,11 @@ use crate::{
 const EVERY: Duration = Duration::from_secs(30);
 /// How often it is looked for what dies of idleness, and for what is to be verified: these go by hours and days.
 const SELDOM: Duration = Duration::from_secs(300);
+/// How often it is looked for what expired longer than `LAPSED` ago.
+const RARELY: Duration = Duration::from_secs(3600);
+/// What expired longer ago than this is hardly ever due: nobody uses it, or it would have been refreshed. It may be most of
+/// what there is.
+const LAPSED: Duration = Duration::from_secs(86_400);
 /// Requests at once, of all providers.
 const AT_ONCE: usize = 32;
 /// Requests at once to one provider.
@@ -39,6 +44,40 @@ const EACH: usize = 4;
 const WAITING: usize = 200;
 /// Rows that are looked at together.
 const PAGE: i64 = 500;
+
+/// How far it is looked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd)]
+enum Far {
+    /// For what expires now.
+    Near,
+    /// Also for what dies of idleness, and for what is to be verified.
+    Seldom,
+    /// Also for what expired long ago.
+    Rarely,
+}
+
+/// When it was last looked how far.
+#[derive(Default)]
+struct Looked {
+    seldom: Option<Millis>,
+    rarely: Option<Millis>,
+}
+
+impl Looked {
+    /// How far to look now.
+    fn next(&mut self, now: Millis) -> Far {
+        let over = |last: Option<Millis>, every| last.is_none_or(|last| now.since(last) >= every);
+        if over(self.rarely, RARELY) {
+            (self.seldom, self.rarely) = (Some(now), Some(now));
+            Far::Rarely
+        } else if over(self.seldom, SELDOM) {
+            self.seldom = Some(now);
+            Far::Seldom
+        } else {
+            Far::Near
+        }
+    }
+}
 
 /// One thing to do.
 pub(super) enum Work {
@@ -60,19 +99,15 @@ impl Work {
 /// Looks now and then, until `stop`. What it began by then comes to its end by itself.
 pub async fn run(broker: Arc<Broker>, stop: CancellationToken) {
     let mut sweep = Sweep::new(&broker);
-    let mut seldom: Option<Millis> = None;
+    let mut looked = Looked::default();
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(pause()) => {}
         }
         sweep.reap();
-        let now = broker.clock.now();
-        let all = seldom.is_none_or(|last| now.since(last) >= SELDOM);
-        if all {
-            seldom = Some(now);
-        }
-        if let Err(error) = sweep.look(all).await {
+        let far = looked.next(broker.clock.now());
+        if let Err(error) = sweep.look(far).await {
             tracing::warn!(error = ?error, "what is due could not be looked up");
         }
     }
@@ -84,7 +119,7 @@ pub async fn run(broker: Arc<Broker>, stop: CancellationToken) {
 /// `Internal` when the database fails. A refresh or a verification that fails is no error here.
 pub async fn once(broker: &Arc<Broker>) -> Result<usize> {
     let mut sweep = Sweep::new(broker);
-    sweep.look(true).await?;
+    sweep.look(Far::Rarely).await?;
     let many = sweep.under_way.len();
     sweep.finish().await;
     Ok(many)
@@ -128,17 +163,19 @@ impl Sweep {
         }
     }
 
-    /// Begins all that is due; with `all` also what is only looked for seldom.
-    async fn look(&mut self, all: bool) -> Result<()> {
+    /// Begins all that is due, as far as it is looked.
+    async fn look(&mut self, far: Far) -> Result<()> {
         let refreshes = self.broker.refresh.ahead;
         if let Some(ahead) = longest_lead(&self.broker).filter(|_| refreshes) {
-            self.refreshes(DueBy::Expiry, self.broker.clock.now().plus(ahead)).await?;
+            let now = self.broker.clock.now();
+            let from = if far < Far::Rarely { DueMark::from(now.minus(LAPSED)) } else { DueMark::start() };
+            self.refreshes(DueBy::Expiry, from, now.plus(ahead)).await?;
         }
-        if !all {
+        if far < Far::Seldom {
             return Ok(());
         }
         if let Some(age) = shortest_idleness(&self.broker).filter(|_| refreshes) {
-            self.refreshes(DueBy::Age, self.broker.clock.now().minus(age)).await?;
+            self.refreshes(DueBy::Age, DueMark::start(), self.broker.clock.now().minus(age)).await?;
         }
         for probe in probe::due(&self.broker).await? {
             let Some(provider) = self.broker.catalog.get(&probe.provider) else { continue };
@@ -147,8 +184,8 @@ impl Sweep {
         Ok(())
     }
 
-    async fn refreshes(&mut self, by: DueBy, until: Millis) -> Result<()> {
-        let mut mark = Some(DueMark::start());
+    async fn refreshes(&mut self, by: DueBy, from: DueMark, until: Millis) -> Result<()> {
+        let mut mark = Some(from);
         while let Some(after) = mark {
             let now = self.broker.clock.now();
             // Closed before anything is begun: who is to be refreshed waits for connections to the database too.
@@ -255,6 +292,24 @@ fn shortest_idleness(broker: &Broker) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_idle_is_looked_for_seldom_and_what_ended_long_ago_rarely() {
+        let (mut looked, at) = (Looked::default(), |seconds| Millis(0).plus(Duration::from_secs(seconds)));
+        for (seconds, far) in [
+            (0, Far::Rarely),
+            (30, Far::Near),
+            (299, Far::Near),
+            (300, Far::Seldom),
+            (330, Far::Near),
+            (3599, Far::Seldom),
+            (3600, Far::Rarely),
+            (3899, Far::Near),
+            (3900, Far::Seldom),
+        ] {
+            assert_eq!(looked.next(at(seconds)), far, "{seconds}");
+        }
+    }
 
     #[test]
     fn it_is_looked_about_twice_a_minute() {

@@ -56,7 +56,12 @@ pub struct DueMark {
 impl DueMark {
     /// The beginning.
     pub fn start() -> Self {
-        Self { at: Millis(i64::MIN), connection_id: String::new() }
+        Self::from(Millis(i64::MIN))
+    }
+
+    /// From this time on.
+    pub fn from(at: Millis) -> Self {
+        Self { at, connection_id: String::new() }
     }
 }
 

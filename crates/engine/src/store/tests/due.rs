@@ -54,6 +54,9 @@ async fn what_expires_is_found_in_order_over_all_workspaces() {
         assert_eq!(ids(&due(&store, DueBy::Expiry, later(30), T0).await), all);
         assert_eq!(ids(&due(&store, DueBy::Expiry, later(29), T0).await), all[..4]);
         assert!(due(&store, DueBy::Expiry, later(9), T0).await.is_empty());
+        let from = DueMark::from(later(20));
+        let late = read(&store).await.any_due(DueBy::Expiry, later(30), &from, T0, 9).await.unwrap().0;
+        assert_eq!(ids(&late), all[1..], "what expired before is not gone through");
         let one = &due(&store, DueBy::Expiry, later(10), T0).await[0];
         assert_eq!((&one.workspace_id, &one.integration_id), (&foreign.workspace_id, &foreign.id));
         assert_eq!((one.provider.as_str(), one.version, one.obtained_at), ("sandbox", 1, T0));
