@@ -66,7 +66,10 @@ async fn what_happened_to_a_connection_is_found_in_its_order() {
         let since = later(1);
         assert_eq!(conn.told_since(&ws, since, None, 9).await.unwrap(), [one.id.clone(), two.id.clone()]);
         assert_eq!(conn.told_since(&ws, since, None, 1).await.unwrap(), std::slice::from_ref(&one.id));
-        assert_eq!(conn.told_since(&ws, since, Some(&one.id), 9).await.unwrap(), std::slice::from_ref(&two.id));
+        assert_eq!(
+            conn.told_since(&ws, since, Some(&one.id), 9).await.unwrap(),
+            std::slice::from_ref(&two.id)
+        );
         assert!(conn.told_since(&other, since, None, 9).await.unwrap().is_empty());
         let found = async |conn: &mut Conn, since| {
             let found = conn.events_since(&ws, &to.id, &one.id, since).await.unwrap();

@@ -194,7 +194,9 @@ async fn an_issuer_without_an_introspection_endpoint_is_not_said_to_have_been_as
             let form = body.collect().await.expect("a body").to_bytes();
             let form = decode(std::str::from_utf8(&form).unwrap_or_default());
             match head.target.as_str() {
-                "/token" if form.iter().any(|(_, value)| value == "refresh_token") => say(200, &[("content-type", "application/json")], "{"),
+                "/token" if form.iter().any(|(_, value)| value == "refresh_token") => {
+                    say(200, &[("content-type", "application/json")], "{")
+                }
                 "/token" => says(crate::support::stub::TOKENS),
                 "/userinfo" => says(r#"{"sub":"u"}"#),
                 "/.well-known/oauth-authorization-server" => says(
