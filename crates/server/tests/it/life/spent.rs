@@ -212,7 +212,8 @@ async fn an_issuer_without_an_introspection_endpoint_is_not_said_to_have_been_as
             }
         })
         .await;
-        let config = Config { issuer: Some(up.origin.clone()), ..Config::default() };
+        let (issuer, base_url) = (Some(up.origin.clone()), Some(up.origin.clone()));
+        let config = Config { issuer, base_url, ..Config::default() };
         app.integrate_as(&app.acme, new_integration("issuer", "oidc", config)).await;
         let browser = Browser::new();
         let leg = browser.set_out(app, &app.acme, &[("integration_id", "issuer")]).await;
