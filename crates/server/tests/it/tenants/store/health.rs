@@ -16,7 +16,7 @@ use super::Theirs;
 use crate::support::{Tenant, TestApp};
 
 /// How many changes there are.
-pub const CHANGES: usize = 4;
+pub const CHANGES: usize = 6;
 
 /// A connection that dies soon, and a link to it.
 pub struct Dying {
@@ -69,6 +69,11 @@ pub async fn change(n: usize, conn: &mut Conn, ws: &WorkspaceId, of: &Theirs) ->
         2 => {
             let told = Expiring { workspace_id: ws.clone(), connection_id: id.clone(), dies_at: *dies_at };
             ("note_expiring", conn.note_expiring(ws, &told).await.map(drop))
+        }
+        3 => ("note_verified", conn.note_verified(ws, id, *dies_at).await),
+        4 => {
+            let claimed = conn.claim_verification(ws, id, *dies_at, Millis(0)).await;
+            ("claim_verification", claimed.map(drop))
         }
         _ => {
             let (by, at) =
