@@ -574,6 +574,7 @@ async fn with_our_own_key_nobody_types_anything_and_its_operator_mends_it() {
         let waits = app.connection(&app.acme, &connection).await;
         assert_eq!(waits.status, Status::Active, "what only we signed is not its owner's to mend");
         at.refuses(None);
+        app.pass(Duration::from_secs(2));
         assert_eq!(app.call(&app.acme.key, &connection, "/x").await.status, 200);
         let shown = ask(app, &alice.token, Method::GET, "/api/integrations/it", None).await.json();
         assert!(

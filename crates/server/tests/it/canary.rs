@@ -247,6 +247,7 @@ async fn live(life: &Life<'_>, blabber: &Blabber, completion: Completion) {
     let failed = life.call(Method::GET, &id, "/x", &app.acme.key).await;
     assert_eq!(failed.status, 502, "{}", failed.text());
     *blabber.error.lock().unwrap() = "invalid_grant";
+    app.pass(Duration::from_secs(2));
     life.call(Method::GET, &id, "/x", &app.acme.key).await.assert_problem(401, "connection_refresh_failed");
     assert_eq!(app.connection(&app.acme, &id).await.status, Status::NeedsReauth);
 
