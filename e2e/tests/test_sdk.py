@@ -179,7 +179,8 @@ def test_webhooks_are_made_read_changed_and_deleted(served, client):
     made = client.webhook.create({"name": "main", "url": "https://hooks.example/in", "events": {"connection.created": True}})
     hook, shown = made["id"], secret.remember("webhook secret", made.pop("secret"), "the SDK")
     assert shown.startswith("whsec_")
-    everything = ("connection.created", "connection.updated", "connection.deleted", "connection.expired")
+    everything = ("connection.created", "connection.updated", "connection.deleted", "connection.expired", "connection.expiring",
+                  "webhook.disabled")
     assert made["events"] == {**dict.fromkeys(everything, False), "connection.created": True}
     assert client.webhook.retrieve(hook) == made
     assert hook in [w["id"] for w in client.webhook.list({"limit": 50})["data"]]
