@@ -7,6 +7,7 @@
 //
 // Further clients come in CLIENTS, as JSON: their metadata as in dynamic registration (RFC 7591), laid over what `basic` has.
 // CLOCK: seconds that this server's clock is ahead. DEVICE_TTL: seconds that device codes live; without it there are none.
+// ID_TTL: seconds that ID tokens live.
 // NONCES=1: each DPoP proof needs a nonce of the server's (RFC 9449 §8). TLS_KEY, TLS_CERT and TLS_CA (files): HTTPS, for
 // clients with a certificate of that CA only (RFC 8705). SLOW: a refresh is answered so many milliseconds after it was done,
 // at random between two numbers with a comma.
@@ -61,7 +62,7 @@ const provider = new Provider(issuer, {
   issueRefreshToken: async (ctx, client, code) => code.scopes.has('offline_access'),
   ttl: {
     AccessToken: (ctx) => (ctx.oidc.body?.grant_type === 'refresh_token' ? later : first),
-    ClientCredentials: first, DeviceCode: deviceTtl || 600, RefreshToken: 86400, AuthorizationCode: 60, Interaction: 600, Session: 3600, Grant: 86400, IdToken: 3600,
+    ClientCredentials: first, DeviceCode: deviceTtl || 600, RefreshToken: 86400, AuthorizationCode: 60, Interaction: 600, Session: 3600, Grant: 86400, IdToken: Number(process.env.ID_TTL ?? 3600),
   },
   cookies: { keys: ['test-only'] },
   ...(tls && { clientAuthMethods: ['client_secret_basic', 'tls_client_auth'] }),
