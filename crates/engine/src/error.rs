@@ -80,6 +80,15 @@ pub enum Error {
     Internal(#[source] anyhow::Error),
 }
 
+/// What [`Error::Internal`] holds where the database had no connection left in time, or can't be reached: the same request
+/// may be answered a little later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("database: no connection was free in time, or it can't be reached")]
+struct Busy;
+
+/// How long whoever met [`Busy`] should wait.
+const BUSY_FOR: Duration = Duration::from_secs(2);
+
 /// How a provider failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProviderFault {
@@ -118,8 +127,43 @@ impl Error {
         Self::Internal(anyhow::anyhow!(message.into()))
     }
 
+    /// Whether the same request may be answered a little later, though nothing is wrong with it nor known to be wrong with
+    /// us: the database had no connection for it in time.
+    pub fn is_busy(&self) -> bool {
+        matches!(self, Self::Internal(why) if why.is::<Busy>())
+    }
+
+    /// When to try again, where that can be said, in whole seconds for a `Retry-After` (RFC 9110 §10.2.3).
+    pub fn retry_after(&self) -> Option<u64> {
+        let wait = match self {
+            Self::Limited { retry_after } => *retry_after,
+            _ if self.is_busy() => BUSY_FOR,
+            _ => return None,
+        };
+        Some((wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1))
+    }
+
+    /// The database has no connection left, or can't be reached.
+    pub fn busy() -> Self {
+        Self::Internal(Busy.into())
+    }
+
     /// A wrong input, naming the field.
     pub fn invalid(field: &'static str, message: impl Into<String>) -> Self {
         Self::Invalid { field, message: message.into() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_to_try_again_is_told_when() {
+        let limited = |millis| Error::Limited { retry_after: Duration::from_millis(millis) };
+        assert_eq!([0, 1000, 1001].map(|millis| limited(millis).retry_after()), [Some(1), Some(1), Some(2)]);
+        assert!(Error::busy().is_busy() && Error::busy().retry_after().is_some());
+        let other = Error::internal("something else");
+        assert!(!other.is_busy() && other.retry_after().is_none());
     }
 }

@@ -37,6 +37,7 @@ pub(super) fn fault(error: sqlx::Error) -> Error {
         }
         sqlx::Error::Decode(_) => Error::internal("database: a row holds something unexpected"),
         sqlx::Error::Encode(_) => Error::internal("database: a value could not be bound"),
+        sqlx::Error::PoolTimedOut => Error::busy(),
         other => Error::Internal(anyhow::Error::new(other).context("database")),
     }
 }
@@ -83,4 +84,15 @@ fn taken(about: &str) -> &'static str {
             about.starts_with(table) && about.contains(column)
         })
         .map_or("it already exists", |(_, _, text)| text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pool_without_a_free_connection_is_no_fault_of_the_request() {
+        assert!(fault(sqlx::Error::PoolTimedOut).is_busy());
+        assert!(!fault(sqlx::Error::PoolClosed).is_busy());
+    }
 }

@@ -82,14 +82,16 @@ fn render(error: &Error, half: Half) -> Response {
     }
     let message = match error {
         Error::NotFound { .. } if half == Half::Proxy => "Missing or invalid connection ID".to_owned(),
+        busy if busy.is_busy() => {
+            "Too much is going on here at the moment: try again in a few seconds".to_owned()
+        }
         Error::Internal(_) => "Something went wrong on our side".to_owned(),
         Error::NeedsReauth { message } => format!("The connection must be authorized again: {message}"),
         other => other.to_string(),
     };
     let mut response = problem(status, code, message);
-    if let Error::Limited { retry_after } = error {
-        let seconds = retry_after.as_secs() + u64::from(retry_after.subsec_nanos() > 0);
-        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)));
+    if let Some(seconds) = error.retry_after() {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
     // Not where the connection is meant: there the key was good.
     if matches!(error, Error::Unauthenticated { .. }) {
@@ -119,6 +121,7 @@ fn kind(error: &Error, half: Half) -> (StatusCode, &'static str) {
         }
         Error::NeedsReauth { .. } => (StatusCode::UNAUTHORIZED, "connection_refresh_failed"),
         Error::NotSupported { .. } => (StatusCode::NOT_IMPLEMENTED, "not_supported"),
+        Error::Internal(_) if error.is_busy() => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
         Error::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal_error"),
     }
 }

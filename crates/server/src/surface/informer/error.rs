@@ -48,14 +48,16 @@ pub fn answer(error: &Error) -> Response {
         tracing::error!(error = ?error, "a request failed");
     }
     let message = match error {
+        busy if busy.is_busy() => {
+            "Too much is going on here at the moment: try again in a few seconds".to_owned()
+        }
         Error::Internal(_) => "Something went wrong on our side".to_owned(),
         Error::NeedsReauth { message } => format!("The connection must be authorized again: {message}"),
         other => other.to_string(),
     };
     let mut response = problem(status, message);
-    if let Error::Limited { retry_after } = error {
-        let seconds = retry_after.as_secs() + u64::from(retry_after.subsec_nanos() > 0);
-        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)));
+    if let Some(seconds) = error.retry_after() {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
     if matches!(error, Error::Unauthenticated { .. }) {
         // Not Basic: a browser would ask for a password by itself.
@@ -96,6 +98,7 @@ fn status(error: &Error) -> StatusCode {
         Error::Provider { fault: ProviderFault::TimedOut, .. } => StatusCode::GATEWAY_TIMEOUT,
         Error::Provider { .. } => StatusCode::BAD_GATEWAY,
         Error::NotSupported { .. } => StatusCode::NOT_IMPLEMENTED,
+        Error::Internal(_) if error.is_busy() => StatusCode::SERVICE_UNAVAILABLE,
         Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }

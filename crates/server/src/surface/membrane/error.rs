@@ -57,9 +57,8 @@ pub fn answer(error: &Error) -> Response {
         tracing::error!(error = ?error, "a request failed");
     }
     let mut response = (status, Json(problem)).into_response();
-    if let Error::Limited { retry_after } = error {
-        let seconds = retry_after.as_secs() + u64::from(retry_after.subsec_nanos() > 0);
-        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)));
+    if let Some(seconds) = error.retry_after() {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
     if matches!(error, Error::Unauthenticated { .. }) {
         response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
@@ -104,9 +103,15 @@ pub fn read(error: &Error) -> (StatusCode, Problem) {
         }
         Error::Provider { .. } => (StatusCode::BAD_GATEWAY, "dependency_error", None),
         Error::NotSupported { .. } => (StatusCode::NOT_IMPLEMENTED, "bad_request", None),
+        Error::Internal(_) if error.is_busy() => {
+            (StatusCode::SERVICE_UNAVAILABLE, "internal", Some("unavailable"))
+        }
         Error::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal", None),
     };
     let message = match error {
+        busy if busy.is_busy() => {
+            "Too much is going on here at the moment: try again in a few seconds".to_owned()
+        }
         Error::Internal(_) => "Something went wrong on our side".to_owned(),
         Error::NeedsReauth { message } => format!("The connection must be authorized again: {message}"),
         other => other.to_string(),
