@@ -8,7 +8,12 @@ import random
 import threading
 import time
 
+from .fleet import NOTICED, listed
+
 LONGER = (0.3, 1.2)  # seconds beyond a lease that a node stays frozen
+SLOW = 4             # times as long that a node is left alone on a busy machine, at most
+DEEDS = ("kill", "kill", "freeze")
+START = 1            # seconds that a node takes to start at most on a machine that is not busy
 
 
 @dataclasses.dataclass
@@ -25,11 +30,19 @@ class Deed:
     doubted: frozenset = frozenset()
 
 
+def draws(dice):
+    """What is done to a node, one after the other: of each three deeds two are kills, and so is the first of all."""
+    yield "kill"
+    yield from dice.sample(DEEDS[1:], 2)
+    while True:
+        yield from dice.sample(DEEDS, 3)
+
+
 class Chaos:
     """One thread for each node, whose first deed is a kill; all but one of several may be down at a time."""
 
-    def __init__(self, fleet, lease, seed, kills=0.66, pause=(0.3, 1.4)):
-        self.fleet, self.lease, self.seed, self.kills, self.pause = fleet, lease, seed, kills, pause
+    def __init__(self, fleet, lease, seed, pause=(0.3, 1.4)):
+        self.fleet, self.lease, self.seed, self.pause = fleet, lease, seed, pause
         self.deeds, self.failed, self.over = [], [], threading.Event()
         self.hands = threading.Semaphore(max(1, len(fleet.nodes) - 1))
         self.threads = [threading.Thread(target=self.haunt, args=(node,), name=f"chaos{node.number}") for node in fleet.nodes]
@@ -56,21 +69,22 @@ class Chaos:
         return sum(len(deed.between) for deed in self.deeds)
 
     def haunt(self, node):
-        dice, first = random.Random(f"{self.seed} node {node.number}"), True
+        dice = random.Random(f"{self.seed} node {node.number}")
+        drawn = draws(dice)
         try:
-            while not self.over.wait(dice.uniform(*self.pause)):
-                kill, extra = dice.random() < self.kills or first, dice.uniform(*LONGER)
-                first = False
+            # On a busy machine a node is left alone for longer: it is to be killed at work, and not while it starts.
+            while not self.over.wait(dice.uniform(*self.pause) * min(SLOW, max(1, node.started_in / START))):
+                what, extra = next(drawn), dice.uniform(*LONGER)
                 with self.hands:
-                    self.kill(node) if kill else self.freeze(node, self.lease + extra)
+                    self.kill(node) if what == "kill" else self.freeze(node, self.lease + extra)
         except Exception as error:
             self.failed.append(f"node {node.number}: {error!r}")
 
     def kill(self, node):
-        began = time.time()
+        held, began = self.fleet.open(node), time.time()
         node.kill()
-        left, whole = self.fleet.left(node)
-        self.deeds.append(Deed("kill", node.number, began, unanswered(left), whole, time.time()))
+        between, whole = self.fleet.left(node, held, began)
+        self.deeds.append(Deed("kill", node.number, began, between, whole, time.time()))
         for again in (True, True, False):  # somebody else may have taken its port for a moment
             try:
                 return node.start()
@@ -80,20 +94,14 @@ class Chaos:
                     raise
 
     def freeze(self, node, seconds):
-        began = time.time()
+        held, began = self.fleet.open(node), time.time()
         node.freeze()
         try:
-            left, whole = self.fleet.left(node)
-            time.sleep(0.3)
+            between, whole = self.fleet.left(node, held, began)
+            time.sleep(NOTICED)
             node.shunned = True
             time.sleep(max(0, began + seconds - time.time()))
-            between = unanswered(left)
-            names = ", ".join(f"'{intent}'" for intent in between) or "''"
-            doubted = {i for i, in self.fleet.look.rows(f"select id from refresh_intent where id in ({names}) and unknown_at is not null")}
+            doubted = {i for i, in self.fleet.look.rows(f"select id from refresh_intent where id in ({listed(between)}) and unknown_at is not null")}
         finally:
             node.thaw()
         self.deeds.append(Deed("freeze", node.number, began, between, whole, time.time(), frozenset(doubted)))
-
-
-def unanswered(left):
-    return frozenset(intent for intent, known in left.items() if not known)

@@ -21,6 +21,7 @@ CLEAR = {
     "502 upstream_unreachable": "the provider can't be asked now",
     "502 upstream_refused": "the provider does not want to be asked now",
     "504 upstream_timeout": "the provider did not answer in time",
+    "503 unavailable": "too much is going on, and when to try again",
 }
 """The answers that are no working token and say so clearly: status and code, and what they mean."""
 WORKED, CUT = "200", "cut off by a kill"

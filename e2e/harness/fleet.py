@@ -13,8 +13,9 @@ from . import database
 from .process import base_env
 
 NOTICED = 0.3  # seconds until a balancer sends nobody to a node any more that does not answer
-OPEN = """select i.id, i.connection_id, s.owner, i.unknown_at from refresh_intent i
-join refresh_state s on s.connection_id = i.connection_id where i.closed_at is null and s.fence = i.fence"""
+GONE = 20      # seconds in which PostgreSQL lets go of a dead process's connections
+OPEN = """select i.id, s.owner from refresh_intent i join refresh_state s on s.connection_id = i.connection_id
+where i.closed_at is null and i.unknown_at is null and s.fence = i.fence"""
 
 
 class Look:
@@ -64,7 +65,7 @@ class Node:
     def __init__(self, broker, number, public):
         self.broker, self.number, self.public, self.life, self.id = broker, number, public, 0, None
         self.port, self.host = broker.ports[1], f"127.0.0.1:{broker.ports[1]}"
-        self.downs, self.shunned = [], True
+        self.downs, self.shunned, self.started_in = [], True, 0
 
     @property
     def name(self):
@@ -74,6 +75,7 @@ class Node:
     def start(self):
         """Serves, from now on."""
         self.life += 1
+        began = time.monotonic()
         if not self.broker.database.startswith("sqlite://"):
             self.broker.settings["CLAVIGER_DATABASE_URL"] = f"{self.broker.database}?application_name={self.name}"
         self.broker.serve()
@@ -81,7 +83,7 @@ class Node:
         self.id = announced[-1]
         if self.downs:
             self.downs[-1][1] = time.time()
-        self.shunned = False
+        self.shunned, self.started_in = False, time.monotonic() - began
 
     def log(self):
         return re.sub(r"\x1b\[[0-9;]*m", "", (self.broker.folder / "serve.err").read_text(errors="replace"))
@@ -130,22 +132,29 @@ class Fleet:
         seeming = [n for n in self.nodes if not n.shunned]
         return dice.choice(seeming or self.nodes)
 
-    def left(self, node):
-        """The intents that a node which is dead or frozen has left open: id → whether it was known to be unanswered before.
+    def left(self, node, held, since):
+        """The intents that a node which is dead or frozen since then has left open, unless they were known to be unanswered
+        before: their ids. `held` are those that were open in its hands right before.
 
         And whether that is all: a frozen one may be in the middle of a transaction. Nothing moves here but what PostgreSQL had
-        been told before.
+        been told before, and what another node takes over when its lease ends: the look may take longer on a busy machine.
         """
         whole = True
         if not self.database.startswith("sqlite://"):
             dead = node.broker.process is None
             going_on = "true" if dead else "state <> 'idle'"
             count = f"select count(*) from pg_stat_activity where application_name = '{node.name}' and {going_on}"
-            end = time.monotonic() + (5 if dead else 0.2)
+            end = time.monotonic() + (GONE if dead else 0.2)
             while not (whole := self.look.number(count) == 0) and time.monotonic() < end:
                 time.sleep(0.005)
-        found = self.look.rows(OPEN)
-        return {intent: unknown is not None for intent, _, owner, unknown in found if (owner or "").startswith(node.id)}, whole
+        # What PostgreSQL had been told to close is closed by now.
+        kept = self.look.rows(f"""select id from refresh_intent where id in ({listed(held)}) and (unknown_at >= {int(since * 1000)}
+            or closed_at is null and unknown_at is null)""")
+        return self.open(node) | {intent for intent, in kept}, whole
+
+    def open(self, node):
+        """The intents that are open in a node's hands."""
+        return frozenset(intent for intent, owner in self.look.rows(OPEN) if (owner or "").startswith(node.id))
 
     def stop(self):
         for node in self.nodes:
@@ -154,6 +163,11 @@ class Fleet:
             node.broker.stop()
         if self.look:
             self.look.close()
+
+
+def listed(ids):
+    """Ids as the list of a query."""
+    return ", ".join(f"'{one}'" for one in ids) or "''"
 
 
 class Load:

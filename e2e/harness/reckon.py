@@ -44,7 +44,7 @@ def intents(soak):
         # A frozen node may have been about to write the intent: it did so when it went on.
         sent = int(rows[i][2]) / 1000
         if not any(not deed.whole and deed.began - 1 <= sent <= deed.until + 1 for deed in soak.chaos.deeds):
-            yield f"unknown, and neither a kill nor a freeze explains it: {describe(rows, i)}"
+            yield f"unknown, and neither a kill nor a freeze explains it: {describe(rows, i)}; {history(soak, rows[i][1])}"
     killed = collections.Counter(i for i, deed in broken if deed.what == "kill")
     yield from (f"{n} kills broke one intent: {describe(rows, i)}" for i, n in killed.items() if n > 1)
     # What was sent just now is an ordinary refresh, by whoever looks ahead.
@@ -103,11 +103,12 @@ def reasons(soak):
 
 
 def history(soak, connection):
-    """The last refreshes of a connection, and what was done to nodes in the middle of them."""
+    """The last refreshes of a connection, and what was done to nodes meanwhile."""
     rows = {row[0]: row for row in soak.fleet.look.rows(f"{INTENTS} where connection_id = '{connection}' order by sent_at")}
     last = list(rows)[-LAST:]
-    deeds = [f"  {d.what} of node {d.node} from {d.began:.3f} to {d.until:.3f}, between {i}"
-             for d in soak.chaos.deeds for i in last if i in d.between]
+    since = min((int(rows[i][2]) / 1000 for i in last), default=0)
+    deeds = [f"  {d.what} of node {d.node} from {d.began:.3f} to {d.until:.3f}, {'' if d.whole else 'in a transaction, '}between "
+             f"{', '.join(i for i in last if i in d.between) or 'nothing of this'}" for d in soak.chaos.deeds if d.until >= since]
     return "\n".join(["its refreshes were", *(f"  {describe(rows, i)}" for i in last), *deeds])
 
 

@@ -26,11 +26,13 @@ from .crowd import Crowd
 from .fleet import Fleet, Load
 from .grants import binary
 
-LEASE = 3      # seconds
+LEASE = 6      # seconds: a third of it must be enough for a busy machine to prolong it
 EACH = 200     # callers for the first connection at each provider
 QUIET = (3, 3) # how many more connections there are at each, and how many callers each of those has
 PAUSE = 3      # seconds that a caller waits between two calls, on average
-SETTLED = 60   # seconds in which everything is found out and authorized again
+ANSWERS = 20   # seconds that Claviger waits for an answer: longer than any provider's and a freeze
+STUCK = 60     # seconds without any progress after which nothing more is waited for
+SETTLED = 180  # seconds in which everything is found out and authorized again
 SHOP = "http://127.0.0.1:9/shop"
 
 
@@ -73,7 +75,7 @@ class Soak:
 
     def start(self, kind, nodes):
         self.broker = Claviger(kind, f"soak{nodes}", binary=binary(), CLAVIGER_REFRESH_LEASE=f"{LEASE}s",
-                               CLAVIGER_LOG="warn,claviger_engine::process=info", CLAVIGER_TRUSTED_PROXIES="127.0.0.0/8")
+                               CLAVIGER_OUTBOUND_TOTAL_TIMEOUT=f"{ANSWERS}s", CLAVIGER_LOG="warn,claviger_engine::process=info", CLAVIGER_TRUSTED_PROXIES="127.0.0.0/8")
         workspace = self.broker.workspace([p.integration() for p in self.providers], [SHOP], completion="server")
         secrets = {name: value for p in self.providers for name, value in p.secret().items()}
         (made,) = self.broker.apply(None, None, secrets, workspaces=[workspace]).values()
@@ -124,47 +126,63 @@ class Soak:
         self.lasted = time.monotonic() - began
 
     def settle(self):
-        """Nothing is killed any more: what became of every token is found out, and who lost a grant gets another."""
-        unknown = "select count(*) from refresh_intent where closed_at is null and unknown_at is not null"
-        sick = "select count(*) from connection where status <> 'active'"
-        end = time.monotonic() + SETTLED
-        began = time.monotonic()
-        while self.fleet.look.number(unknown) + self.fleet.look.number(sick) and time.monotonic() < end:
-            time.sleep(0.1)
+        """Nothing is killed any more: what became of every token is found out, and who lost a grant gets another.
+
+        What a kill left open counts before anybody has found it: the callers, who go on calling, will.
+        """
+        for provider in self.providers:
+            provider.hurry()
+        began, now = time.monotonic(), int(time.time() * 1000)
+        self.wait_for(f"""select id from refresh_intent where closed_at is null and (unknown_at is not null or sent_at <= {now})
+            union all select id from connection where status <> 'active'""", began + SETTLED)
         self.crowd.leave()
         self.over.set()
         for owner in self.owners:
             owner.join()
-        while self.fleet.look.number("select count(*) from refresh_intent where closed_at is null") and time.monotonic() < end:
-            time.sleep(0.05)
+        self.wait_for("select id from refresh_intent where closed_at is null", began + SETTLED)
         self.settled_in = time.monotonic() - began
+
+    def wait_for(self, query, end):
+        """Until there are no such rows; not when nothing moved for long, nor beyond the end."""
+        before, since = None, time.monotonic()
+        while (left := (self.again, sorted(self.fleet.look.rows(query))))[1]:
+            now = time.monotonic()
+            if left != before:
+                before, since = left, now
+            if now > min(since + STUCK, end):
+                return
+            time.sleep(0.1)
 
     def own(self, connection):
         """Its owner: when it is told to authorize it again it does so, a little later."""
         dice = random.Random(f"{self.seed} owner of {connection}")
-        query = f"select status_reason from connection where id = '{connection}' and status <> 'active'"
-        while not self.over.wait(dice.uniform(0.3, 0.7)):
-            waits = self.fleet.look.rows(query)
-            if not waits:
-                self.active[connection].append(time.time())
-            for reason, in waits:
-                intents = self.fleet.look.rows(f"select id, sent_at, outcome from refresh_intent where connection_id = '{connection}' "
-                                               "and unknown_at is not null order by sent_at desc limit 1")
-                self.lost.append((connection, reason, intents[0] if intents else None))
-                self.over.wait(dice.uniform(0, 0.7))
-                if self.fleet.look.rows(query):
-                    self.authorize_again(connection, dice)
+        query = ("select c.status_reason, i.id, i.sent_at, i.outcome from connection c left join refresh_intent i "
+                 f"on i.connection_id = c.id and i.unknown_at is not null where c.id = '{connection}' and c.status <> 'active' "
+                 "order by i.sent_at desc limit 1")
+        try:
+            while not self.over.wait(dice.uniform(0.3, 0.7)):
+                waits = self.fleet.look.rows(query)
+                if not waits:
+                    self.active[connection].append(time.time())
+                for reason, *intent in waits:
+                    self.lost.append((connection, reason, tuple(intent) if intent[0] else None))
+                    self.over.wait(dice.uniform(0, 0.7))
+                    if self.fleet.look.rows(query):
+                        self.authorize_again(connection, dice)
+        except Exception as error:
+            self.failed.append(f"the owner of {self.name(connection)}: {error!r}")
 
     def authorize_again(self, connection, dice):
-        """At one node after the other, for each may be killed meanwhile."""
-        for _ in range(30):
+        """At one node after the other, for each may be killed meanwhile; until it is done, or all is over."""
+        said = None
+        while not self.over.is_set():
             try:
                 self.authorize(self.fleet.choose(dice), *self.connections[connection], dice, connection_id=connection)
                 self.again += 1
                 return
             except (requests.RequestException, AssertionError, KeyError) as error:
                 said = repr(error)
-                time.sleep(0.2)
+                self.over.wait(0.2)
         self.failed.append(f"{self.name(connection)} could not be authorized again: {said}")
 
     def name(self, connection):

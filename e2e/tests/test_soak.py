@@ -4,6 +4,7 @@ The short form. `make soak` runs the long one (`soak.py`). Each prints its seed;
 """
 
 import collections
+import itertools
 import os
 import random
 import threading
@@ -13,13 +14,13 @@ from types import SimpleNamespace
 import pytest
 
 from harness import reckon
-from harness.chaos import Deed
+from harness.chaos import Deed, draws
 from harness.crowd import CUT, Call
-from harness.fleet import Look
+from harness.fleet import Fleet, Look
 from harness.grants import LIFE, Foreign, Graceful, Introspecting, Strict
 from harness.process import until
 from harness.rush import Rush
-from harness.soak import Soak
+from harness.soak import STUCK, Soak
 
 SEED = int(os.environ.get("SEED") or random.randrange(1_000_000))
 
@@ -101,22 +102,54 @@ def test_the_reckoning_notices(end, said):
     assert any(said in line for line in found) if said else not found, found
 
 
+def test_of_three_deeds_two_are_kills():
+    drawn = draws(random.Random(SEED))
+    first, *others = [[next(drawn) for _ in range(3)] for _ in range(9)]
+    assert first[0] == "kill" and all(sorted(three) == ["freeze", "kill", "kill"] for three in (first, *others))
+
+
+def fleet(*answers):
+    """One whose database is asked and answers this, one after the other, and the last from then on."""
+    answers = list(answers)
+    look = SimpleNamespace(rows=lambda query: answers.pop(0) if len(answers) > 1 else answers[0], number=lambda query: 0)
+    made = Fleet.__new__(Fleet)
+    made.__dict__.update(look=look, database="postgres://")
+    return made
+
+
+def test_what_a_dead_node_left_open_is_its_own_though_another_took_it_over():
+    node = SimpleNamespace(id="proc_a", name="a", broker=SimpleNamespace(process=None))
+    held = fleet([("i", "proc_a/x"), ("j", "proc_b/y"), ("k", None)]).open(node)
+    assert held == {"i"}
+    assert fleet([("i",)], [("j", "proc_b/y")]).left(node, held, SENT / 1000) == ({"i"}, True)
+    assert fleet([], [("l", "proc_a/z")]).left(node, held, SENT / 1000) == ({"l"}, True)
+
+
+@pytest.mark.parametrize(("answers", "asked"), [([[]], 0), ([[("i",)], [("i",)], []], 2), ([[("i",)]], None)])
+def test_it_is_waited_until_nothing_is_left_or_nothing_moves(answers, asked, monkeypatch):
+    clock = itertools.count(0, 7)
+    monkeypatch.setattr("harness.soak.time", SimpleNamespace(monotonic=lambda: next(clock), sleep=lambda _: None))
+    soak = SimpleNamespace(again=0, fleet=fleet(*answers))
+    Soak.wait_for(soak, "", 10_000)
+    assert next(clock) // 7 == (asked + 1 if asked is not None else STUCK // 7 + 3)
+
+
 @pytest.mark.alone
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(360)
 def test_three_nodes_over_postgres(capsys):
     weather(capsys, "postgres", 3, [Strict(), Introspecting(), Graceful()], 36, kills=12, freezes=5, least=5, calm=(0.5, 2.5))
 
 
 @pytest.mark.alone
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 def test_one_process_over_sqlite(capsys):
-    weather(capsys, "sqlite", 1, [Strict(), Introspecting(), Graceful()], 8, kills=3, each=100)
+    weather(capsys, "sqlite", 1, [Strict(), Introspecting(), Graceful()], 12, kills=3, freezes=1, each=100, calm=(1, 3))
 
 
 @pytest.mark.alone
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 def test_a_provider_that_others_wrote(capsys):
-    weather(capsys, "postgres", 2, [Foreign()], 6, least=0)
+    weather(capsys, "postgres", 2, [Foreign()], 8, least=1, calm=(0.5, 2.5))
 
 
 @pytest.mark.timeout(150)
@@ -144,9 +177,9 @@ def test_a_node_that_freezes_in_a_transaction_lets_go():
 
 
 @pytest.mark.alone
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(180)
 def test_many_tokens_at_once_are_refreshed_once_each(capsys):
-    rush(capsys, 300, through=3)
+    rush(capsys, 150, through=3)
 
 
 def rush(capsys, count, through):
