@@ -11,6 +11,7 @@ from .crowd import CUT, WORKED
 REASON = re.compile(r"^a refresh was sent at (\S+) and no answer to it was ever stored; .+")
 JUST_NOW = 10  # seconds
 LAST = 12      # refreshes that are told of a connection
+WELL = ("renewed", "late")
 WORKING = 0.9  # of the calls that could work
 INTENTS = "select id, connection_id, sent_at, unknown_at, closed_at, outcome, token_hash, tries, fence from refresh_intent"
 CHANGES = "select connection_id, kind, created_at from event where kind in ('connection.expired', 'connection.updated') order by created_at, id"
@@ -91,15 +92,22 @@ def workable(soak):
 
 def reasons(soak):
     """Nobody had to authorize anything again but where a refresh with an unknown outcome explains it, and says so."""
-    for connection, reason, intent in soak.lost:
-        where = f"{soak.name(connection)} needs its owner ({reason!r})"
+    for connection, reason, refreshes in soak.lost:
         told = REASON.match(reason or "")
-        if not told:
-            yield f"{where}, and the reason is not a lost answer; {history(soak, connection)}"
-        elif not intent:
-            yield f"{where}, and no refresh is unknown"
-        elif abs(instant(told[1]) - int(intent[1]) / 1000) > 1:
-            yield f"{where}, and the last unknown refresh was sent at {intent[1]}"
+        wrong = unexplained(instant(told[1]), refreshes) if told else "the reason is not a lost answer"
+        if wrong:
+            yield f"{soak.name(connection)} needs its owner ({reason!r}), and {wrong}; {history(soak, connection)}"
+
+
+def unexplained(at, refreshes):
+    """Why the refresh that was sent at this moment does not explain that there is no token: `None` when it does, for its outcome
+    is unknown and none went well that was sent later. The refreshes are the last ones, the newest first."""
+    for sent, unknown, outcome in refreshes:
+        if outcome in WELL:
+            return f"the refresh that was sent at {sent} went well"
+        if int(sent) == at:
+            return None if unknown is not None else "that one is not unknown"
+    return "no refresh was sent then"
 
 
 def history(soak, connection):
@@ -113,7 +121,8 @@ def history(soak, connection):
 
 
 def instant(text):
-    return datetime.datetime.fromisoformat(text.rstrip(";,").replace("Z", "+00:00")).timestamp()
+    """In milliseconds."""
+    return round(datetime.datetime.fromisoformat(text.rstrip(";,").replace("Z", "+00:00")).timestamp() * 1000)
 
 
 def afterwards(soak):

@@ -156,19 +156,18 @@ class Soak:
     def own(self, connection):
         """Its owner: when it is told to authorize it again it does so, a little later."""
         dice = random.Random(f"{self.seed} owner of {connection}")
-        query = ("select c.status_reason, i.id, i.sent_at, i.outcome from connection c left join refresh_intent i "
-                 f"on i.connection_id = c.id and i.unknown_at is not null where c.id = '{connection}' and c.status <> 'active' "
-                 "order by i.sent_at desc limit 1")
+        query = ("select c.status_reason, i.sent_at, i.unknown_at, i.outcome from connection c left join refresh_intent i "
+                 f"on i.connection_id = c.id where c.id = '{connection}' and c.status <> 'active' order by i.sent_at desc limit {reckon.LAST}")
         try:
             while not self.over.wait(dice.uniform(0.3, 0.7)):
                 waits = self.fleet.look.rows(query)
                 if not waits:
                     self.active[connection].append(time.time())
-                for reason, *intent in waits:
-                    self.lost.append((connection, reason, tuple(intent) if intent[0] else None))
-                    self.over.wait(dice.uniform(0, 0.7))
-                    if self.fleet.look.rows(query):
-                        self.authorize_again(connection, dice)
+                    continue
+                self.lost.append((connection, waits[0][0], [refresh for _, *refresh in waits if refresh[0]]))
+                self.over.wait(dice.uniform(0, 0.7))
+                if self.fleet.look.rows(query):
+                    self.authorize_again(connection, dice)
         except Exception as error:
             self.failed.append(f"the owner of {self.name(connection)}: {error!r}")
 

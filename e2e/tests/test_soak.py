@@ -62,7 +62,7 @@ def deed(what="kill", between=("i",), whole=True, node=0):
 
 
 def at(millis):
-    return REASON.format(time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(millis / 1000)))
+    return REASON.format(f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(millis // 1000))}.{millis % 1000:03}Z")
 
 
 @pytest.mark.parametrize(("end", "said"), [
@@ -71,7 +71,8 @@ def at(millis):
     (ended([intent(unknown="1", outcome="given_up")], [deed()]), None),
     (ended([intent()], [deed("freeze")]), None),
     (ended([intent(unknown="1")], [deed("freeze", (), whole=False)]), None),
-    (ended(lost=[("conn", at(SENT), ("i", SENT, "given_up"))]), None),
+    (ended(lost=[("conn", at(SENT), [(SENT, "1", "given_up")])]), None),
+    (ended(lost=[("conn", at(SENT), [(SENT + 9, "1", "resent"), (SENT, "1", "given_up"), (SENT - 9, None, "renewed")])]), None),
     (ended([intent()], [deed()]), "it is not unknown"),
     (ended([intent(unknown="1")]), "neither a kill nor a freeze explains it"),
     (ended([intent(unknown="1")], [deed("freeze", ())]), "neither a kill nor a freeze explains it"),
@@ -93,9 +94,12 @@ def at(millis):
     (ended(answers={"200": 9, "504": 2}, deeds=[deed("freeze", (), node=1)]), "few calls worked"),
     (ended(answers={"200": 9, "401": 2}, changes=[("another", "connection.expired", SENT)]), "few calls worked"),
     (ended(answers={"200": 9, "401": 2}, changes=[("conn", "connection.expired", SENT - 1)]), "few calls worked"),
-    (ended(lost=[("conn", "invalid_grant", ("i", SENT, "given_up"))]), "the reason is not a lost answer"),
-    (ended(lost=[("conn", at(SENT), None)]), "no refresh is unknown"),
-    (ended(lost=[("conn", at(SENT - 5000), ("i", SENT, "given_up"))]), "the last unknown refresh was sent at"),
+    (ended(lost=[("conn", "invalid_grant", [(SENT, "1", "given_up")])]), "the reason is not a lost answer"),
+    (ended(lost=[("conn", at(SENT), [])]), "no refresh was sent then"),
+    (ended(lost=[("conn", at(SENT - 1), [(SENT, "1", "given_up")])]), "no refresh was sent then"),
+    (ended(lost=[("conn", at(SENT), [(SENT, None, "refused")])]), "that one is not unknown"),
+    (ended(lost=[("conn", at(SENT), [(SENT + 9, None, "renewed"), (SENT, "1", "given_up")])]), "went well"),
+    (ended(lost=[("conn", at(SENT), [(SENT, "1", "late")])]), "went well"),
 ])
 def test_the_reckoning_notices(end, said):
     found = reckon.faults(end)
