@@ -12,6 +12,7 @@ REASON = re.compile(r"^a refresh was sent at (\S+) and no answer to it was ever 
 JUST_NOW = 10  # seconds
 LAST = 12      # refreshes that are told of a connection
 WELL = ("renewed", "late")
+TOLD = 40      # seconds in which a provider that can say tells what became of a token: twice as long as it is left alone
 WORKING = 0.9  # of the calls that could work
 INTENTS = "select id, connection_id, sent_at, unknown_at, closed_at, outcome, token_hash, tries, fence from refresh_intent"
 CHANGES = "select connection_id, kind, created_at from event where kind in ('connection.expired', 'connection.updated') order by created_at, id"
@@ -72,7 +73,7 @@ def calls(soak):
 
 def workable(soak):
     """What those calls were told that could work: between their beginning and their end their node was neither killed nor
-    frozen, and at no time their connection waited for its owner."""
+    frozen, and at no time their connection waited for its owner, or for its provider to tell what became of a token."""
     freezes = collections.defaultdict(list)
     for deed in soak.chaos.deeds:
         if deed.what == "freeze":
@@ -86,6 +87,10 @@ def workable(soak):
             waits[connection].append((since.pop(connection), seen))
     for connection, at in since.items():
         waits[connection].append((at, math.inf))
+    for _, connection, _, unknown, closed, *_ in soak.fleet.look.rows(INTENTS):
+        if unknown is not None:
+            until = int(unknown) / 1000 + TOLD
+            waits[connection].append((int(unknown) / 1000, min(until, int(closed) / 1000) if closed else until))
     return collections.Counter(call.told for call in soak.crowd.calls if call.told != CUT and not any(
         began < call.ended and call.began < ended for began, ended in waits[call.connection] + freezes[call.node]))
 
@@ -150,7 +155,7 @@ def report(soak):
         f"  authorized again {soak.again} times; needing it was seen {len(soak.lost)} times",
         f"  {sum(answers.values())} calls: {counted(answers)}; p50 {p50:.2f} s, p99 {p99:.2f} s, longest {most:.2f} s; "
         f"at most {max(soak.crowd.most.values())} at once for one connection",
-        f"  {100 * could[WORKED] / max(1, sum(could.values())):.1f} % worked of the {sum(could.values())} that could: whose node was left alone and whose connection did not wait for its owner",
+        f"  {100 * could[WORKED] / max(1, sum(could.values())):.1f} % worked of the {sum(could.values())} that could: whose node was left alone and whose connection waited neither for its owner nor for word of a token",
         "  " + "; ".join(f"{p.key} saw {sum(p.sent().values())} sendings of {len(p.sent())} tokens" for p in soak.providers),
     ]
     if hasattr(soak.load, "rates"):

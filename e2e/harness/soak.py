@@ -106,7 +106,7 @@ class Soak:
 
     def storm(self, seconds, kills=0, freezes=0, least=0):
         """Calls, and kills and freezes among them, for so long, and on until there were so many of each, and so many refreshes
-        were broken in between; not twice as long, nor half a minute longer where that is more."""
+        were broken in between; not three times as long, nor half a minute longer where that is more."""
         dice = random.Random(f"{self.seed} pace")
         self.crowd = Crowd(self.fleet, {c: QUIET[1] if n else self.each for c, (_, n) in self.connections.items()}, PAUSE, self.seed)
         self.load = contextlib.nullcontext() if self.kind == "sqlite" else Load(self.broker.database)
@@ -118,7 +118,7 @@ class Soak:
         self.chaos = Chaos(self.fleet, LEASE, self.seed, pause=self.calm)
         with self.load, self.chaos:
             while (passed := time.monotonic() - began) < seconds or (
-                    passed < max(2 * seconds, seconds + 30) and (
+                    passed < max(3 * seconds, seconds + 30) and (
                         self.chaos.count("kill") < kills or self.chaos.count("freeze") < freezes or self.chaos.broken() < least)):
                 for provider in self.providers:
                     provider.pace(dice)

@@ -6,7 +6,7 @@ from harness.grants import Foreign, Graceful, Introspecting, Strict
 from test_soak import rush, weather
 
 
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(1500)
 def test_three_nodes_over_postgres(capsys):
     weather(capsys, "postgres", 3, [Strict(), Introspecting(), Graceful()], 300, kills=200, freezes=100, least=100)
 
