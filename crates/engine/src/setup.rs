@@ -31,6 +31,7 @@ mod fit;
 pub mod integration;
 pub mod jwt_key;
 pub mod logo;
+pub mod seed;
 pub mod team;
 #[cfg(test)]
 mod tests;
@@ -48,6 +49,7 @@ pub use certificate::{certificate_end, client_certificate};
 pub use integration::{NewIntegration, integration, update_integration};
 pub use jwt_key::{NewJwtKey, check_jwt_key, jwt_key, roll_jwt_secret};
 pub use logo::logo;
+pub use seed::{Seeding, seed};
 pub use team::{join_team, leave_team, rename_team, team};
 pub use user::{NewUser, UserEdit, password_hash, update_user, user};
 pub use webhook::{

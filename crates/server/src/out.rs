@@ -15,6 +15,15 @@ pub fn line(text: impl Display) -> io::Result<()> {
     out.flush()
 }
 
+/// Writes many lines to stdout at once.
+pub fn lines(texts: &[impl Display]) -> io::Result<()> {
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    for text in texts {
+        writeln!(out, "{text}")?;
+    }
+    out.flush()
+}
+
 /// Writes a line to stderr; what can't be said there can't be said at all.
 pub fn say(text: impl Display) {
     let _unsaid = writeln!(io::stderr().lock(), "{text}");

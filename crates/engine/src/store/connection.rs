@@ -3,7 +3,7 @@
 use super::{
     Conn, Page, Topic,
     conn::found,
-    statement::{Row, sql},
+    statement::{Row, Statement, sql},
 };
 use crate::{
     domain::connection::{Account, Connection, Owner, OwnerKind, Status},
@@ -125,31 +125,26 @@ pub(super) const SHARING_ACCOUNT: &str = sharing!(of_account);
 /// The same, of any account.
 pub(super) const SHARING_CLIENT: &str = sharing!(of_any);
 
+/// The columns of a connection that is made, in the order of [`values`].
+macro_rules! columns {
+    () => {
+        "id, workspace_id, integration_id, owner_kind, owner_key, status, status_reason, scopes_asked, \
+         scopes_granted, account_id, account_name, account_email, inputs, frozen_at, refreshed_at, expires_at, \
+         created_at, updated_at, authorized_at, name, auth_option, name_search"
+    };
+}
+pub(super) use columns;
+
 impl Conn {
     /// Keeps a new connection.
     pub async fn create_connection(&mut self, ws: &WorkspaceId, connection: &Connection) -> Result<()> {
-        let insert = sql(
-            "insert into connection (id, workspace_id, integration_id, owner_kind, owner_key, status, \
-                          status_reason, scopes_asked, scopes_granted, account_id, account_name, account_email, \
-                          inputs, frozen_at, refreshed_at, expires_at, created_at, updated_at, authorized_at, \
-                          name, auth_option, name_search) \
-                          values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, \
-                          $20, $21, $22)",
-        );
-        let insert = insert.text(connection.id.as_str()).text(ws.as_str());
-        let insert = insert.text(connection.integration_id.as_str()).text(connection.owner.kind.as_str());
-        let insert = insert.maybe_text(connection.owner.key.as_deref()).text(connection.status.as_str());
-        let insert = insert.maybe_text(connection.status_reason.as_deref());
-        let insert = insert.json(&connection.scopes_asked)?.json(&connection.scopes_granted)?;
-        let account = &connection.account;
-        let insert = insert.maybe_text(account.id.as_deref()).maybe_text(account.name.as_deref());
-        let insert = insert.maybe_text(account.email.as_deref()).json(&connection.inputs)?;
-        let insert = insert.maybe_at(connection.frozen_at).maybe_at(connection.refreshed_at);
-        let insert =
-            insert.maybe_at(connection.expires_at).at(connection.created_at).at(connection.updated_at);
-        let insert = insert.at(connection.authorized_at).maybe_text(connection.name.as_deref());
-        let insert = insert.maybe_text(connection.auth_option.as_deref());
-        self.execute(insert.maybe_text(folded(connection))).await?;
+        let insert = sql(concat!(
+            "insert into connection (",
+            columns!(),
+            ") values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, \
+             $20, $21, $22)",
+        ));
+        self.execute(values(insert, ws, connection)?).await?;
         self.sign(Some(ws), Topic::Connection, "connection.create", connection.id.as_str()).await
     }
 
@@ -307,6 +302,22 @@ impl Conn {
         };
         self.rows(query).await?.iter().map(|row| row.text("provider")).collect()
     }
+}
+
+/// A connection's values, for an insert.
+pub(super) fn values(insert: Statement, ws: &WorkspaceId, connection: &Connection) -> Result<Statement> {
+    let insert = insert.text(connection.id.as_str()).text(ws.as_str());
+    let insert = insert.text(connection.integration_id.as_str()).text(connection.owner.kind.as_str());
+    let insert = insert.maybe_text(connection.owner.key.as_deref()).text(connection.status.as_str());
+    let insert = insert.maybe_text(connection.status_reason.as_deref());
+    let insert = insert.json(&connection.scopes_asked)?.json(&connection.scopes_granted)?;
+    let account = &connection.account;
+    let insert = insert.maybe_text(account.id.as_deref()).maybe_text(account.name.as_deref());
+    let insert = insert.maybe_text(account.email.as_deref()).json(&connection.inputs)?;
+    let insert = insert.maybe_at(connection.frozen_at).maybe_at(connection.refreshed_at);
+    let insert = insert.maybe_at(connection.expires_at).at(connection.created_at).at(connection.updated_at);
+    let insert = insert.at(connection.authorized_at).maybe_text(connection.name.as_deref());
+    Ok(insert.maybe_text(connection.auth_option.as_deref()).maybe_text(folded(connection)))
 }
 
 /// Its name as a search looks through it.

@@ -11,18 +11,24 @@ use crate::{
     time::Millis,
 };
 
+/// The columns of a credential, in the order of [`values`].
+macro_rules! columns {
+    () => {
+        "connection_id, workspace_id, sealed, version, expires_at, refresh_expires_at, obtained_at, fence, \
+         parent_hash, previous, previous_until, worked_at, lifetime"
+    };
+}
+pub(super) use columns;
+
 impl Conn {
     /// Keeps a new connection's credential.
     pub async fn create_credential(&mut self, ws: &WorkspaceId, credential: &Credential) -> Result<()> {
-        let insert = sql(
-            "insert into credential (connection_id, workspace_id, sealed, version, expires_at, \
-                          refresh_expires_at, obtained_at, fence, parent_hash, previous, previous_until, \
-                          worked_at, lifetime) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
-        );
-        let insert = insert.text(credential.connection_id.as_str()).text(ws.as_str());
-        let insert = insert.text(credential.sealed.as_str()).int(credential.version);
-        let insert = insert.maybe_at(credential.expires_at).maybe_at(credential.refresh_expires_at);
-        self.execute(origin(insert.at(credential.obtained_at), credential)).await?;
+        let insert = sql(concat!(
+            "insert into credential (",
+            columns!(),
+            ") values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+        ));
+        self.execute(values(insert, ws, credential)).await?;
         self.note(Some(ws), Topic::Credential, credential.connection_id.as_str());
         Ok(())
     }
@@ -90,6 +96,14 @@ impl Conn {
                           and previous_until <= $1 order by previous_until limit $2)");
         self.execute(update.at(now).int(limit)).await
     }
+}
+
+/// A credential's values, for an insert.
+pub(super) fn values(insert: Statement, ws: &WorkspaceId, credential: &Credential) -> Statement {
+    let insert = insert.text(credential.connection_id.as_str()).text(ws.as_str());
+    let insert = insert.text(credential.sealed.as_str()).int(credential.version);
+    let insert = insert.maybe_at(credential.expires_at).maybe_at(credential.refresh_expires_at);
+    origin(insert.at(credential.obtained_at), credential)
 }
 
 /// Where a credential comes from and what was before it, in the order of the columns.

@@ -52,6 +52,7 @@ mod refreshes;
 mod retention;
 mod sealed;
 mod second_schema;
+mod seeded;
 mod sessions;
 mod sharing;
 mod teams;

@@ -28,6 +28,7 @@ pub mod open;
 mod openapi;
 mod refreshes;
 mod sandbox;
+mod seed;
 mod serve;
 mod team;
 mod token;
@@ -97,6 +98,8 @@ enum Command {
     Unfreeze(bulk::Args),
     /// End connections: tell their providers, erase their credentials, remove them
     Revoke(bulk::Args),
+    /// Make connections up, many of them, to try and to measure with
+    Seed(seed::Args),
     /// Print the OpenAPI document of a door
     Openapi(openapi::Args),
     /// Run the sandbox provider alone: an authorization server and an API to try and test against
@@ -149,6 +152,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Freeze(args) => bulk::run(Verb::Freeze, args, &settings).await,
         Command::Unfreeze(args) => bulk::run(Verb::Thaw, args, &settings).await,
         Command::Revoke(args) => bulk::run(Verb::End, args, &settings).await,
+        Command::Seed(args) => seed::run(args, &settings).await,
         Command::Catalog(_) | Command::Openapi(_) => Ok(ExitCode::SUCCESS),
     }
 }

@@ -51,6 +51,7 @@ mod refresh;
 mod retention;
 mod retries;
 mod rotation;
+mod seed;
 mod sigv4;
 mod steps;
 mod support;
