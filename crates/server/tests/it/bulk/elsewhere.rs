@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use claviger_engine::{connect, store::Lease};
+use claviger_engine::{connect, error::Error, store::Lease};
 
 use super::*;
 
@@ -85,6 +85,22 @@ async fn one_that_was_to_end_and_lives_on_keeps_its_grant() {
         let ws = &app.acme.workspace;
         app.change(async |to| to.conn.mark_ending(ws, &lives).await).await;
         app.pass(Duration::from_secs(3601));
+        end(app, &ends).await;
+        assert_eq!(app.sandbox.stats().await.revocations, 0, "its grant is another's as well");
+        assert_eq!(app.call(&app.acme.key, lives.as_str(), "/me").await.status, 200);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn one_whose_end_failed_keeps_its_grant() {
+    on_each(async |app| {
+        let (lives, ends) = (connect_as(app, "a", "alice").await, connect_as(app, "b", "alice").await);
+        app.pass(Duration::from_secs(1));
+        trial::lose_table(&app.broker.store, "refresh_state").await;
+        let failed = connect::end(&app.broker, &app.acme.workspace, &lives, Actor::Cli).await;
+        assert!(matches!(failed, Err(Error::Internal(_))), "{failed:?}");
+        trial::find_table(&app.broker.store, "refresh_state").await;
         end(app, &ends).await;
         assert_eq!(app.sandbox.stats().await.revocations, 0, "its grant is another's as well");
         assert_eq!(app.call(&app.acme.key, lives.as_str(), "/me").await.status, 200);

@@ -3,10 +3,10 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use claviger_engine::{
-    connect::{self, Import},
+    connect::{self, Import, Place},
     domain::{
         audit::Actor,
-        connection::{Owner, OwnerKind, Status},
+        connection::{Onto, Owner, OwnerKind, Status},
         integration::Config,
     },
     error::{Error, Result},
@@ -31,9 +31,9 @@ use crate::{
 /// An answer that leaves the refresh token as it is.
 const KEPT: (u16, &str) = (200, r#"{"access_token":"kept","token_type":"bearer","expires_in":3600}"#);
 
-/// A connection of tokens that a product had.
-async fn import(app: &TestApp, integration: &str, refresh: &str, verify: bool) -> Result<String> {
-    let given = Import {
+/// Tokens that a product had.
+fn given<'a>(integration: &'a str, refresh: &str, verify: bool) -> Import<'a> {
+    Import {
         integration,
         only: None,
         owner: Owner { kind: OwnerKind::External, key: Some("customer".into()) },
@@ -43,7 +43,12 @@ async fn import(app: &TestApp, integration: &str, refresh: &str, verify: bool) -
         scopes: None,
         inputs: BTreeMap::new(),
         verify,
-    };
+    }
+}
+
+/// A connection of them.
+async fn import(app: &TestApp, integration: &str, refresh: &str, verify: bool) -> Result<String> {
+    let given = given(integration, refresh, verify);
     let made = connect::import(&app.broker, &app.acme.workspace, given, Actor::Cli).await?;
     Ok(made.connection.id.to_string())
 }
@@ -89,6 +94,27 @@ async fn a_token_that_another_connection_spent_is_not_sent_again() {
         assert_eq!(mint.spent()[2..], ["lost"]);
         let reason = app.connection(&app.acme, &two).await.status_reason.expect("a reason");
         assert!(reason.contains(&one), "{reason}");
+    })
+    .await;
+}
+
+/// Only what another connection did says something of a token that its owner brings again.
+#[tokio::test]
+async fn a_token_that_its_own_connection_gave_up_is_sent_once_it_is_brought_again() {
+    told(async |app, _| {
+        let mint = Mint::start().await;
+        integrate(app, &mint, "oauth2").await;
+        let id = import(app, "oauth2", "lost", false).await.expect("a connection");
+        mint.instead.lock().unwrap().push_back(LOST);
+        app.pass(HOUR);
+        app.call(&app.acme.key, &id, "/x").await.assert_problem(401, "connection_refresh_failed");
+        let place = Place { onto: Onto::This(ConnectionId::parse(&id).unwrap()), ..Place::default() };
+        let again = given("oauth2", "lost", false);
+        let again = connect::import_as(&app.broker, &app.acme.workspace, again, place, Actor::Cli).await;
+        assert_eq!(again.expect("the same connection").connection.id.as_str(), id);
+        app.pass(HOUR);
+        assert_eq!(app.call(&app.acme.key, &id, "/x").await.status, 200);
+        assert_eq!(mint.spent(), ["lost", "lost"]);
     })
     .await;
 }
