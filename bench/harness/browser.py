@@ -1,10 +1,7 @@
-"""HTTP as a client and as a browser speak it: the whole connect flow, and a token the way a client gets one."""
+"""HTTP as a client and as a browser speak it, and the whole connect flow."""
 
-import base64
-import hashlib
 import http.client
 import json
-import secrets
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from .say import GiveUp
@@ -63,23 +60,6 @@ def connect(stage, number):
         _, data = browser.ask("POST", f"{stage.app}/connection", json.dumps({"code": code, "redirect_uri": stage.product}),
                               {"Content-Type": "application/json", "Authorization": f"Bearer {stage.api_key}"})
         return json.loads(data)["connection_id"]
-
-
-def token(sandbox):
-    """An access token of the sandbox, got as its client gets one: /authorize, consent, /token, with PKCE."""
-    verifier = secrets.token_urlsafe(48)
-    challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).decode().rstrip("=")
-    link = f"{sandbox['authorize_url']}?" + urlencode({
-        "response_type": "code", "client_id": sandbox["client_id"], "redirect_uri": sandbox["own_redirect"], "state": "bench",
-        "scope": "read", "code_challenge": challenge, "code_challenge_method": "S256"})
-    with Browser() as browser:
-        browser.ask("GET", link)
-        back, _ = browser.step("POST", link, CONSENT, FORM)
-        body = urlencode({"grant_type": "authorization_code", "code": parameter(back, "code"), "code_verifier": verifier,
-                          "redirect_uri": sandbox["own_redirect"], "client_id": sandbox["client_id"],
-                          "client_secret": sandbox["client_secret"]})
-        _, data = browser.ask("POST", sandbox["token_url"], body, FORM)
-        return json.loads(data)["access_token"]
 
 
 def parameter(url, name):

@@ -7,18 +7,21 @@ import platform
 from . import binary, install
 
 
-def facts(claviger, wrk, nginx):
-    """Pairs of what and which."""
-    versions = [f"claviger {install.version([claviger.path, '--version']).split()[-1]} ({claviger.how}; sources at {binary.commit()})",
-                install.version([wrk, "-v"]).split(" Copyright")[0].split(" [")[0]]
-    if nginx:
-        versions.append(install.version([nginx, "-v"]).removeprefix("nginx version: "))
+def facts(claviger, pins, programs):
+    """Pairs of what and which. `programs` are commands that tell versions."""
+    versions = [f"claviger {install.version([claviger.path, '--version']).split()[-1]} ({claviger.how}; sources at {binary.commit()})"]
+    versions += [_short(install.version(argv)) for argv in programs]
     return [
         ("date", datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC")),
         ("machine", f"{os.cpu_count()} cores ({_processor()}), {_memory():.0f} GiB, {_system()}, Linux {platform.release()}"),
+        ("cores", pins.said()),
         ("versions", "; ".join(versions)),
         ("load before", f"{os.getloadavg()[0]:.1f} (one minute's average; much above 0 means that others were at work)"),
     ]
+
+
+def _short(line):
+    return line.removeprefix("nginx version: ").split(" Copyright")[0].split(" [")[0].split(" (Debian")[0]
 
 
 def _processor():

@@ -1,8 +1,10 @@
 """Servers of the run: started with their logs in the run's folder, waited for, measured, always ended by pid."""
 
+import contextlib
 import os
 import socket
 import subprocess
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -10,6 +12,7 @@ import urllib.request
 from .say import GiveUp, say
 
 TICK = os.sysconf("SC_CLK_TCK")
+PAGE = os.sysconf("SC_PAGE_SIZE")
 _given = set()
 _direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
@@ -25,7 +28,7 @@ def free_port():
             return port
 
 
-def until(what, probe, seconds=30):
+def until(what, probe, seconds=30, pause=0.05):
     """Asks `probe` until it gives something true; fails by name after `seconds`."""
     end = time.monotonic() + seconds
     while True:
@@ -34,7 +37,7 @@ def until(what, probe, seconds=30):
             return found
         if time.monotonic() > end:
             raise GiveUp(f"waited {seconds} s for {what}")
-        time.sleep(0.05)
+        time.sleep(pause)
 
 
 def env_of(**more):
@@ -61,8 +64,7 @@ class Process:
     def ready(self, url):
         """Waits until `url` answers anything below 500."""
         def probe():
-            if self.popen.poll() is not None:
-                raise GiveUp(f"{self.name} ended with {self.popen.returncode}\n{self.said()}")
+            self.alive()
             try:
                 return _direct.open(url, timeout=5).status < 500
             except urllib.error.HTTPError as error:
@@ -72,27 +74,55 @@ class Process:
         until(f"{self.name} at {url}", probe)
         return self
 
+    def alive(self):
+        """Fails when it has ended."""
+        if self.popen.poll() is not None:
+            raise GiveUp(f"{self.name} ended with {self.popen.returncode}\n{self.said()}")
+
     def said(self):
         """The end of what it wrote to stderr."""
         return self.err.read_text(errors="replace")[-2000:]
 
-    def cpu(self):
-        """Seconds of processor time so far, user and system, of it and its children (nginx works in children)."""
+    def pids(self):
+        """It and its children: nginx and Node.js work in those."""
         pids = [self.popen.pid]
         for pid in pids:
             try:
-                tasks = f"/proc/{pid}/task"
-                for task in os.listdir(tasks):
-                    with open(f"{tasks}/{task}/children", encoding="ascii") as file:
+                for task in os.listdir(f"/proc/{pid}/task"):
+                    with open(f"/proc/{pid}/task/{task}/children", encoding="ascii") as file:
                         pids += [int(child) for child in file.read().split()]
             except OSError as error:
                 raise GiveUp(f"{self.name} (pid {pid}) is gone: {error}\n{self.said()}") from None
-        return sum(_cpu_of(pid) for pid in pids)
+        return pids
 
-    def peak_memory(self):
-        """Its highest resident size so far, in MiB."""
-        with open(f"/proc/{self.popen.pid}/status", encoding="ascii") as file:
-            return next(int(line.split()[1]) / 1024 for line in file if line.startswith("VmHWM:"))
+    def cpu(self):
+        """Seconds of processor time so far, user and system, of all its processes and their threads."""
+        return sum(_cpu_of(pid) for pid in self.pids())
+
+    def memory(self):
+        """Resident now, in MiB, all its processes together; pages that they share count for each."""
+        pages = 0
+        for pid in self.pids():
+            with open(f"/proc/{pid}/statm", encoding="ascii") as file:
+                pages += int(file.read().split()[1])
+        return pages * PAGE / 2**20
+
+    @contextlib.contextmanager
+    def watched(self):
+        """While this lasts, the most that is resident is noted: a list whose one entry is that, in MiB."""
+        most, over = [self.memory()], threading.Event()
+
+        def look():
+            while not over.wait(0.05):
+                with contextlib.suppress(GiveUp, OSError):
+                    most[0] = max(most[0], self.memory())
+        looking = threading.Thread(target=look, daemon=True)
+        looking.start()
+        try:
+            yield most
+        finally:
+            over.set()
+            looking.join()
 
     def stop(self, patience=20):
         """Asks it to end, then ends it."""
