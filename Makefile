@@ -7,7 +7,7 @@ DENY := $(shell command -v cargo-deny 2>/dev/null || echo target/tools/bin/cargo
 
 help:
 	@echo "make dev      build and run everything on loopback, with nothing to set up"
-	@echo "make test     every test: cargo, PostgreSQL, real authorization servers, SDK, browser"
+	@echo "make test     every test: cargo, PostgreSQL, real authorization servers, SDK, browser, a short benchmark"
 	@echo "make check    formatting, lints, documentation, licences: all as errors"
 	@echo "make fmt      format the code"
 	@echo "make bench    the load benchmark, next to nginx and others; the result goes into docs/performance.md"
@@ -25,6 +25,7 @@ test:
 	$(CARGO) test --workspace
 	tests/mutants/run --check
 	e2e/run
+	bench/run --short
 
 check: $(DENY)
 	$(CARGO) fmt --all --check

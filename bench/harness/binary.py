@@ -21,15 +21,16 @@ class Binary:
 
 
 def find(given, short):
-    """The binary that was given; else the release build, up to date; with `short` whatever is there."""
+    """The binary that was given; else the release build, up to date; with `short` the newest that is there."""
     if given:
         return Binary(Path(given).resolve(), "given")
     release, debug = (_target() / profile / "claviger" for profile in ("release", "debug"))
     if short:
-        for path, how in ((release, "release, as found"), (debug, "debug, as found")):
-            if path.exists():
-                say(f"--short: taking {how.split(',')[0]} binary that is there, without building")
-                return Binary(path, how)
+        there = [(path.stat().st_mtime, path, how) for path, how in ((release, "release"), (debug, "debug")) if path.exists()]
+        if there:
+            _, path, how = max(there)
+            say(f"--short: taking the {how} binary that is there, the newest, without building")
+            return Binary(path, f"{how}, as found")
         _build("the debug binary", [])
         return Binary(debug, "debug")
     _build("the release binary: some minutes, when little of it is built yet", ["--release"])

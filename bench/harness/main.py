@@ -47,7 +47,8 @@ def _measure(options):
     facts = machine.facts(found, pins, versions)
     if programs["node"]:
         facts.append(("Node.js", install.version([programs["node"], "--version"])))
-    facts.append(("run", f"`bench/run {' '.join(sys.argv[1:])}`".replace(" `", "`") + f"; {options.rounds} rounds of {options.seconds} s, in turns; medians"))
+    words = ["bench/run", *("PATH" if word == options.binary else word for word in sys.argv[1:])]
+    facts.append(("run", f"`{' '.join(words)}`; {options.rounds} × {options.seconds} s for each figure, in turns; medians"))
     if options.short:
         signal.alarm(170)  # ends what hangs
     with tempfile.TemporaryDirectory(prefix="claviger-bench.") as folder, contextlib.ExitStack() as stack:
@@ -129,7 +130,8 @@ def _keep(options, text):
 
 def _options():
     parser = argparse.ArgumentParser(prog="bench/run", description="The load benchmark; docs/performance.md tells more.")
-    parser.add_argument("--short", action="store_true", help="1 round of 1 s of the least of each part, with what is there: shows that the benchmark works")
+    parser.add_argument("--short", action="store_true", 
+                        help="1 round of 1 s of the least of each part, with what is there: shows that the benchmark works")
     parser.add_argument("--only", metavar="PARTS", type=_list(parts.PARTS), help=f"some of: {','.join(parts.PARTS)}")
     parser.add_argument("--targets", metavar="NAMES", type=_list(), default=[], help="only those whose names have one of these words, and nginx")
     parser.add_argument("--databases", metavar="NAMES", type=_list(("sqlite", "postgres")), help="sqlite,postgres")

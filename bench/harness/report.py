@@ -32,9 +32,9 @@ def _side_by_side(results):
              "10 MB × 64: MB/s", "of nginx", "RSS then, MiB", "RSS idle, MiB", "first answer, s")]
     for name in names if thrown else names[1:]:
         began, idle = started.get(name, ([], []))
+        times = [_f(paced.get(name), which, "{:.2f}", 1000) for which in ("p50", "p99", "p999")]
         rows.append((
-            name, _f(thrown.get(name), "per_second", "{:.0f}"), _of(thrown, name, "per_second"), *_cpu(thrown, name), *[_f(paced.get(name), which, "{:.2f}", 1000) for which in
-                                                                             ("p50", "p99", "p999")],
+            name, _f(thrown.get(name), "per_second", "{:.0f}"), _of(thrown, name, "per_second"), *_cpu(thrown, name), *times,
             _f(streamed.get(name), "megabytes", "{:.0f}"), _of(streamed, name, "megabytes"), _f(streamed.get(name), "memory", "{:.0f}"),
             f"{median(idle):.0f}" if idle else NONE, f"{median(began):.2f}" if began else NONE))
     told = ["1 kB bodies, 64 connections, as fast as the answers come; then a fixed rate, half of that at which nginx is saturated, each call's "
@@ -85,7 +85,8 @@ def _matrix(results):
                 cells.append(NONE if name == proxies.NONE else _f(figures, "cpu", "{:.1f}" if body == "1kB" else "{:.0f}"))
             rows.append((name, *cells))
         lines += _table(rows) + [""]
-    return ["By number of connections to the proxy: how much goes through, and CPU µs of the proxy for each request.", "", *lines[:-1]] if lines else []
+    told = "By number of connections to the proxy: how much goes through, and CPU µs of the proxy for each request."
+    return [told, "", *lines[:-1]] if lines else []
 
 
 def _scale(results):
