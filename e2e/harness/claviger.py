@@ -152,9 +152,9 @@ class Claviger:
         self.ports = free_port(), free_port()
         self.app, self.proxy = (f"http://127.0.0.1:{p}" for p in self.ports)
 
-    def serve(self):
+    def serve(self, seconds=60):
         self.process = Process("serve", [self.binary, "serve"], self.folder, env=self.env())
-        self.process.ready(self.app + "/readyz")
+        self.process.ready(self.app + "/readyz", seconds)
         return self
 
     def stop(self):

@@ -15,6 +15,7 @@ import time
 from typing import NamedTuple
 
 PATIENCE = 90  # seconds in which every call is answered, whatever happens
+LONGEST = 12   # seconds that a caller waits between two calls on average, where answers take long
 KEPT = 3       # texts that are kept of each kind of answer
 CLEAR = {
     "401 connection_refresh_failed": "the connection must be authorized again, and why",
@@ -108,10 +109,12 @@ class Crowd:
                     tasks.create_task(self.caller(connection, random.Random(f"{self.seed} {connection} {number}")))
 
     async def caller(self, connection, dice):
-        links = {}
+        links, took = {}, 0
         while not self.over:
+            # Where the machine is busy with other things, there are fewer calls; many wait for the same token all the same.
+            pause = max(self.pause, min(took / 2, LONGEST))
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self.rest.wait(), dice.uniform(0, 2 * self.pause))
+                await asyncio.wait_for(self.rest.wait(), dice.uniform(0, 2 * pause))
                 break
             node = self.fleet.choose(dice)
             began = time.time()
@@ -121,6 +124,7 @@ class Crowd:
             self.parallel[connection] -= 1
             self.answers[told] += 1
             self.calls.append(Call(connection, node.number, began, time.time(), told))
+            took = self.calls[-1].ended - began
             if len(self.texts[told]) < KEPT:
                 self.texts[told].setdefault(re.sub(r"\d", "#", text), f"{text} (node {node.number}, {connection}, began {began:.3f})")
         for link in links.values():

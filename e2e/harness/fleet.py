@@ -13,6 +13,7 @@ from . import database
 from .process import base_env
 
 NOTICED = 0.3  # seconds until a balancer sends nobody to a node any more that does not answer
+STARTED = 120  # seconds in which a node serves, though all callers come at once
 GONE = 20      # seconds in which PostgreSQL lets go of a dead process's connections
 OPEN = """select i.id, s.owner from refresh_intent i join refresh_state s on s.connection_id = i.connection_id
 where i.closed_at is null and i.unknown_at is null and s.fence = i.fence"""
@@ -78,7 +79,7 @@ class Node:
         began = time.monotonic()
         if not self.broker.database.startswith("sqlite://"):
             self.broker.settings["CLAVIGER_DATABASE_URL"] = f"{self.broker.database}?application_name={self.name}"
-        self.broker.serve()
+        self.broker.serve(STARTED)
         announced = re.findall(r"announced.*?process=.*?(\w+)", self.log())
         self.id = announced[-1]
         if self.downs:
