@@ -6,6 +6,7 @@
 
 pub mod chosen;
 mod holder;
+mod keys;
 mod member;
 mod password;
 pub mod rights;
@@ -17,6 +18,7 @@ mod user_token;
 mod workspace_token;
 
 pub use holder::{Holder, Signer, Who};
+pub use keys::Keys;
 pub use member::{By, Member};
 pub use password::password;
 pub(crate) use session::lasting;
@@ -28,11 +30,13 @@ pub use workspace_token::{Shown, refused as token_refused, workspace_token};
 
 use std::sync::Arc;
 
+use self::keys::Known;
 use crate::{
     broker::Broker,
     domain::api_key::{ApiKey, Scope},
     error::{Error, Result},
     id::IntegrationId,
+    memory::Moment,
     vault::hash,
 };
 
@@ -50,7 +54,7 @@ fn refused() -> Error {
 ///
 /// # Errors
 /// `Unauthenticated`, the same for a key that is malformed, unknown, revoked or expired.
-pub async fn api_key(broker: &Arc<Broker>, shown: &str) -> Result<ApiKey> {
+pub async fn api_key(broker: &Arc<Broker>, shown: &str) -> Result<Arc<ApiKey>> {
     let refused = || Error::Unauthenticated { message: "Missing or invalid API key".into() };
     let prefix = shown.get(..PREFIX).ok_or_else(refused)?;
     if shown.len() > 128 || !shown.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
@@ -58,16 +62,28 @@ pub async fn api_key(broker: &Arc<Broker>, shown: &str) -> Result<ApiKey> {
     }
     let now = broker.clock.now();
     let hash = hash::token(shown);
-    let mut conn = broker.store.read().await?;
-    let found = conn.any_api_key_by_prefix(prefix).await?;
-    drop(conn);
-    let key = found
-        .into_iter()
-        .find(|key| hash::same(&key.hash, &hash))
-        .filter(|key| key.revoked_at.is_none() && key.expires_at.is_none_or(|at| at > now))
-        .ok_or_else(refused)?;
-    used::api_key(broker, &key);
-    Ok(key)
+    let known = match broker.keys.get(broker.store.board(), &hash) {
+        Some(known) => known,
+        None => find(broker, prefix, &hash).await?.ok_or_else(refused)?,
+    };
+    if known.key.expires_at.is_some_and(|at| at <= now) {
+        return Err(refused());
+    }
+    used::api_key(broker, &known);
+    Ok(known.key.clone())
+}
+
+/// Finds a key that is not remembered, and remembers it; none that was revoked.
+async fn find(broker: &Broker, prefix: &str, hash: &str) -> Result<Option<Arc<Known>>> {
+    let board = broker.store.board();
+    let read = Moment::of(board);
+    let found = broker.store.read().await?.any_api_key_by_prefix(prefix).await?;
+    let key = found.into_iter().find(|key| hash::same(&key.hash, hash) && key.revoked_at.is_none());
+    let known = key.map(|key| Arc::new(Known::new(key)));
+    if let Some(known) = &known {
+        broker.keys.keep(board, read, known.clone());
+    }
+    Ok(known)
 }
 
 /// Fails unless the key may do `scope`.

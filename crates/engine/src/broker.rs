@@ -9,15 +9,15 @@ use std::{sync::Arc, time::Duration};
 use tokio_util::task::TaskTracker;
 
 use crate::{
-    access::{Lifetimes, SignIns},
+    access::{Keys, Lifetimes, SignIns},
     connect::{Discovery, Nonces, Tries},
     domain::integration::Integration,
     error::{Error, Result},
     limit::Limiter,
     metrics::Metrics,
     outbound::Outbound,
-    proxy::{Recorder, Refused},
-    refresh::{self, Flights},
+    proxy::{Recorder, Refused, Subjects},
+    refresh::{self, Flights, Kept},
     store::Store,
     time::Clock,
     vault::Vault,
@@ -50,6 +50,12 @@ pub struct Broker {
     pub sessions: Lifetimes,
     /// How often credentials were tried on the connect page.
     pub tries: Tries,
+    /// API keys that were shown before.
+    pub keys: Keys,
+    /// Connections that were called with before.
+    pub subjects: Subjects,
+    /// Their tokens.
+    pub kept: Kept,
     /// Calls under way, to be cut when what they stand on ends.
     pub watch: Arc<Watch>,
     /// Refreshes under way in this process.
@@ -96,6 +102,13 @@ impl Broker {
         if tokio::time::timeout(limit, self.tasks.wait()).await.is_err() {
             tracing::error!(left = self.tasks.len(), "work was cut off at the limit");
         }
+    }
+
+    /// Forgets what was read long ago.
+    pub(crate) fn forget_old(&self) {
+        self.keys.forget_old();
+        self.subjects.forget_old();
+        self.kept.forget_old();
     }
 
     /// The catalog entry of an integration. An integration whose provider left the catalog is our fault, not

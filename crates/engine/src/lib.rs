@@ -17,6 +17,7 @@ pub mod jobs;
 pub mod limit;
 pub mod management;
 pub mod member;
+mod memory;
 pub mod metrics;
 pub mod outbound;
 pub mod process;

@@ -26,9 +26,10 @@ use crate::{
 mod cut;
 mod look;
 
+pub use crate::memory::BLIND;
 pub(crate) use cut::{Ended, until_cut};
 use look::Seen;
-pub use look::{BLIND, EVERY, Look, once, run};
+pub use look::{EVERY, Look, once, run};
 
 /// Calls are kept in so many parts, each with a lock of its own.
 const PARTS: usize = 16;

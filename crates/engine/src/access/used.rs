@@ -4,9 +4,10 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
+use super::keys::Known;
 use crate::{
     broker::Broker,
-    domain::{api_key::ApiKey, audit::Actor, customer::Customer, session::Session, token::UserToken},
+    domain::{audit::Actor, customer::Customer, session::Session, token::UserToken},
     error::Result,
     id::{ApiKeyId, CustomerId, TokenId, WorkspaceId},
     time::Millis,
@@ -24,8 +25,11 @@ enum What {
 }
 
 /// Notes that an API key was used now.
-pub(super) fn api_key(broker: &Arc<Broker>, key: &ApiKey) {
-    note(broker, &key.workspace_id, key.last_used_at, || What::ApiKey(key.id.clone()));
+pub(super) fn api_key(broker: &Arc<Broker>, known: &Known) {
+    let (noted, now) = (known.noted(), broker.clock.now());
+    if now.since(noted) >= TOUCH && known.note(noted, now) {
+        note(broker, &known.key.workspace_id, None, || What::ApiKey(known.key.id.clone()));
+    }
 }
 
 /// Notes that a session was used now.

@@ -23,6 +23,7 @@ mod resolve;
 mod send;
 mod sign;
 mod still;
+mod subjects;
 mod target;
 mod used;
 
@@ -32,7 +33,7 @@ use http::{Request, Response};
 
 pub(crate) use self::headers::{not_a_place, not_addable};
 pub(crate) use self::still::still;
-pub use self::{credential::Refused, record::Recorder};
+pub use self::{credential::Refused, record::Recorder, subjects::Subjects};
 use self::{proof::Heard, react::Verdict, record::Entry, replay::Replay};
 use crate::{
     access::{By, Holder, Member, Signer, Who},

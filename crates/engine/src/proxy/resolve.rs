@@ -13,6 +13,7 @@ use crate::{
     },
     error::{Error, Result},
     id::{ConnectionId, WorkspaceId},
+    memory::Moment,
     refresh::Subject,
 };
 
@@ -22,7 +23,7 @@ use crate::{
 /// `Denied` for a key without the scope and for a frozen connection; `NotFound` for a connection that is not there, is
 /// another workspace's or is outside of the key's integration, and for an integration that the user does not see;
 /// `NeedsReauth`.
-pub(super) async fn subject(broker: &Broker, caller: &Caller) -> Result<Subject> {
+pub(super) async fn subject(broker: &Broker, caller: &Caller) -> Result<Arc<Subject>> {
     match caller {
         Caller::Key { key, connection } => of_key(broker, key, connection).await,
         Caller::Member { member, integration } => of_member(broker, member, integration).await,
@@ -30,26 +31,39 @@ pub(super) async fn subject(broker: &Broker, caller: &Caller) -> Result<Subject>
     }
 }
 
-async fn of_key(broker: &Broker, key: &ApiKey, id: &ConnectionId) -> Result<Subject> {
+async fn of_key(broker: &Broker, key: &ApiKey, id: &ConnectionId) -> Result<Arc<Subject>> {
     access::require(key, Scope::Proxy)?;
-    let workspace = &key.workspace_id;
-    let mut conn = broker.store.read().await?;
-    let Some(connection) = conn.connection(workspace, id).await? else { return Err(missing()) };
+    let known = broker.subjects.get(broker.store.board(), id);
+    let subject = match known.filter(|subject| subject.workspace_id == key.workspace_id) {
+        Some(subject) => subject,
+        None => read(broker, &key.workspace_id, id).await?,
+    };
+    let connection = &subject.connection;
     let reached = key.integration_id.as_ref().is_none_or(|only| *only == connection.integration_id);
     // What users connect is theirs: a product's key calls for the product's customers.
     if !reached || connection.owner.kind != OwnerKind::External {
         return Err(missing());
     }
-    usable(&connection)?;
-    let (of, option) = (&connection.integration_id, connection.auth_option.as_deref());
-    let integration = conn.integration_as(workspace, of, option).await?.ok_or_else(missing)?;
+    usable(connection)?;
+    Ok(subject)
+}
+
+/// Reads a connection that is not remembered, and remembers it.
+async fn read(broker: &Broker, workspace: &WorkspaceId, id: &ConnectionId) -> Result<Arc<Subject>> {
+    let board = broker.store.board();
+    let moment = Moment::of(board);
+    let mut conn = broker.store.read().await?;
+    let connection = conn.connection(workspace, id).await?.ok_or_else(missing)?;
+    let integration = broker.subjects.integration(board, &mut conn, workspace, &connection).await?;
     drop(conn);
-    together(broker, workspace, connection, integration)
+    let subject = together(broker, workspace, connection, integration.ok_or_else(missing)?)?;
+    broker.subjects.keep(board, moment, subject.clone());
+    Ok(subject)
 }
 
 /// Whoever sees an integration may use it, with the connection that is the user's by the integration's mode. What is
 /// switched off takes no new connections; those that are there go on, here as with a key.
-async fn of_member(broker: &Broker, member: &Member, selector: &str) -> Result<Subject> {
+async fn of_member(broker: &Broker, member: &Member, selector: &str) -> Result<Arc<Subject>> {
     let workspace = &member.workspace_id;
     let mut conn = broker.store.read().await?;
     let integration = rights::see(&mut conn, member, selector).await?.integration;
@@ -60,11 +74,11 @@ async fn of_member(broker: &Broker, member: &Member, selector: &str) -> Result<S
     let integration = conn.as_option(workspace, integration, option).await?.ok_or_else(missing)?;
     drop(conn);
     usable(&connection)?;
-    together(broker, workspace, connection, integration)
+    together(broker, workspace, connection, Arc::new(integration))
 }
 
 /// Whatever the holder of a product's token may see, it may call with; not what was archived.
-async fn of_holder(broker: &Broker, holder: &Holder, selector: &str) -> Result<Subject> {
+async fn of_holder(broker: &Broker, holder: &Holder, selector: &str) -> Result<Arc<Subject>> {
     let workspace = &holder.workspace.id;
     let mut conn = broker.store.read().await?;
     let found = chosen::connection(&mut conn, holder, selector).await?;
@@ -73,10 +87,10 @@ async fn of_holder(broker: &Broker, holder: &Holder, selector: &str) -> Result<S
     }
     let connection = found.connection;
     usable(&connection)?;
-    let (of, option) = (&connection.integration_id, connection.auth_option.as_deref());
-    let integration = conn.integration_as(workspace, of, option).await?.ok_or_else(missing)?;
+    let integration =
+        broker.subjects.integration(broker.store.board(), &mut conn, workspace, &connection).await?;
     drop(conn);
-    together(broker, workspace, connection, integration)
+    together(broker, workspace, connection, integration.ok_or_else(missing)?)
 }
 
 fn missing() -> Error {
@@ -87,15 +101,11 @@ fn together(
     broker: &Broker,
     workspace: &WorkspaceId,
     connection: Connection,
-    integration: Integration,
-) -> Result<Subject> {
+    integration: Arc<Integration>,
+) -> Result<Arc<Subject>> {
     let provider = broker.provider(&integration)?;
-    Ok(Subject {
-        workspace_id: workspace.clone(),
-        connection: Arc::new(connection),
-        integration: Arc::new(integration),
-        provider,
-    })
+    let connection = Arc::new(connection);
+    Ok(Arc::new(Subject { workspace_id: workspace.clone(), connection, integration, provider }))
 }
 
 fn usable(connection: &Connection) -> Result<()> {

@@ -36,6 +36,13 @@ pub fn decide(now: Millis, credential: &Credential, lead: Option<Duration>, refr
     }
 }
 
+/// Until when a token that [`decide`] says to use is to be used without another word.
+pub(super) fn until(credential: &Credential, lead: Option<Duration>, refreshable: bool) -> Option<Millis> {
+    let expires_at = credential.expires_at?;
+    let lead = self::lead(credential.obtained_at, expires_at, lead);
+    Some(if refreshable { expires_at.minus(lead) } else { expires_at })
+}
+
 /// How long before its expiry a token is refreshed; `own` is the provider's word for it.
 pub(super) fn lead(obtained_at: Millis, expires_at: Millis, own: Option<Duration>) -> Duration {
     own.unwrap_or_else(|| (expires_at.since(obtained_at) / 10).min(MOST))

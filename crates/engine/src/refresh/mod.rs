@@ -14,6 +14,7 @@ mod due;
 pub mod expiring;
 mod flight;
 mod keep;
+mod kept;
 mod lease;
 pub(crate) mod lifetime;
 mod line;
@@ -27,6 +28,7 @@ mod write;
 pub(crate) use ask::spends;
 pub use decide::{Decision, decide};
 pub use flight::Flights;
+pub use kept::Kept;
 
 use std::{sync::Arc, time::Duration};
 
@@ -45,6 +47,7 @@ use crate::{
     },
     error::{Error, ProviderFault, Result},
     id::{ConnectionId, ProcessId, WorkspaceId},
+    memory::Moment,
     store::Store,
     time::Millis,
 };
@@ -115,6 +118,11 @@ pub struct Usable {
 /// `NeedsReauth` when the provider refuses to refresh or there is nothing to refresh with; `Provider` when it
 /// can't be asked and the token is past its life.
 pub async fn fresh(broker: &Arc<Broker>, subject: &Subject) -> Result<Usable> {
+    let (board, id) = (broker.store.board(), &subject.connection.id);
+    if let Some(usable) = broker.kept.get(board, id, broker.clock.now()) {
+        return Ok(usable);
+    }
+    let read = Moment::of(board);
     let held = load(broker, subject).await?;
     let lead = due::margin(&subject.provider);
     // A credential that was typed in is used until it is refused.
@@ -126,7 +134,11 @@ pub async fn fresh(broker: &Arc<Broker>, subject: &Subject) -> Result<Usable> {
         decide(broker.clock.now(), &held.credential, lead, refreshable)
     };
     match decision {
-        Decision::Use => Ok(held.usable),
+        Decision::Use => {
+            let until = decide::until(&held.credential, lead, refreshable);
+            broker.kept.keep(board, read, id, held.usable.clone(), until);
+            Ok(held.usable)
+        }
         Decision::Refresh { still_good: true } => {
             let renewed = run::renew_for(broker, subject, held.usable.version, Cause::Due(lead));
             match tokio::time::timeout(PATIENCE, renewed).await {
@@ -227,10 +239,8 @@ pub(crate) async fn worked(
     at: Millis,
 ) -> Result<()> {
     let mut conn = store.begin(Actor::System, at).await?;
-    if conn.credential_worked(workspace, connection, version, at).await? {
-        conn.commit().await?;
-    }
-    Ok(())
+    conn.credential_worked(workspace, connection, version, at).await?;
+    conn.commit().await
 }
 
 struct Held {

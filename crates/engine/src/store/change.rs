@@ -83,12 +83,22 @@ pub struct Change {
     pub target: String,
 }
 
-/// A change that the coming commit will write.
-#[derive(PartialEq, Eq)]
-pub(super) struct Note {
-    pub(super) workspace: Option<WorkspaceId>,
-    pub(super) topic: Topic,
-    pub(super) target: String,
+/// A change that the coming commit will write, or that was heard of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Note {
+    /// In which workspace; `None` for what belongs to none.
+    pub workspace: Option<WorkspaceId>,
+    /// What kind of thing.
+    pub topic: Topic,
+    /// Which one, by id.
+    pub target: String,
+}
+
+impl Change {
+    /// What it says, without its number.
+    pub(crate) fn note(&self) -> Note {
+        Note { workspace: self.workspace_id.clone(), topic: self.topic, target: self.target.clone() }
+    }
 }
 
 impl Conn {
@@ -122,10 +132,15 @@ impl Conn {
         }
     }
 
+    /// Notes a change for this process alone: the others find out by themselves, and need not at once.
+    pub(super) fn note_here(&mut self, workspace: &WorkspaceId, topic: Topic, target: &str) {
+        self.here.push(Note { workspace: Some(workspace.clone()), topic, target: target.to_owned() });
+    }
+
     /// Writes what was noted. Must be the last thing before the commit: it locks the head row.
     pub(super) async fn write_notes(&mut self) -> Result<()> {
+        let Ok(count @ 1..) = i64::try_from(self.notes.len()) else { return Ok(()) };
         let notes = std::mem::take(&mut self.notes);
-        let Ok(count @ 1..) = i64::try_from(notes.len()) else { return Ok(()) };
         let head = sql("update change_head set seq = seq + $1 where id = 1 returning seq").int(count);
         let last = self.changed_row(head).await?.map_or(Ok(0), |row| row.int("seq"))?;
         for (note, seq) in notes.iter().zip(last - count + 1..) {
@@ -134,6 +149,7 @@ impl Conn {
             let insert = insert.int(seq).maybe_text(note.workspace.as_ref().map(WorkspaceId::as_str));
             self.execute(insert.text(note.topic.as_str()).text(&note.target).at(self.now)).await?;
         }
+        self.here.extend(notes);
         Ok(())
     }
 }

@@ -15,6 +15,7 @@ use tokio::{sync::Notify, time::Instant};
 
 use super::{
     Kind,
+    board::Board,
     change::{Note, Topic},
     fault::{fault, in_time},
     open::database_time,
@@ -42,10 +43,20 @@ pub struct Conn {
     pub(super) now: Millis,
     /// What the commit will write to the change log.
     pub(super) notes: Vec<Note>,
+    /// What this process alone hears of, once it is committed.
+    pub(super) here: Vec<Note>,
     /// Whether the commit puts something in line for those who deliver.
     pub(super) wakes: bool,
-    deliverable: Option<Arc<Notify>>,
-    plans: Arc<Plans>,
+    shared: Arc<Shared>,
+}
+
+/// What all units of work of a store share.
+#[derive(Debug, Default)]
+pub(super) struct Shared {
+    /// Told of each commit that puts a delivery in line.
+    pub deliverable: Notify,
+    pub plans: Arc<Plans>,
+    pub board: Board,
 }
 
 enum Link {
@@ -64,8 +75,8 @@ pub struct Page {
 }
 
 impl Conn {
-    pub(super) fn reading(kind: Kind, link: PoolConnection<Any>, pool: AnyPool, plans: Arc<Plans>) -> Self {
-        Self::new(kind, Link::Read(link, pool), Actor::System, Millis(0), None, plans)
+    pub(super) fn reading(kind: Kind, link: PoolConnection<Any>, pool: AnyPool, shared: Arc<Shared>) -> Self {
+        Self::new(kind, Link::Read(link, pool), Actor::System, Millis(0), shared)
     }
 
     pub(super) fn writing(
@@ -73,21 +84,13 @@ impl Conn {
         link: Transaction<'static, Any>,
         actor: Actor,
         now: Millis,
-        deliverable: Arc<Notify>,
-        plans: Arc<Plans>,
+        shared: Arc<Shared>,
     ) -> Self {
-        Self::new(kind, Link::Write(link), actor, now, Some(deliverable), plans)
+        Self::new(kind, Link::Write(link), actor, now, shared)
     }
 
-    fn new(
-        kind: Kind,
-        link: Link,
-        actor: Actor,
-        now: Millis,
-        deliverable: Option<Arc<Notify>>,
-        plans: Arc<Plans>,
-    ) -> Self {
-        Self { link, actor, kind, now, notes: Vec::new(), wakes: false, deliverable, plans }
+    fn new(kind: Kind, link: Link, actor: Actor, now: Millis, shared: Arc<Shared>) -> Self {
+        Self { link, actor, kind, now, notes: Vec::new(), here: Vec::new(), wakes: false, shared }
     }
 
     /// What time the database has, read in this very unit of work, for all processes to agree; the clock learns it. Where
@@ -112,9 +115,12 @@ impl Conn {
         match self.link {
             Link::Read(..) => Ok(()),
             Link::Write(transaction) => {
-                in_time(self.kind, Box::pin(transaction.commit())).await?;
-                if let Some(deliverable) = self.deliverable.filter(|_| self.wakes) {
-                    deliverable.notify_one();
+                let done = in_time(self.kind, Box::pin(transaction.commit())).await;
+                // Also where it failed: what came of it is not always known.
+                self.shared.board.put(self.here);
+                done?;
+                if self.wakes {
+                    self.shared.deliverable.notify_one();
                 }
                 Ok(())
             }
@@ -162,7 +168,7 @@ impl Conn {
 
     /// Whether the answer is that the connection's plans are of another schema.
     fn outdated<T>(&self, answer: &Result<T>) -> bool {
-        answer.as_ref().err().is_some_and(|error| self.plans.hear(error))
+        answer.as_ref().err().is_some_and(|error| self.shared.plans.hear(error))
     }
 
     /// All rows that a change gives, in a transaction.

@@ -70,6 +70,7 @@ impl Conn {
         let update = update.text(credential.sealed.as_str()).int(credential.version);
         let update = update.maybe_at(credential.expires_at).maybe_at(credential.refresh_expires_at);
         let update = origin(update.at(credential.obtained_at), credential);
+        self.note_here(ws, Topic::Credential, credential.connection_id.as_str());
         Ok(self.execute(update.int(seen)).await? > 0)
     }
 
@@ -85,6 +86,7 @@ impl Conn {
         let update = sql("update credential set worked_at = $4, previous = null, previous_until = null \
                           where workspace_id = $1 and connection_id = $2 and version = $3 and worked_at is null");
         let update = update.text(ws.as_str()).text(id.as_str()).int(version).at(at);
+        self.note_here(ws, Topic::Credential, id.as_str());
         Ok(self.execute(update).await? > 0)
     }
 

@@ -9,23 +9,24 @@ use std::{
     time::Duration,
 };
 
-use futures_util::future::BoxFuture;
-use sqlx::{
-    Any, AnyConnection, AnyPool, Connection as _, Transaction,
-    any::{AnyConnectOptions, AnyPoolOptions},
-};
-use tokio::sync::Notify;
-
 use super::{
     Conn,
+    board::Board,
+    conn::Shared,
     fault::{fault, in_time},
     plan::Plans,
+    reach::reached,
     statement::{Row, Statement, sql},
 };
 use crate::{
     domain::audit::Actor,
     error::{Error, Result},
     time::Millis,
+};
+use futures_util::future::BoxFuture;
+use sqlx::{
+    Any, AnyConnection, AnyPool, Connection as _, Transaction,
+    any::{AnyConnectOptions, AnyPoolOptions},
 };
 
 const ACQUIRE: Duration = Duration::from_secs(15);
@@ -39,10 +40,10 @@ const PAUSE: Duration = Duration::from_secs(1);
 const PING: Duration = Duration::from_secs(2);
 /// For each PostgreSQL connection. A process that is frozen in the middle of a transaction would keep what that locks, and
 /// everybody else from it, for as long as it is; sooner than whoever waits for it gives up.
-const LET_GO: &str = "set idle_in_transaction_session_timeout = '10s'";
+pub(super) const LET_GO: &str = "set idle_in_transaction_session_timeout = '10s'";
 /// For each SQLite connection. `full`: a token that was just rotated must survive a power cut. `secure_delete`: what is
 /// erased is overwritten.
-const PRAGMAS: &str = "pragma busy_timeout = 10000; pragma journal_mode = wal; pragma synchronous = full; \
+pub(super) const PRAGMAS: &str = "pragma busy_timeout = 10000; pragma journal_mode = wal; pragma synchronous = full; \
                        pragma foreign_keys = on; pragma secure_delete = on;";
 
 /// Which database.
@@ -62,8 +63,7 @@ pub struct Store {
     pub(super) write: AnyPool,
     /// The SQLite file.
     pub(super) file: Option<PathBuf>,
-    deliverable: Arc<Notify>,
-    plans: Arc<Plans>,
+    shared: Arc<Shared>,
 }
 
 impl Store {
@@ -91,14 +91,13 @@ impl Store {
     async fn open_postgres(url: &str, connections: u32) -> Result<Self> {
         let options: AnyConnectOptions = url.parse().map_err(|_| invalid("is not a URL"))?;
         let plans = Arc::new(Plans::default());
-        let pool = postgres_pool(connections, plans.clone()).connect_with(options).await.map_err(fault)?;
+        let pool = reached(Kind::Postgres, postgres_pool(connections, plans.clone()), options).await?;
         Ok(Self {
             kind: Kind::Postgres,
             read: pool.clone(),
             write: pool,
             file: None,
-            deliverable: Arc::default(),
-            plans,
+            shared: Arc::new(Shared { plans, ..Shared::default() }),
         })
     }
 
@@ -108,17 +107,10 @@ impl Store {
         let options: AnyConnectOptions = sqlite_url(&file)?.parse().map_err(|_| invalid("is not a path"))?;
         // The journal mode is a property of the file; setting it for the first time wants the file alone.
         let guard = super::migrate::lock_beside(&file).await?;
-        let write = sqlite_pool(1, false).connect_with(options.clone()).await.map_err(fault)?;
+        let write = reached(Kind::Sqlite, sqlite_pool(1, false), options.clone()).await?;
         drop(guard);
-        let read = sqlite_pool(READERS, true).connect_with(options).await.map_err(fault)?;
-        Ok(Self {
-            kind: Kind::Sqlite,
-            read,
-            write,
-            file: Some(file),
-            deliverable: Arc::default(),
-            plans: Arc::default(),
-        })
+        let read = reached(Kind::Sqlite, sqlite_pool(READERS, true), options).await?;
+        Ok(Self { kind: Kind::Sqlite, read, write, file: Some(file), shared: Arc::default() })
     }
 
     /// Which database it is.
@@ -136,19 +128,24 @@ impl Store {
         // Boxed for the reason given in `conn`.
         let acquired: BoxFuture<'_, _> = Box::pin(self.read.acquire());
         let link = acquired.await.map_err(fault)?;
-        Ok(Conn::reading(self.kind, link, self.read.clone(), self.plans.clone()))
+        Ok(Conn::reading(self.kind, link, self.read.clone(), self.shared.clone()))
     }
 
     /// Begins a unit of work. `actor` signs its administrative changes, `now` is when they happen.
     pub async fn begin(&self, actor: Actor, now: Millis) -> Result<Conn> {
         let link = self.transaction().await?;
-        Ok(Conn::writing(self.kind, link, actor, now, self.deliverable.clone(), self.plans.clone()))
+        Ok(Conn::writing(self.kind, link, actor, now, self.shared.clone()))
     }
 
     /// Ends once a commit of this process has put a delivery in line since it was last awaited. Other processes'
     /// commits are not heard.
     pub async fn deliverable(&self) {
-        self.deliverable.notified().await;
+        self.shared.deliverable.notified().await;
+    }
+
+    /// What changed.
+    pub(crate) fn board(&self) -> &Board {
+        &self.shared.board
     }
 
     /// Begins a transaction that may write.
@@ -159,7 +156,7 @@ impl Store {
                 Kind::Sqlite => self.write.begin_with("begin immediate").await.map_err(fault),
                 // Nothing has happened yet where the connection turns out to be gone: then another one does.
                 Kind::Postgres => match in_time(self.kind, Box::pin(self.write.begin())).await {
-                    Err(error) if self.plans.hear(&error) => {
+                    Err(error) if self.shared.plans.hear(&error) => {
                         in_time(self.kind, Box::pin(self.write.begin())).await
                     }
                     begun => begun,
@@ -206,7 +203,7 @@ pub(super) fn database_time(kind: Kind) -> Statement {
 
 /// A connection is asked whether it is there before it is used after a pause. Once one was not, each is asked, and when it
 /// comes back too: the driver's own question has no limit, and one that is silent would keep its place for ever.
-fn postgres_pool(connections: u32, plans: Arc<Plans>) -> AnyPoolOptions {
+pub(super) fn postgres_pool(connections: u32, plans: Arc<Plans>) -> AnyPoolOptions {
     let back = plans.clone();
     let pool = AnyPoolOptions::new().max_connections(connections).acquire_timeout(ACQUIRE);
     let pool = pool.test_before_acquire(false).before_acquire(move |link, standing| {
@@ -237,7 +234,7 @@ async fn answers(link: &mut AnyConnection) -> sqlx::Result<bool> {
     }
 }
 
-fn sqlite_pool(connections: u32, read_only: bool) -> AnyPoolOptions {
+pub(super) fn sqlite_pool(connections: u32, read_only: bool) -> AnyPoolOptions {
     let pool = AnyPoolOptions::new().max_connections(connections).acquire_timeout(ACQUIRE);
     // Nothing between us and a file can drop a connection: no ping before each use, no renewal.
     let pool = pool.test_before_acquire(false).max_lifetime(None).idle_timeout(None);

@@ -21,14 +21,15 @@ use crate::{
     broker::Broker,
     error::{Error, Result},
     id::WorkspaceId,
+    memory::BLIND,
     proxy::{self, Caller},
     store::{Change, Topic},
 };
 
 /// How often it is looked for changes.
 pub const EVERY: Duration = Duration::from_secs(1);
-/// For how long changes may be out of sight before every call is cut: one of them may stand on nothing any more.
-pub const BLIND: Duration = Duration::from_secs(60);
+/// How many looks there are between two times that what was read long ago is forgotten.
+const FORGETS: u32 = 60;
 /// How many calls are looked at again at once.
 const AT_ONCE: usize = 4;
 
@@ -114,7 +115,10 @@ impl Default for Look {
 /// Looks every second, until `stop`. How long it takes to look at calls again holds no look at changes up.
 pub async fn run(broker: Arc<Broker>, stop: CancellationToken) {
     let mut look = Look::new();
-    loop {
+    for nth in 1_u32.. {
+        if nth.is_multiple_of(FORGETS) {
+            broker.forget_old();
+        }
         if let Err(error) = find(&broker, &mut look).await {
             tracing::warn!(?error, "it could not be looked what changed");
         }
@@ -209,19 +213,27 @@ impl Lane {
 /// What changed since the last look. The numbers have no gap: where there is one, the log was pruned meanwhile.
 async fn changes(broker: &Broker, look: &mut Look) -> Result<Seen> {
     let mut seen = Seen::default();
+    let board = broker.store.board();
     let mut conn = broker.store.read().await?;
     let head = conn.any_last_change().await?;
     let Some(mut seq) = look.seq else {
         (look.seq, seen.all) = (Some(head), true);
+        board.put_all();
+        board.looked();
         return Ok(seen);
     };
     while seq < head {
         let found = conn.any_changes_after(seq).await?;
-        seen.all |= found.first().is_none_or(|first| first.seq != seq + 1);
+        if found.first().is_none_or(|first| first.seq != seq + 1) {
+            seen.all = true;
+            board.put_all();
+        }
         seq = found.last().map_or(head, |last| last.seq);
+        board.put(found.iter().map(Change::note));
         found.into_iter().for_each(|change| seen.add(change));
     }
     look.seq = Some(seq);
+    board.looked();
     Ok(seen)
 }
 

@@ -146,6 +146,9 @@ pub async fn broker(
         flow_limit: Limiter::new(FLOWS).over(&store, "flows", FLOWS_AHEAD),
         sign_ins: Default::default(),
         sessions: settings.sessions,
+        keys: Default::default(),
+        subjects: Default::default(),
+        kept: Default::default(),
         watch: Default::default(),
         flights: Flights::default(),
         refresh: refresh::Settings {

@@ -37,7 +37,7 @@ const CRATES: [(&str, &[&str], &[&str]); 5] = [
 const LAYERS: [&[&str]; 6] = [
     &["error", "id", "time", "secret", "fail"],
     &["domain"],
-    &["store", "vault", "outbound", "limit"],
+    &["store", "vault", "outbound", "limit", "memory"],
     &["webhook", "access"],
     &["refresh", "connect"],
     &[

@@ -152,7 +152,7 @@ async fn a_connections_own_inputs_win_over_its_integrations() {
         base_url = "https://{subdomain}.acme.test/api"
     "#;
     let world = world(|_, _| status(200)).await;
-    let mut subject = resolve::subject(&world.broker, &world.caller()).await.unwrap();
+    let mut subject = (*resolve::subject(&world.broker, &world.caller()).await.unwrap()).clone();
     subject.provider = Arc::new(claviger_catalog::Provider::parse("acme.toml", FILE).unwrap());
     let integration = Arc::make_mut(&mut subject.integration);
     integration.config.base_url = None;

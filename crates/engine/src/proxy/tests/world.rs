@@ -156,6 +156,9 @@ pub(super) async fn world_with(
         flow_limit: Limiter::new(Rate::Off),
         sign_ins: Default::default(),
         sessions: crate::access::Lifetimes { idle: long, life: long },
+        keys: Default::default(),
+        subjects: Default::default(),
+        kept: Default::default(),
         watch: Default::default(),
         flights: Default::default(),
         refresh: Default::default(),
@@ -168,6 +171,8 @@ pub(super) async fn world_with(
         logs: Recorder::new(store.clone()),
         store,
     });
+    // As if changes were looked for: what was read is remembered.
+    broker.store.board().looked();
     let (key, connection) = plant(&broker, provider.addr).await;
     World { broker, provider, key, connection, _directory: directory }
 }

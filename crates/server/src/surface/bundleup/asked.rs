@@ -1,6 +1,8 @@
 //! What a request with an API key brings – who asks, for which item, with which parameters and body – and how a
 //! refusal is answered.
 
+use std::sync::Arc;
+
 use axum::{
     body::Bytes,
     extract::{FromRequest, FromRequestParts, Path, Request},
@@ -35,7 +37,7 @@ impl IntoResponse for Refused {
 pub type Answer = std::result::Result<Response, Refused>;
 
 /// The API key that asks.
-pub struct Caller(pub ApiKey);
+pub struct Caller(pub Arc<ApiKey>);
 
 impl FromRequestParts<App> for Caller {
     type Rejection = Refused;

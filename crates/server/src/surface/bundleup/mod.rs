@@ -13,6 +13,7 @@ pub mod integrations;
 pub mod not_yet;
 pub mod openapi;
 pub mod proxy;
+mod refusal;
 pub mod webhooks;
 mod wire;
 
@@ -27,7 +28,7 @@ use std::sync::Arc;
 use claviger_engine::broker::Broker;
 
 /// The API key behind `Authorization: Bearer`, which must be there exactly once.
-async fn caller(broker: &Arc<Broker>, headers: &HeaderMap) -> Result<ApiKey> {
+async fn caller(broker: &Arc<Broker>, headers: &HeaderMap) -> Result<Arc<ApiKey>> {
     let refused = || Error::Unauthenticated { message: "Missing or invalid API key".into() };
     let mut lines = headers.get_all(AUTHORIZATION).iter();
     let (Some(line), None) = (lines.next(), lines.next()) else { return Err(refused()) };

@@ -15,7 +15,6 @@ use claviger_engine::{
     proxy::{self, Call, Caller, Target},
 };
 use http_body_util::BodyExt as _;
-use std::sync::Arc;
 
 use super::{caller, error};
 use crate::{app::App, http::request_id};
@@ -57,7 +56,7 @@ async fn attempt(app: &App, request: Request, id: &RequestId) -> Result<Response
     let max_retries = wanted_retries(request.headers())?;
     let request = request.map(|body| outbound::Body::new(body.map_err(Into::into)));
     let call = Call {
-        caller: Caller::Key { key: Arc::new(key), connection },
+        caller: Caller::Key { key, connection },
         target: Target::Path,
         max_retries,
         request,

@@ -35,6 +35,7 @@ use claviger_engine::{
     store::{Conn, ConnectionFilter, Page, Store},
     time::{Clock, Millis},
     vault::{KeyRing, Vault},
+    watch::{self, Look},
 };
 use http::{Method, Request};
 use ipnet::IpNet;
@@ -130,6 +131,8 @@ impl TestApp {
         let (trusted, sole) = (options.trusted.clone(), options.default_workspace);
         let urls = Urls { app: public, proxy: proxy_origin.clone() };
         let broker = broker(store, options, urls, Millis(1_790_000_000_000));
+        // As the job does each second: from now on what was read is remembered.
+        watch::once(&broker, &mut Look::new()).await.expect("a look at what changed");
         let acme = tenant(&broker, &sandbox, "Acme", Settings::default()).await;
         let mut served = App::new(broker.clone(), &trusted, None).expect("an app");
         served.default_workspace = sole.then(|| acme.client_id.as_str().into());
@@ -339,6 +342,9 @@ pub fn broker(store: Store, options: Options, urls: Urls, now: Millis) -> Arc<Br
         flow_limit: Limiter::new(options.flows),
         sign_ins: Default::default(),
         sessions: options.sessions,
+        keys: Default::default(),
+        subjects: Default::default(),
+        kept: Default::default(),
         watch: Default::default(),
         flights: Flights::default(),
         refresh: options.refresh,
