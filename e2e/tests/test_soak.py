@@ -142,7 +142,7 @@ def test_it_is_waited_until_nothing_is_left_or_nothing_moves(answers, asked, mon
 
 
 @pytest.mark.alone
-@pytest.mark.timeout(360)
+@pytest.mark.timeout(600)
 def test_three_nodes_over_postgres(capsys):
     weather(capsys, "postgres", 3, [Strict(), Introspecting(), Graceful()], 36, kills=12, freezes=5, least=5, calm=(0.5, 2.5))
 

@@ -45,6 +45,8 @@ enum How {
     Renewed(Usable),
     Failed(ProviderFault, String),
     Over(String),
+    /// The database had no connection free.
+    Busy,
     /// By our own fault: the database failed.
     Ours(String),
 }
@@ -93,6 +95,7 @@ impl Turn {
             How::Renewed(usable) => Ok(usable.clone()),
             How::Failed(fault, message) => Err(Error::Provider { fault: *fault, message: message.clone() }),
             How::Over(message) => Err(Error::NeedsReauth { message: message.clone() }),
+            How::Busy => Err(Error::busy()),
             How::Ours(why) => Err(Error::internal(format!("the refresh that was waited for failed: {why}"))),
         })
     }
@@ -104,6 +107,7 @@ impl Turn {
             Ok(usable) => How::Renewed(usable.clone()),
             Err(Error::Provider { fault, message }) => How::Failed(*fault, message.clone()),
             Err(Error::NeedsReauth { message }) => How::Over(message.clone()),
+            Err(error) if error.is_busy() => How::Busy,
             Err(Error::Internal(error)) => How::Ours(format!("{error:#}")),
             Err(_) => {
                 *self.0 = None;
@@ -143,6 +147,9 @@ mod tests {
             matches!(second.left(1), Some(Err(Error::Internal(_)))),
             "nor is a failing database asked in turn"
         );
+        assert!(second.left(1).unwrap().is_err_and(|error| !error.is_busy()));
+        second.leave(1, &Err(Error::busy()));
+        assert!(second.left(1).unwrap().is_err_and(|error| error.is_busy()), "who waited may try again, too");
         second.leave(1, &Err(Error::NotFound { what: "connection" }));
         assert!(second.left(1).is_none());
         second.leave(1, &Err(Error::NeedsReauth { message: "no".into() }));

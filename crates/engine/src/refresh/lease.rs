@@ -6,7 +6,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::task::JoinHandle;
+use tokio::{
+    task::JoinHandle,
+    time::{Instant, Interval, MissedTickBehavior, interval_at},
+};
 
 use super::Subject;
 use crate::{
@@ -46,8 +49,9 @@ impl Drop for Holding {
 /// Says each third of the lease that we are still at it, until somebody else is.
 async fn go_on(broker: Arc<Broker>, subject: Subject, fence: i64) {
     let lease = broker.refresh.lease;
+    let mut thirds = thirds(lease);
     loop {
-        tokio::time::sleep(lease / 3).await;
+        thirds.tick().await;
         match prolong(&broker, &subject, fence, lease).await {
             Ok(true) => {}
             Ok(false) => return,
@@ -56,6 +60,14 @@ async fn go_on(broker: Arc<Broker>, subject: Subject, fence: i64) {
             }
         }
     }
+}
+
+/// Each third of a lease from now on. What takes long at one of them puts the next off no further: a slow database, or
+/// somebody who holds the row, must not cost a second third.
+fn thirds(lease: Duration) -> Interval {
+    let mut thirds = interval_at(Instant::now() + lease / 3, lease / 3);
+    thirds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    thirds
 }
 
 async fn prolong(broker: &Broker, subject: &Subject, fence: i64, lease: Duration) -> Result<bool> {
@@ -67,4 +79,22 @@ async fn prolong(broker: &Broker, subject: &Subject, fence: i64, lease: Duration
     let ours = conn.prolong_refresh(workspace, id, fence, now.plus(lease)).await?;
     conn.commit().await?;
     Ok(ours)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_lease_that_was_prolonged_slowly_is_prolonged_again_at_once() {
+        let third = Duration::from_secs(1);
+        let mut thirds = thirds(third * 3);
+        let began = Instant::now();
+        thirds.tick().await;
+        assert!(began.elapsed() >= third * 9 / 10, "not before the first third is over");
+        tokio::time::sleep(third * 11 / 10).await;
+        let ended = Instant::now();
+        thirds.tick().await;
+        assert!(ended.elapsed() < third / 2, "the time that it took counts: {:?}", ended.elapsed());
+    }
 }
