@@ -233,13 +233,15 @@ async fn one(
     shown(broker, conn, workspace, found.into_iter().collect()).await?.pop().ok_or_else(missing)
 }
 
-/// Connections with their integrations.
+/// Connections with their integrations, and how they are doing.
 pub(super) async fn shown(
     broker: &Broker,
     conn: &mut Conn,
     workspace: &WorkspaceId,
     found: Vec<CustomerConnection>,
 ) -> Result<Vec<Shown>> {
+    let ids: Vec<_> = found.iter().map(|found| &found.connection.id).collect();
+    let mut healths = conn.healths(workspace, &ids).await?;
     let mut known: BTreeMap<(IntegrationId, Option<String>), Integration> = BTreeMap::new();
     let mut all = Vec::with_capacity(found.len());
     for CustomerConnection { connection, customer_id, archived_at } in found {
@@ -253,7 +255,7 @@ pub(super) async fn shown(
         let provider = broker.catalog.get(&integration.provider);
         let can_refresh = archived_at.is_none() && provider.as_ref().is_some_and(|it| refreshes(it));
         let can_test = provider.is_some_and(|it| it.verify.is_some());
-        let health = conn.health(workspace, &connection.id).await?;
+        let health = healths.remove(&connection.id).unwrap_or_default();
         all.push(Shown { connection, integration, customer_id, archived_at, can_refresh, can_test, health });
     }
     Ok(all)

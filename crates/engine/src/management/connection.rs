@@ -136,6 +136,8 @@ async fn find(broker: &Arc<Broker>, key: &ApiKey, owners: OwnerKind, id: &str) -
 
 /// Connections with the keys of their integrations, and how they are doing.
 async fn named(conn: &mut Conn, key: &ApiKey, connections: Vec<Connection>) -> Result<Vec<Seen>> {
+    let ids: Vec<_> = connections.iter().map(|connection| &connection.id).collect();
+    let mut healths = conn.healths(&key.workspace_id, &ids).await?;
     let mut keys: BTreeMap<IntegrationId, String> = BTreeMap::new();
     let mut seen = Vec::with_capacity(connections.len());
     for connection in connections {
@@ -147,7 +149,7 @@ async fn named(conn: &mut Conn, key: &ApiKey, connections: Vec<Connection>) -> R
             keys.insert(id.clone(), found.key);
         }
         let integration = keys.get(id).cloned().unwrap_or_default();
-        let health = conn.health(&key.workspace_id, &connection.id).await?;
+        let health = healths.remove(&connection.id).unwrap_or_default();
         seen.push(Seen { connection, integration, health });
     }
     Ok(seen)

@@ -2,10 +2,12 @@
 //!
 //! Notes here change nothing that a call depends on, so that no other process is told of them.
 
+use std::collections::BTreeMap;
+
 use super::{
     Conn,
     conn::found,
-    statement::{Row, sql},
+    statement::{Row, Statement, sql},
 };
 use crate::{
     domain::health::{Expiring, Health},
@@ -18,21 +20,46 @@ use crate::{
 /// life where that is shorter.
 const AHEAD: i64 = 7 * 86_400_000;
 
+/// How many connections are asked for at once: as many as a list has on a page.
+const TOGETHER: usize = 100;
+
+/// How these connections are doing: places for [`TOGETHER`] ids, of which the last may be empty.
+pub(super) const OF_SOME: &str = "select n.id, n.last_used_at, n.verified_at, n.account_note, c.obtained_at, \
+         c.expires_at, c.refresh_expires_at, coalesce(s.failures, 0) as failures, s.retry_at, s.failure, \
+         (select min(i.unknown_at) from refresh_intent i where i.workspace_id = n.workspace_id \
+         and i.connection_id = n.id and i.unknown_at is not null and i.closed_at is null) as unknown_at \
+         from connection n \
+         left join credential c on c.workspace_id = n.workspace_id and c.connection_id = n.id \
+         left join refresh_state s on s.workspace_id = n.workspace_id and s.connection_id = n.id \
+         where n.workspace_id = $1 and n.id in (\
+         $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, \
+         $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39, $40, $41, \
+         $42, $43, $44, $45, $46, $47, $48, $49, $50, $51, $52, $53, $54, $55, $56, $57, $58, $59, $60, $61, \
+         $62, $63, $64, $65, $66, $67, $68, $69, $70, $71, $72, $73, $74, $75, $76, $77, $78, $79, $80, $81, \
+         $82, $83, $84, $85, $86, $87, $88, $89, $90, $91, $92, $93, $94, $95, $96, $97, $98, $99, $100, $101)";
+
 impl Conn {
     /// How a connection is doing; nothing but blanks for one that is not there.
     pub async fn health(&mut self, ws: &WorkspaceId, id: &ConnectionId) -> Result<Health> {
-        let query = sql(
-            "select n.last_used_at, n.verified_at, n.account_note, c.obtained_at, c.expires_at, \
-                         c.refresh_expires_at, coalesce(s.failures, 0) as failures, s.retry_at, s.failure, \
-                         (select min(i.unknown_at) from refresh_intent i where i.workspace_id = n.workspace_id \
-                         and i.connection_id = n.id and i.unknown_at is not null and i.closed_at is null) as unknown_at \
-                         from connection n \
-                         left join credential c on c.workspace_id = n.workspace_id and c.connection_id = n.id \
-                         left join refresh_state s on s.workspace_id = n.workspace_id and s.connection_id = n.id \
-                         where n.workspace_id = $1 and n.id = $2",
-        );
-        let row = self.row(query.text(ws.as_str()).text(id.as_str())).await?;
-        row.as_ref().map_or_else(|| Ok(Health::default()), read)
+        Ok(self.healths(ws, &[id]).await?.remove(id).unwrap_or_default())
+    }
+
+    /// How each of these connections is doing, by its id; those that are not there are left out. A page of a list takes
+    /// one statement.
+    pub async fn healths(
+        &mut self,
+        ws: &WorkspaceId,
+        ids: &[&ConnectionId],
+    ) -> Result<BTreeMap<ConnectionId, Health>> {
+        let mut healths = BTreeMap::new();
+        for ids in ids.chunks(TOGETHER) {
+            let places = ids.iter().map(|id| Some(id.as_str())).chain(std::iter::repeat(None)).take(TOGETHER);
+            let query = places.fold(sql(OF_SOME).text(ws.as_str()), Statement::maybe_text);
+            for row in self.rows(query).await? {
+                healths.insert(row.id("id", ConnectionId::from_row)?, read(&row)?);
+            }
+        }
+        Ok(healths)
     }
 
     /// Notes that a connection was used; an older note is written over, a newer one stays.

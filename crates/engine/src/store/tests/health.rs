@@ -1,7 +1,14 @@
 //! Health: what is known of a connection's life, and of which deaths its owner is told.
 
 use super::*;
-use crate::domain::health::{Expiring, Health};
+use crate::{
+    domain::{
+        health::{Expiring, Health},
+        refresh::Rest,
+    },
+    error::ProviderFault,
+    store::{Kind, Lease, health::OF_SOME},
+};
 
 /// A connection whose refresh token dies at that time.
 async fn dying(conn: &mut Conn, ws: &WorkspaceId, of: &IntegrationId, at: Option<Millis>) -> ConnectionId {
@@ -44,6 +51,66 @@ async fn what_is_noted_is_shown_to_its_own_workspace() {
         let noted =
             Health { last_used_at: Some(later(9)), account_note: Some("another account".to_owned()), ..bare };
         assert_eq!(conn.health(&ws, &id).await.unwrap(), noted);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_list_says_of_each_what_is_said_of_it_alone() {
+    on_each(async |store| {
+        let Scene { ws, other, integration, .. } = scene(&store).await;
+        let mut conn = begin(&store).await;
+        let mut ids = Vec::new();
+        // More than one statement asks for, each unlike the others; of every third one nothing is known.
+        for nth in 0..105_u64 {
+            let made = connection(&ws, &integration.id, Some(&format!("owner {nth}")));
+            conn.create_connection(&ws, &made).await.unwrap();
+            if nth % 3 > 0 {
+                let kept = Credential { obtained_at: later(nth), ..credential(&made, 1) };
+                conn.create_credential(&ws, &kept).await.unwrap();
+                conn.note_grant(&ws, &made.id, None, Some(&format!("note {nth}"))).await.unwrap();
+                conn.note_used(&ws, &made.id, later(nth)).await.unwrap();
+            }
+            ids.push(made.id);
+        }
+        let lease = Lease { owner: "a", now: T0, until: later(10) };
+        let fence = conn.take_refresh(&ws, &ids[1], lease).await.unwrap().unwrap();
+        let rest = Rest { until: later(60), fault: ProviderFault::TimedOut, failure: "slow" };
+        assert!(conn.rest_refresh(&ws, &ids[1], fence, rest).await.unwrap());
+        let gone = ConnectionId::new();
+        let asked: Vec<_> = ids.iter().chain([&gone]).collect();
+        let healths = conn.healths(&ws, &asked).await.unwrap();
+        assert_eq!(healths.len(), ids.len());
+        for (nth, id) in (0..).zip(&ids) {
+            let known = nth % 3 > 0;
+            let expected = Health {
+                last_used_at: known.then(|| later(nth)),
+                obtained_at: known.then(|| later(nth)),
+                expires_at: known.then(|| later(600)),
+                account_note: known.then(|| format!("note {nth}")),
+                failures: i64::from(nth == 1),
+                retry_at: (nth == 1).then(|| later(60)),
+                failure: (nth == 1).then(|| "slow".to_owned()),
+                ..Health::default()
+            };
+            assert_eq!(healths[id], expected, "{nth}");
+            if nth < 3 {
+                assert_eq!(conn.health(&ws, id).await.unwrap(), expected);
+            }
+        }
+        assert!(conn.healths(&other, &asked).await.unwrap().is_empty());
+        assert!(conn.healths(&ws, &[]).await.unwrap().is_empty());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_list_s_health_is_found_by_index() {
+    on_each(async |store| {
+        let texts = [vec![Some("w"), Some("c")], vec![None; 99]].concat();
+        let plan = super::connections::explain(&store, OF_SOME, &texts, &[]).await;
+        let whole = if store.kind() == Kind::Sqlite { "SCAN " } else { "Seq Scan" };
+        assert!(!plan.contains(whole), "{plan}");
     })
     .await;
 }

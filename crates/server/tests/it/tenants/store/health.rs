@@ -57,7 +57,11 @@ pub async fn settle(app: &TestApp, tenant: &Tenant, like: &Connection, held: &Cr
 
 /// Every query: whether it finds something of theirs.
 pub async fn look(conn: &mut Conn, ws: &WorkspaceId, of: &Theirs) -> Result<Vec<(&'static str, bool)>> {
-    Ok(vec![("health", conn.health(ws, &of.dying.id).await?.refresh_expires_at.is_some())])
+    let id = &of.dying.id;
+    Ok(vec![
+        ("health", conn.health(ws, id).await?.refresh_expires_at.is_some()),
+        ("healths", !conn.healths(ws, &[id]).await?.is_empty()),
+    ])
 }
 
 /// The changes, by number.
