@@ -1,7 +1,16 @@
 //! Opening and migrating.
 
+use std::sync::Arc;
+
+use sqlx::any::AnyPoolOptions;
+
 use super::*;
-use crate::store::{Kind, Migrated, trial::databases};
+use crate::store::{
+    Kind, Migrated,
+    open::{postgres_pool, sqlite_pool, sqlite_url},
+    reach::reached,
+    trial::databases,
+};
 
 /// The schema's number in this program.
 const OURS: i64 = 6;
@@ -122,6 +131,44 @@ async fn a_wrong_url_is_refused_without_repeating_it() {
     }
     let Err(error) = Store::open("sqlite:///no/such/directory/x.db").await else { panic!("it was opened") };
     assert!(error.to_string().contains("/no/such/directory/x.db"), "{error}");
+}
+
+/// What is said where these give no connection in a moment.
+async fn unreached(kind: Kind, pool: AnyPoolOptions, url: &str) -> String {
+    sqlx::any::install_default_drivers();
+    let pool = pool.acquire_timeout(std::time::Duration::from_millis(300));
+    match reached(kind, pool, url.parse().unwrap()).await {
+        Err(Error::Invalid { field: "database_url", message }) => message,
+        Err(other) => panic!("not Invalid: {other:?}"),
+        Ok(_) => panic!("it was opened"),
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_can_not_be_reached_is_told_with_the_reason() {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let url = format!("postgres://somebody:hunter2@{free}/d");
+    let message = unreached(Kind::Postgres, postgres_pool(1, Arc::default()), &url).await;
+    for part in ["PostgreSQL gave no connection within 0.3 seconds", "refused", "max_connections"] {
+        assert!(message.contains(part), "{part}: {message}");
+    }
+    assert!(!message.contains("hunter2") && !message.contains("somebody"), "{message}");
+}
+
+#[tokio::test]
+async fn a_file_that_can_not_be_written_is_told_with_the_reason() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("a.db");
+    let store = Store::open(&format!("sqlite://{}", file.display())).await.unwrap();
+    store.migrate().await.unwrap();
+    store.close().await;
+    // The log can't be written there, whoever asks.
+    std::fs::create_dir(directory.path().join("a.db-wal")).unwrap();
+    let url = sqlite_url(&file).unwrap();
+    let message = unreached(Kind::Sqlite, sqlite_pool(1, false), &url).await;
+    for part in ["could not be opened within 0.3 seconds", "unable to open", "disk has room"] {
+        assert!(message.contains(part), "{part}: {message}");
+    }
 }
 
 #[cfg(unix)]
