@@ -23,7 +23,7 @@ use serde_json::Value;
 
 use super::{
     asked::{Answer, Body, Caller, Named, Query},
-    error, wire,
+    error, refusal, wire,
 };
 use crate::{
     app::App,
@@ -181,9 +181,8 @@ pub struct Link {
     ),
     responses(
         (status = 200, body = [Shown]),
-        (status = 400, body = error::FieldErrors, description = "A parameter is wrong, empty or given twice. Unknown ones are ignored."),
-        (status = 401, body = error::Problem, description = "The API key is missing or invalid."),
-        (status = 403, body = error::Problem, description = "The API key has neither of the scopes `management` and `read-only`.")
+        refusal::BadParameter,
+        refusal::NotReading
     )
 )]
 pub async fn list(State(app): State<App>, Caller(key): Caller, query: Query, uri: Uri) -> Answer {
@@ -211,11 +210,10 @@ pub async fn list(State(app): State<App>, Caller(key): Caller, query: Query, uri
     responses(
         (status = 201, body = Shown),
         (status = 400, body = error::FieldErrors, description = "A field is wrong or unknown, or the provider refused the tokens."),
-        (status = 401, body = error::Problem, description = "The API key is missing or invalid."),
-        (status = 403, body = error::Problem, description = "The API key has not the scope `management`."),
-        (status = 404, body = error::Problem, description = "There is no such integration."),
+        refusal::NotManaging,
+        refusal::NoIntegration,
         (status = 409, body = error::Problem, description = "The integration is switched off, or changed meanwhile."),
-        (status = 413, body = error::Problem, description = "The body is too large."),
+        refusal::TooLarge,
         (status = 502, body = error::Problem, description = "With `verify`: the provider can't be asked."),
         (status = 504, body = error::Problem, description = "With `verify`: the provider did not answer in time.")
     )
@@ -239,9 +237,8 @@ pub async fn import(State(app): State<App>, Caller(key): Caller, Body(body): Bod
     params(("id" = String, Path, description = "The connection.")),
     responses(
         (status = 200, body = Shown),
-        (status = 401, body = error::Problem, description = "The API key is missing or invalid."),
-        (status = 403, body = error::Problem, description = "The API key has neither of the scopes `management` and `read-only`."),
-        (status = 404, body = error::Problem, description = "There is no such connection.")
+        refusal::NotReading,
+        refusal::NoConnection
     )
 )]
 pub async fn show(State(app): State<App>, Caller(key): Caller, Named(id): Named<String>) -> Answer {
@@ -262,9 +259,8 @@ pub async fn show(State(app): State<App>, Caller(key): Caller, Named(id): Named<
     params(("id" = String, Path, description = "The connection.")),
     responses(
         (status = 204, description = "It is gone."),
-        (status = 401, body = error::Problem, description = "The API key is missing or invalid."),
-        (status = 403, body = error::Problem, description = "The API key has not the scope `management`."),
-        (status = 404, body = error::Problem, description = "There is no such connection.")
+        refusal::NotManaging,
+        refusal::NoConnection
     )
 )]
 pub async fn end(State(app): State<App>, Caller(key): Caller, Named(id): Named<String>) -> Answer {
@@ -287,11 +283,10 @@ pub async fn end(State(app): State<App>, Caller(key): Caller, Named(id): Named<S
     responses(
         (status = 201, body = Link),
         (status = 400, body = error::FieldErrors, description = "A field is wrong or unknown: the redirect URI is not registered, or needed and not given."),
-        (status = 401, body = error::Problem, description = "The API key is missing or invalid."),
-        (status = 403, body = error::Problem, description = "The API key has not the scope `management`."),
-        (status = 404, body = error::Problem, description = "There is no such connection."),
+        refusal::NotManaging,
+        refusal::NoConnection,
         (status = 409, body = error::Problem, description = "There is nothing to authorize anew: the integration is switched off, or needs nobody."),
-        (status = 413, body = error::Problem, description = "The body is too large.")
+        refusal::TooLarge
     )
 )]
 pub async fn reconnect(

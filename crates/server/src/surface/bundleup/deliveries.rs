@@ -16,7 +16,7 @@ use serde::Serialize;
 
 use super::{
     asked::{Answer, Body, Caller, Named, Query},
-    error, wire,
+    error, refusal, wire,
 };
 use crate::{
     app::App,
@@ -115,10 +115,9 @@ pub struct Queued {
     ),
     responses(
         (status = 200, body = [Shown]),
-        (status = 400, body = error::FieldErrors, description = "A parameter is wrong, empty or given twice. Unknown ones are ignored."),
-        (status = 401, body = error::Problem, description = "The API key is missing or invalid."),
-        (status = 403, body = error::Problem, description = "The API key may not read, or is limited to one integration."),
-        (status = 404, body = error::Problem, description = "There is no such webhook.")
+        refusal::BadParameter,
+        refusal::NotReadingAll,
+        refusal::NoWebhook
     )
 )]
 pub async fn list(
@@ -150,9 +149,8 @@ pub async fn list(
     ),
     responses(
         (status = 200, body = Whole),
-        (status = 401, body = error::Problem, description = "The API key is missing or invalid."),
-        (status = 403, body = error::Problem, description = "The API key may not read, or is limited to one integration."),
-        (status = 404, body = error::Problem, description = "There is no such webhook or delivery.")
+        refusal::NotReadingAll,
+        refusal::NoDelivery
     )
 )]
 pub async fn show(
@@ -180,9 +178,8 @@ pub async fn show(
     ),
     responses(
         (status = 202, body = Shown),
-        (status = 401, body = error::Problem, description = "The API key is missing or invalid."),
-        (status = 403, body = error::Problem, description = "The API key has not the scope `management`, or is limited to one integration."),
-        (status = 404, body = error::Problem, description = "There is no such webhook or delivery.")
+        refusal::NotManagingAll,
+        refusal::NoDelivery
     )
 )]
 pub async fn redeliver(
@@ -209,10 +206,9 @@ pub async fn redeliver(
     responses(
         (status = 202, body = Queued),
         (status = 400, body = error::FieldErrors, description = "`since` is missing or no time, or a field is unknown."),
-        (status = 401, body = error::Problem, description = "The API key is missing or invalid."),
-        (status = 403, body = error::Problem, description = "The API key has not the scope `management`, or is limited to one integration."),
-        (status = 404, body = error::Problem, description = "There is no such webhook."),
-        (status = 413, body = error::Problem, description = "The body is too large.")
+        refusal::NotManagingAll,
+        refusal::NoWebhook,
+        refusal::TooLarge
     )
 )]
 pub async fn redeliver_since(

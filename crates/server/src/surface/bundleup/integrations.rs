@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::{
     asked::{Answer, Caller, Named, Query},
-    error, wire,
+    refusal, wire,
 };
 use crate::{app::App, http::paging};
 
@@ -61,9 +61,8 @@ pub struct Shown {
     ),
     responses(
         (status = 200, body = [Shown]),
-        (status = 400, body = error::FieldErrors, description = "A parameter is wrong, empty or given twice. Unknown ones are ignored."),
-        (status = 401, body = error::Problem, description = "The API key is missing or invalid."),
-        (status = 403, body = error::Problem, description = "The API key has neither of the scopes `management` and `read-only`.")
+        refusal::BadParameter,
+        refusal::NotReading
     )
 )]
 pub async fn list(State(app): State<App>, Caller(key): Caller, query: Query, uri: Uri) -> Answer {
@@ -88,9 +87,8 @@ pub async fn list(State(app): State<App>, Caller(key): Caller, query: Query, uri
     params(("id" = String, Path, description = "The integration's id or key.")),
     responses(
         (status = 200, body = Shown),
-        (status = 401, body = error::Problem, description = "The API key is missing or invalid."),
-        (status = 403, body = error::Problem, description = "The API key has neither of the scopes `management` and `read-only`."),
-        (status = 404, body = error::Problem, description = "There is no such integration.")
+        refusal::NotReading,
+        refusal::NoIntegration
     )
 )]
 pub async fn show(State(app): State<App>, Caller(key): Caller, Named(id): Named<String>) -> Answer {

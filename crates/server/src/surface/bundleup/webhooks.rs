@@ -24,7 +24,7 @@ use serde_json::Value;
 
 use super::{
     asked::{Answer, Body, Caller, Named, Query},
-    error, wire,
+    error, refusal, wire,
 };
 use crate::{
     app::App,
@@ -133,9 +133,8 @@ pub struct Rolled {
     ),
     responses(
         (status = 200, body = [Shown]),
-        (status = 400, body = error::FieldErrors, description = "A parameter is wrong, empty or given twice. Unknown ones are ignored."),
-        (status = 401, body = error::Problem, description = "The API key is missing or invalid."),
-        (status = 403, body = error::Problem, description = "The API key may not read, or is limited to one integration.")
+        refusal::BadParameter,
+        refusal::NotReadingAll
     )
 )]
 pub async fn list(State(app): State<App>, Caller(key): Caller, query: Query, uri: Uri) -> Answer {
@@ -155,11 +154,10 @@ pub async fn list(State(app): State<App>, Caller(key): Caller, query: Query, uri
     request_body = Wanted,
     responses(
         (status = 201, body = Revealed),
-        (status = 400, body = error::FieldErrors, description = "A field is wrong or unknown."),
-        (status = 401, body = error::Problem, description = "The API key is missing or invalid."),
-        (status = 403, body = error::Problem, description = "The API key has not the scope `management`, or is limited to one integration."),
+        refusal::BadField,
+        refusal::NotManagingAll,
         (status = 409, body = error::Problem, description = "The workspace has as many webhooks as it may have."),
-        (status = 413, body = error::Problem, description = "The body is too large.")
+        refusal::TooLarge
     )
 )]
 pub async fn create(State(app): State<App>, Caller(key): Caller, Body(body): Body) -> Answer {
@@ -188,9 +186,8 @@ pub async fn create(State(app): State<App>, Caller(key): Caller, Body(body): Bod
     params(("id" = String, Path, description = "The webhook.")),
     responses(
         (status = 200, body = Shown),
-        (status = 401, body = error::Problem, description = "The API key is missing or invalid."),
-        (status = 403, body = error::Problem, description = "The API key may not read, or is limited to one integration."),
-        (status = 404, body = error::Problem, description = "There is no such webhook.")
+        refusal::NotReadingAll,
+        refusal::NoWebhook
     )
 )]
 pub async fn show(State(app): State<App>, Caller(key): Caller, Named(id): Named<String>) -> Answer {
@@ -211,11 +208,10 @@ pub async fn show(State(app): State<App>, Caller(key): Caller, Named(id): Named<
     request_body = Wanted,
     responses(
         (status = 200, body = Shown),
-        (status = 400, body = error::FieldErrors, description = "A field is wrong or unknown."),
-        (status = 401, body = error::Problem, description = "The API key is missing or invalid."),
-        (status = 403, body = error::Problem, description = "The API key has not the scope `management`, or is limited to one integration."),
-        (status = 404, body = error::Problem, description = "There is no such webhook."),
-        (status = 413, body = error::Problem, description = "The body is too large.")
+        refusal::BadField,
+        refusal::NotManagingAll,
+        refusal::NoWebhook,
+        refusal::TooLarge
     )
 )]
 pub async fn update(
@@ -255,9 +251,8 @@ pub async fn update(
     params(("id" = String, Path, description = "The webhook.")),
     responses(
         (status = 204, description = "It is gone."),
-        (status = 401, body = error::Problem, description = "The API key is missing or invalid."),
-        (status = 403, body = error::Problem, description = "The API key has not the scope `management`, or is limited to one integration."),
-        (status = 404, body = error::Problem, description = "There is no such webhook.")
+        refusal::NotManagingAll,
+        refusal::NoWebhook
     )
 )]
 pub async fn delete(State(app): State<App>, Caller(key): Caller, Named(id): Named<String>) -> Answer {
@@ -278,11 +273,10 @@ pub async fn delete(State(app): State<App>, Caller(key): Caller, Named(id): Name
     request_body = Option<Rolled>,
     responses(
         (status = 200, body = Revealed),
-        (status = 400, body = error::FieldErrors, description = "A field is wrong or unknown."),
-        (status = 401, body = error::Problem, description = "The API key is missing or invalid."),
-        (status = 403, body = error::Problem, description = "The API key has not the scope `management`, or is limited to one integration."),
-        (status = 404, body = error::Problem, description = "There is no such webhook."),
-        (status = 413, body = error::Problem, description = "The body is too large.")
+        refusal::BadField,
+        refusal::NotManagingAll,
+        refusal::NoWebhook,
+        refusal::TooLarge
     )
 )]
 pub async fn roll(
