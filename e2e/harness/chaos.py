@@ -8,12 +8,10 @@ import random
 import threading
 import time
 
-from .fleet import NOTICED, listed
+from .fleet import NOTICED, listed, slowness
 
 LONGER = (0.3, 1.2)  # seconds beyond a lease that a node stays frozen
-SLOW = 4             # times as long that a node is left alone on a busy machine, at most
 DEEDS = ("kill", "kill", "freeze")
-START = 1            # seconds that a node takes to start at most on a machine that is not busy
 
 
 @dataclasses.dataclass
@@ -73,7 +71,7 @@ class Chaos:
         drawn = draws(dice)
         try:
             # On a busy machine a node is left alone for longer: it is to be killed at work, and not while it starts.
-            while not self.over.wait(dice.uniform(*self.pause) * min(SLOW, max(1, node.started_in / START))):
+            while not self.over.wait(dice.uniform(*self.pause) * slowness(node)):
                 what, extra = next(drawn), dice.uniform(*LONGER)
                 with self.hands:
                     self.kill(node) if what == "kill" else self.freeze(node, self.lease + extra)

@@ -13,6 +13,8 @@ from . import database
 from .process import base_env
 
 NOTICED = 0.3  # seconds until a balancer sends nobody to a node any more that does not answer
+START = 1      # seconds that a node takes to start at most on a machine that is not busy
+SLOW = 4       # times as long is the most that is gone by
 STARTED = 120  # seconds in which a node serves, though all callers come at once
 GONE = 20      # seconds in which PostgreSQL lets go of a dead process's connections
 OPEN = """select i.id, s.owner from refresh_intent i join refresh_state s on s.connection_id = i.connection_id
@@ -110,6 +112,11 @@ class Node:
         return any(since <= (up or until) and down <= until for down, up in self.downs)
 
 
+def slowness(node):
+    """How many times as long as on a machine with nothing else to do a node took to start last, as far as it is gone by that."""
+    return min(SLOW, max(1, node.started_in / START))
+
+
 class Fleet:
     """The nodes of one installation."""
 
@@ -127,6 +134,10 @@ class Fleet:
             node.start()
         self.look = Look(self.database)
         return self
+
+    def slowness(self):
+        """That of the slowest node."""
+        return max(slowness(node) for node in self.nodes)
 
     def choose(self, dice):
         """A node as a balancer chooses one: any that seems to answer, or just any."""

@@ -148,7 +148,7 @@ def report(soak):
     answers, could = soak.crowd.answers, workable(soak)
     lines = [
         f"{soak.kind}, {len(soak.fleet.nodes)} node(s), {len(soak.connections)} connections at {', '.join(p.key for p in soak.providers)}; seed {soak.seed}; {soak.lasted:.0f} s, "
-        f"settled in {soak.settled_in:.1f} s",
+        f"settled in {soak.settled_in:.1f} s; {soak.each} callers for each crowded one, the machine {soak.slow:.1f} times as slow as it may be",
         f"  {soak.chaos.count('kill')} kills, {broke['kill']} intents broken between intent and commit; "
         f"{soak.chaos.count('freeze')} freezes, {broke['freeze']} intents, {doubted} of them taken over meanwhile",
         f"  {len(rows)} refreshes: {counted(outcomes)}; {sum(resolved.values())} unknown, in the end {counted(resolved)}",

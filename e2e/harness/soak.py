@@ -27,7 +27,8 @@ from .fleet import Fleet, Load
 from .grants import binary
 
 LEASE = 6      # seconds: a third of it must be enough for a busy machine to prolong it
-EACH = 200     # callers for the first connection at each provider
+EACH = 200     # callers for the first connection at each provider, where the machine is not busy
+FEW = 50       # where it is, at least
 QUIET = (3, 3) # how many more connections there are at each, and how many callers each of those has
 PAUSE = 3      # seconds that a caller waits between two calls, on average
 ANSWERS = 20   # seconds that Claviger waits for an answer: longer than any provider's and a freeze
@@ -64,11 +65,13 @@ class Soak:
     """One installation before its providers, with one crowded connection at each, and a few that are quiet."""
 
     def __init__(self, kind, nodes, providers, seed, each=EACH, calm=(0.3, 1.4)):
-        self.kind, self.providers, self.seed, self.each, self.calm = kind, providers, seed, each, calm
+        self.kind, self.providers, self.seed, self.calm = kind, providers, seed, calm
         self.ends, self.lost, self.failed, self.again, self.crowd = [], [], [], 0, None
         self.over, self.active = threading.Event(), collections.defaultdict(list)
         try:
             self.start(kind, nodes)
+            self.slow = self.fleet.slowness()
+            self.each = max(FEW, round(each / self.slow))
         except BaseException:
             self.stop()
             raise
