@@ -11,6 +11,7 @@ from . import secret
 from .consent import walk
 
 CALLBACK = "http://127.0.0.1:9/callback"
+STATE = secrets.token_urlsafe(30)
 
 
 def endpoints(server):
@@ -27,7 +28,7 @@ def begin(server, authorize):
     """An authorize URL as a careful client writes it, and its verifier."""
     verifier = secret.remember("verifier", secrets.token_urlsafe(40), "the plain client")
     challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
-    query = {"client_id": server.client_id, "response_type": "code", "redirect_uri": CALLBACK, "state": "s" * 40,
+    query = {"client_id": server.client_id, "response_type": "code", "redirect_uri": CALLBACK, "state": STATE,
              "scope": " ".join(server.scopes), "code_challenge": challenge, "code_challenge_method": "S256",
              **server.config().get("authorize_params", {})}
     return f"{authorize}?{urlencode(query)}", verifier

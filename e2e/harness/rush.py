@@ -5,6 +5,7 @@ import base64
 import collections
 import hashlib
 import json
+import secrets
 import time
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -17,7 +18,7 @@ from .process import until
 
 MADE_AT_ONCE = 24  # connections that are made in parallel beforehand
 SETTLED = 120      # seconds after the last answer until every token is refreshed
-VERIFIER = "v" * 64
+VERIFIER = secrets.token_urlsafe(48)
 CHALLENGE = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).rstrip(b"=").decode()
 
 

@@ -18,6 +18,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 from . import database, place, secret
 
 SHORTEST = 12
+VARIED = 8  # different characters: a row of one letter lies about for other reasons
 SANDBOX = ("sbx_code_", "sbx_at_", "sbx_rt_")  # the sandbox shows its tokens to nobody, but they begin so
 REQUEST_KINDS = {"code": "provider code", "code_verifier": "verifier", "refresh_token": "refresh token", "state": "provider state",
                  "client_assertion": "client assertion", "assertion": "assertion", "device_code": "device code",
@@ -46,7 +47,11 @@ def secrets():
             found.update({row["proof"]: "DPoP proof"} if row.get("proof") else {})
             sent = parse_qs(urlsplit(row.get("location") or "").query)
             found.update({value: kind for name, kind in REDIRECT_KINDS.items() for value in sent.get(name, [])})
-    return {value: kind for value, kind in found.items() if len(value) >= SHORTEST}
+    found = {value: kind for value, kind in found.items() if len(value) >= SHORTEST}
+    dull = {kind for value, kind in found.items() if len(set(value)) < VARIED}
+    if dull:
+        raise ValueError(f"among the secrets of these kinds is one that other texts may hold by chance: {dull}")
+    return found
 
 
 def disguises(value):

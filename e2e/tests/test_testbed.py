@@ -3,6 +3,7 @@
 When one of these fails, the test bed is broken, not the product.
 """
 
+import secrets
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import oauthlib.oauth1
@@ -12,7 +13,7 @@ import requests
 from harness import browser, database, place
 from harness.consent import walk
 from harness.oauth1 import AuthlibOAuth1, OauthlibOAuth1
-from harness.plain import CALLBACK, begin, endpoints
+from harness.plain import CALLBACK, STATE, begin, endpoints
 from harness.server import Machines, OidcProvider
 from harness.storefront import SDKS, installed
 
@@ -22,10 +23,10 @@ def test_the_authorization_server_works_by_itself(authorization_server):
     authorize, token = endpoints(server)
     url, verifier = begin(server, authorize)
     back = parse_qs(urlsplit(walk(requests.Session(), url, CALLBACK)).query)
-    assert back["state"] == ["s" * 40]
+    assert back["state"] == [STATE]
     auth = (server.client_id, server.client_secret)
     form = {"grant_type": "authorization_code", "code": back["code"][0], "redirect_uri": CALLBACK}
-    assert requests.post(token, auth=auth, data={**form, "code_verifier": "w" * 43}, timeout=10).status_code == 400
+    assert requests.post(token, auth=auth, data={**form, "code_verifier": secrets.token_urlsafe(32)}, timeout=10).status_code == 400
 
     url, verifier = begin(server, authorize)
     back = parse_qs(urlsplit(walk(requests.Session(), url, CALLBACK)).query)

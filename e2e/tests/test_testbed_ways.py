@@ -6,6 +6,7 @@ When one of these fails, the test bed is broken, not the product.
 import base64
 import hashlib
 import json
+import secrets
 import time
 import uuid
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -201,7 +202,7 @@ def test_a_token_is_exchanged():
         other = requests.post(server.url + "/token", auth=auth, data=form, timeout=10).json()
         assert other["issued_token_type"] == ACCESS_TOKEN and other["access_token"] != given["access_token"], other
         assert server.asked(other["access_token"]).status_code == 200
-        refused = requests.post(server.url + "/token", auth=auth, data={**form, "subject_token": "x" * 40}, timeout=10)
+        refused = requests.post(server.url + "/token", auth=auth, data={**form, "subject_token": secrets.token_urlsafe(30)}, timeout=10)
         assert refused.status_code == 400 and len(server.exchanges()) == 2
     finally:
         server.stop()
