@@ -83,9 +83,11 @@ class Claviger:
             home.key.touch(mode=0o600)
             home.key.write_text(self.run({}, "key", "generate"))
 
-    def variants(self):
-        """Those that can be: name, database, settings. Others are said to be left out."""
+    def variants(self, databases):
+        """Those that can be, of those asked for: name, database, settings. Others are said to be left out."""
         for name, kind, needs, settings in VARIANTS:
+            if kind not in databases:
+                continue
             if kind == "postgres" and not self.cluster:
                 say(f"{name}: left out, there is no PostgreSQL")
             elif missing := [key for key in needs if key not in self.settings]:
@@ -125,7 +127,8 @@ class Claviger:
         else:
             kept, own = self.home.folder / f"sqlite-{count}.db", self.folder / f"{label}-{count}.db"
             if not (kept.exists() and ids.exists()):
-                kept.unlink(missing_ok=True)
+                for end in ("", "-wal", "-shm"):  # what a run that was broken off left
+                    Path(f"{kept}{end}").unlink(missing_ok=True)
                 self._fill(f"sqlite://{kept}", ids, kind, count)
             for end in ("", "-wal", "-shm"):
                 if Path(f"{kept}{end}").exists():
@@ -174,9 +177,9 @@ class Claviger:
         return {word[2:].replace("-", "_") for word in words if word.startswith("--")}
 
 
-def home(short, folder):
+def home(options, folder):
     """Where databases are kept; a short run keeps none."""
-    return Home(folder / "home" if short else KEPT)
+    return Home(folder / "home" if options.short else Path(options.kept) if options.kept else KEPT)
 
 
 def memory_hits(proxy):

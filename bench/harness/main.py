@@ -47,7 +47,7 @@ def _measure(options):
     facts = machine.facts(found, pins, versions)
     if programs["node"]:
         facts.append(("Node.js", install.version([programs["node"], "--version"])))
-    words = ["bench/run", *("PATH" if word == options.binary else word for word in sys.argv[1:])]
+    words = ["bench/run", *("PATH" if word in (options.binary, options.kept) else word for word in sys.argv[1:])]
     facts.append(("run", f"`{' '.join(words)}`; {options.rounds} × {options.seconds} s for each figure, in turns; medians"))
     if options.short:
         signal.alarm(170)  # ends what hangs
@@ -58,7 +58,7 @@ def _measure(options):
 
 
 def _results(options, programs, found, pins, folder, stack):
-    home = claviger.home(options.short, folder)
+    home = claviger.home(options, folder)
     upstream = Upstream(programs["nginx"], folder, stack, pins, home.port)
     generator = load.Generator(programs["wrk"], programs["oha"], folder, pins)
     cluster = None
@@ -95,8 +95,8 @@ def _results(options, programs, found, pins, folder, stack):
 
 def _compared(options, programs, upstream, folder, pins, maker):
     """Those compared, nginx first."""
-    mine = [maker.proxy(name, kind, STORED, settings) for name, kind, settings in maker.variants()
-            if kind in options.databases and _wanted(options, name)]
+    mine = [maker.proxy(name, kind, STORED, settings) for name, kind, settings in maker.variants(options.databases)
+            if _wanted(options, name)]
     ids = maker.database("others", "sqlite", STORED)[1]
     key = maker.home.api_key
     others = [proxies.nginx(programs["nginx"], upstream, folder, pins, key, ids, log) for log in (True, False)]
@@ -142,6 +142,7 @@ def _options():
     parser.add_argument("--seconds", type=int, help="seconds of one measurement (4)")
     parser.add_argument("--rate", type=int, help="the fixed rate, in place of half of nginx's")
     parser.add_argument("--binary", metavar="PATH", help="measure this claviger instead of building one")
+    parser.add_argument("--kept", metavar="FOLDER", help="where databases with very many connections are kept (bench/.tools/kept)")
     parser.add_argument("--shared", action="store_true", help="all on all cores, in place of the proxy on its own")
     parser.add_argument("--nice", type=int, default=0, metavar="BY", help="run everything at this niceness: -10 where others are at work, as root")
     parser.add_argument("--page", action=argparse.BooleanOptionalAction, help="write the result into docs/performance.md; a whole run does")
@@ -162,8 +163,9 @@ def _options():
 def _hurry(by):
     """Niceness for everything that is started. Where Linux groups processes by session, a session of our own has it too."""
     os.nice(by)
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError):  # it leads a session already
         os.setsid()
+    with contextlib.suppress(OSError):
         Path("/proc/self/autogroup").write_text(str(by), encoding="ascii")
 
 

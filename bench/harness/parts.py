@@ -89,7 +89,7 @@ def scale(run, maker, databases, counts):
                     run.generator.calls(proxy, "1kB", 64, 1 if run.seconds < 3 else 3, pattern)
                 measure = lambda proxy, p=pattern: run.generator.calls(proxy, "1kB", 64, run.seconds, p)
                 found[kind, pattern] = run.turns(f"{kind}, {pattern}, connections stored", proxies, measure)
-            measure = lambda proxy: run.generator.calls(proxy, "1kB", 1, run.seconds, "uniform")
+            measure = lambda proxy: run.generator.calls(proxy, "1kB", 1, run.seconds, "fresh")
             found[kind, "alone"] = run.turns(f"{kind}, one at a time, connections stored", proxies, measure)
         finally:
             for proxy in proxies:
