@@ -48,6 +48,7 @@ mod proxy;
 mod quirks;
 mod redirects;
 mod refresh;
+mod remembered;
 mod retention;
 mod retries;
 mod rotation;
