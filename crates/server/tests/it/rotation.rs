@@ -1,5 +1,9 @@
 //! Root keys are rotated while everything goes on; afterwards the old one is not needed for anything.
 
+mod command;
+mod filled;
+mod processes;
+
 use std::{
     collections::BTreeSet,
     path::Path,
@@ -34,6 +38,7 @@ use claviger_engine::{
 };
 use serde_json::{Value, json};
 
+use self::filled::fill;
 use crate::support::{Browser, CB, Leg, Options, TestApp, app::OWNER, app::at, on_each_with, value};
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -73,140 +78,6 @@ async fn connected(app: &TestApp) -> String {
     value(&pairs, "connection_id").to_owned()
 }
 
-/// What is under way when the keys change: a browser at the provider, and a code that is still to be exchanged.
-struct UnderWay {
-    browser: Browser,
-    leg: Leg,
-    code: String,
-}
-
-/// Fills every column that holds sealed texts.
-async fn fill(app: &TestApp) -> (String, UnderWay) {
-    let ws = &app.acme.workspace;
-    app.change(async |to| {
-        let new = NewWebhook {
-            name: "hook".into(),
-            url: "https://hooks.test/x".into(),
-            events: vec![EventKind::ConnectionCreated],
-            format: Default::default(),
-            secret: None,
-        };
-        let (hook, _) = setup::webhook(to, ws, new).await?;
-        setup::roll_webhook_secret(to, &hook, HOUR).await
-    })
-    .await;
-    ways(app).await;
-    rarer(app).await;
-    let id = connected(app).await;
-    before(app, &id).await;
-    app.complete(&app.acme, Completion::Server).await;
-    let (_, pairs) = Browser::new().connect(app, &app.acme, &[]).await.redirect();
-    let code = value(&pairs, "code").to_owned();
-    let browser = Browser::new();
-    let leg = browser.set_out(app, &app.acme, &[]).await;
-    for held in held(&mut app.read().await).await.unwrap() {
-        assert!(held.by_root.values().sum::<i64>() > 0, "{} is filled", held.column);
-    }
-    (id, UnderWay { browser, leg, code })
-}
-
-/// A refresh leaves the credential before it, until the new one has worked.
-async fn before(app: &TestApp, id: &str) {
-    let (ws, id) = (&app.acme.workspace, ConnectionId::parse(id).unwrap());
-    let mut credential = app.read().await.credential(ws, &id).await.unwrap().unwrap();
-    let aad = Field::PreviousTokens.of(ws, id.as_str());
-    credential.previous = Some(app.broker.vault.seal(&aad, &Secret::new("{}")).unwrap());
-    // It is known to work, so that no call erases the one before.
-    credential.worked_at = Some(app.broker.clock.now());
-    credential.version += 1;
-    let seen = credential.version - 1;
-    assert!(app.change(async |to| to.conn.replace_credential(ws, &credential, seen).await).await);
-}
-
-/// What customers have: an option with a client of its own, an app that is lent, and what a product left with us.
-async fn ways(app: &TestApp) {
-    let (ws, now) = (&app.acme.workspace, app.broker.clock.now());
-    let lent = NewOauthApp {
-        key: "lent".into(),
-        provider: "github".into(),
-        client_id: "app".into(),
-        client_secret: Some(Secret::new("the app's")),
-    };
-    let option = NewAuthOption {
-        key: "more".into(),
-        title: None,
-        description: None,
-        provider: None,
-        client_id: Some("more".into()),
-        client_secret: Some(Secret::new("the option's")),
-        scopes: Vec::new(),
-        callback: None,
-        config: at("https://more.test"),
-        nth: 0,
-    };
-    let of = app.integration(&app.acme, &app.acme.integration).await;
-    let id = CustomerId::new();
-    let left =
-        app.broker.vault.seal(&Field::CustomerCredentials.of(ws, id.as_str()), &Secret::new("{}")).unwrap();
-    let customer = Customer {
-        id,
-        workspace_id: ws.clone(),
-        key: "customer".into(),
-        name: None,
-        fields: Default::default(),
-        credentials: Some(left),
-        seen_at: now,
-        created_at: now,
-        updated_at: now,
-    };
-    app.change(async |to| {
-        setup::oauth_app(to, ws, lent).await?;
-        setup::auth_option(to, &of, option).await?;
-        to.conn.create_customer(ws, &customer).await
-    })
-    .await;
-}
-
-/// What the rarer ways to authenticate keep: a key of ours, and a code that somebody has yet to enter.
-async fn rarer(app: &TestApp) {
-    let (ws, now) = (&app.acme.workspace, app.broker.clock.now());
-    let sealed =
-        |field: Field, id: &str| app.broker.vault.seal(&field.of(ws, id), &Secret::new("{}")).unwrap();
-    app.complete(&app.acme, Completion::Confirm).await;
-    let began = Browser::new().get(&app.authorize_url(&app.acme, &[])).await;
-    app.complete(&app.acme, Completion::Redirect).await;
-    let flow = FlowId::parse(began.location().strip_prefix("/connect/").expect("a page")).expect("a flow");
-    let id = ClientKeyId::new();
-    let key = ClientKey {
-        secret: sealed(Field::ClientKey, id.as_str()),
-        id,
-        workspace_id: ws.clone(),
-        integration_id: app.acme.integration.clone(),
-        option_id: None,
-        purpose: Purpose::Signing,
-        alg: Alg::ES256,
-        public: "{}".to_owned(),
-        signs_from: now,
-        created_at: now,
-    };
-    let device = sealed(Field::Device, flow.as_str());
-    let later = now.plus(HOUR);
-    let (endpoints, inputs) = (Endpoints::default(), Default::default());
-    let given = DeviceGiven {
-        was: None,
-        device: &device,
-        endpoints: &endpoints,
-        inputs: &inputs,
-        poll_at: later,
-        expires_at: later,
-    };
-    app.change(async |to| {
-        to.conn.create_client_key(ws, &key).await?;
-        to.conn.give_device(ws, &flow, &given).await
-    })
-    .await;
-}
-
 /// How many stored secrets there are, all told.
 async fn stored(app: &TestApp) -> i64 {
     by_root(&held(&mut app.read().await).await.unwrap()).values().sum()
@@ -242,33 +113,6 @@ async fn opened(app: &TestApp, keys: &str) -> (usize, usize) {
         }
     }
     (opened, shut)
-}
-
-fn process_with(keys: &[&str], at: Millis) -> Process {
-    Process {
-        id: ProcessId::new(),
-        version: "0".into(),
-        key_ids: keys.iter().map(|&key| key.to_owned()).collect(),
-        started_at: at,
-        seen_at: at,
-    }
-}
-
-/// A process that says of itself what it likes.
-async fn announce(broker: &Broker, keys: &[&str]) -> Process {
-    let now = broker.clock.now();
-    let process = process_with(keys, now);
-    let mut conn = broker.store.begin(Actor::System, now).await.unwrap();
-    conn.any_announce_process(&process).await.unwrap();
-    conn.commit().await.unwrap();
-    process
-}
-
-fn conflict(result: claviger_engine::error::Result<rotate::Report>) -> String {
-    match result {
-        Err(Error::Conflict { message }) => message,
-        other => panic!("expected a conflict, got {other:?}"),
-    }
 }
 
 #[tokio::test]
@@ -400,111 +244,6 @@ async fn stopped_anywhere_it_goes_on_where_it_was() {
 }
 
 #[tokio::test]
-async fn processes_that_are_not_ready_are_named_and_nothing_is_touched() {
-    on_each_old(async |app| {
-        fill(app).await;
-        let middle = beside(app, both()).await;
-        let all = under(app, "k1").await;
-        let refused = async || conflict(rotate(&middle.broker, |_| {}).await);
-        let ready = announce(&middle.broker, &["k2", "k1"]).await;
-        let lacks = announce(&middle.broker, &["k1"]).await;
-        let message = refused().await;
-        assert!(message.contains(&format!("{} holds k1 only", lacks.id)), "{message}");
-        assert!(!message.contains(ready.id.as_str()) && message.contains("Restart"), "{message}");
-        assert_eq!(conflict(rotate::rehearse(&middle.broker, |_| {}).await), message);
-
-        // Silent for long enough, it counts as gone.
-        middle.pass(process::ALIVE);
-        assert!(refused().await.contains(lacks.id.as_str()));
-        middle.pass(Duration::from_millis(1));
-        let seals = announce(&middle.broker, &["k1", "k2"]).await;
-        let message = refused().await;
-        assert!(message.contains(seals.id.as_str()) && message.contains("seals with"), "{message}");
-        assert!(!message.contains(lacks.id.as_str()), "{message}");
-        assert_eq!(under(app, "k1").await, all);
-        middle.pass(process::ALIVE + Duration::from_millis(1));
-        assert_eq!(rotated(&middle.broker).await, all);
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn a_process_that_comes_in_the_middle_stops_it() {
-    on_each_old(async |app| {
-        bulk(app, 250).await;
-        let middle = beside(app, both()).await;
-        // Holds what the first batch is about to change, and tells of itself when it lets go.
-        let now = app.broker.clock.now();
-        let mut conn = app.broker.store.begin(Actor::System, now).await.unwrap();
-        let acme = conn.workspace(&app.acme.workspace).await.unwrap().unwrap();
-        conn.update_workspace(&acme.id, &acme.name, &acme.settings).await.unwrap();
-        conn.any_announce_process(&process_with(&["k1"], now)).await.unwrap();
-        let broker = middle.broker.clone();
-        let running = tokio::spawn(async move { rotate(&broker, |_| {}).await });
-        tokio::time::sleep(Duration::from_millis(200)).await;
-        conn.commit().await.unwrap();
-        assert!(conflict(running.await.unwrap()).contains("holds k1 only"));
-        assert!(under(app, "k1").await > 0);
-        assert_eq!(opened(app, &both()).await.1, 0);
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn a_serving_process_is_there_from_before_its_start_until_after_its_end() {
-    on_each_old(async |app| {
-        let middle = beside(app, both()).await;
-        let presence = process::announce(&app.broker).await.unwrap();
-        let other = process::announce(&middle.broker).await.unwrap();
-        let alive = process::alive(&app.broker).await.unwrap();
-        let mut keys: Vec<_> = alive.iter().map(|process| process.key_ids.join(",")).collect();
-        keys.sort();
-        assert_eq!(keys, ["k1", "k2,k1"]);
-        assert!(conflict(rotate(&middle.broker, |_| {}).await).contains("holds k1 only"));
-        presence.leave().await;
-        rotated(&middle.broker).await;
-        other.leave().await;
-        assert_eq!(process::alive(&app.broker).await.unwrap(), []);
-        let all = trial::contents(&app.broker.store).await;
-        assert!(all.iter().all(|(place, _)| !place.starts_with("process.")), "no row stays");
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn a_serving_process_says_again_and_again_that_it_lives() {
-    on_each_old(async |app| {
-        let presence = process::announce(&app.broker).await.unwrap();
-        let limit = std::time::Instant::now() + Duration::from_secs(20);
-        for _ in 0..2 {
-            let silent = app.broker.clock.now().plus(process::ALIVE);
-            // Each second of the clock takes a moment: it is heard of again long after one beat would be forgotten.
-            while !process::alive(&app.broker).await.unwrap().iter().any(|one| one.seen_at > silent) {
-                assert!(std::time::Instant::now() < limit, "it is silent");
-                app.pass(Duration::from_secs(1));
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        }
-        presence.leave().await;
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn a_process_that_took_no_leave_goes_out_of_date() {
-    on_each_old(async |app| {
-        drop(process::announce(&app.broker).await.unwrap());
-        assert_eq!(process::alive(&app.broker).await.unwrap().len(), 1);
-        for _ in 0..60 {
-            app.pass(Duration::from_secs(1));
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-        assert_eq!(process::alive(&app.broker).await.unwrap(), []);
-    })
-    .await;
-}
-
-#[tokio::test]
 async fn who_writes_meanwhile_is_not_written_over() {
     on_each_old(async |app| {
         let id = ConnectionId::parse(&connected(app).await).unwrap();
@@ -587,66 +326,4 @@ async fn put(app: &TestApp, was: &SealedRow, text: &Sealed) {
     let mut conn = app.broker.store.begin(Actor::System, app.broker.clock.now()).await.unwrap();
     assert!(conn.any_replace_sealed(Field::Tokens, was, text).await.unwrap());
     conn.commit().await.unwrap();
-}
-
-/// The command with these root keys, over a database in `folder`.
-fn claviger(folder: &Path, keys: &str, words: &[&str]) -> (Option<i32>, String, String) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_claviger"));
-    command.args(words).current_dir(folder).env_clear().stdin(Stdio::null());
-    let output = command.env("CLAVIGER_MASTER_KEY", keys).output().unwrap();
-    let [out, err] = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
-    for secret in [old(), new()] {
-        let secret = secret.split_once(':').unwrap().1.to_owned();
-        assert!(!out.contains(&secret) && !err.contains(&secret), "{words:?} shows a key");
-    }
-    (output.status.code(), out, err)
-}
-
-#[test]
-fn the_command_line_rotates_and_tells_when_the_old_key_may_go() {
-    let folder = tempfile::tempdir().unwrap();
-    let run = |keys: &str, words: &[&str]| claviger(folder.path(), keys, words);
-    let json = |keys: &str, words: &[&str]| -> Value {
-        let (_, out, err) = run(keys, words);
-        serde_json::from_str(&out).unwrap_or_else(|e| panic!("{e}: {out}{err}"))
-    };
-    assert_eq!(run("", &["key", "generate"]).1[..3], *"k1:");
-    assert_eq!(run("", &["key", "generate", "--id", "k_2"]).1[..4], *"k_2:");
-    assert_eq!(run("", &["key", "generate", "--id", "k.2"]).0, Some(1));
-    let (code, _, err) = run(&both(), &["key", "rotate"]);
-    assert!(code == Some(1) && err.contains("does not exist yet"), "{err}");
-    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "no database is made");
-
-    assert_eq!(run(&old(), &["workspace", "create"]).0, Some(0));
-    let listed = json(&both(), &["key", "list", "--json"]);
-    let keys = |listed: &Value| {
-        let keys = listed["keys"].as_array().unwrap().iter();
-        keys.map(|key| format!("{} {} {} {}", key["id"], key["given"], key["seals"], key["stored"]))
-            .collect::<Vec<_>>()
-    };
-    assert_eq!(keys(&listed), ["\"k2\" true true 0", "\"k1\" true false 1"]);
-    assert_eq!(
-        keys(&json(&new(), &["key", "list", "--json"])),
-        ["\"k2\" true true 0", "\"k1\" false false 1"]
-    );
-    let (_, out, _) = run(&both(), &["doctor"]);
-    assert!(out.contains("warn  key") && out.contains("claviger key rotate"), "{out}");
-    let (code, out, _) = run(&new(), &["doctor"]);
-    assert!(code == Some(1) && out.contains("FAIL  key") && out.contains("1 by k1"), "{out}");
-
-    let (code, out, err) = run(&new(), &["key", "rotate"]);
-    assert!(
-        code == Some(1) && err.contains("workspace.jwt_secret of ws_") && err.contains("not given"),
-        "{out}{err}"
-    );
-    let dry = json(&both(), &["key", "rotate", "--dry-run", "--json"]);
-    assert_eq!((&dry["wrapped"]["workspace.jwt_secret"], &dry["dry_run"]), (&json!(1), &json!(true)));
-    let done = json(&both(), &["key", "rotate", "--json"]);
-    assert_eq!((&done["wrapped"], &done["failed"]), (&json!({ "workspace.jwt_secret": 1 }), &json!(0)));
-    let (code, out, _) = run(&both(), &["key", "rotate"]);
-    assert!(code == Some(0) && out.contains("nothing to do"), "{out}");
-    let (_, out, err) = run(&both(), &["key", "list"]);
-    assert!(out.contains("k2") && err.contains("k1 wraps nothing here any more"), "{out}{err}");
-    let (_, out, _) = run(&new(), &["doctor"]);
-    assert!(out.contains("ok    key"), "{out}");
 }

@@ -1,6 +1,9 @@
 //! A user connects an account in a browser: from the link to the page that says how it ended, and what may not happen
 //! in between.
 
+mod between;
+mod returns;
+
 use std::{collections::BTreeMap, time::Duration};
 
 use bytes::Bytes;
@@ -188,62 +191,6 @@ async fn what_went_wrong_is_said_in_our_words_and_in_theirs() {
     .await;
 }
 
-/// An integration `back` at a stub that ends at its own page.
-async fn returning(app: &TestApp, stub: &Stub) -> IntegrationId {
-    app.register(&app.acme, RETURN).await;
-    let config = Config { return_uri: Some(RETURN.to_owned()), ..at(&stub.origin) };
-    app.integrate_as(&app.acme, new_integration("back", "oauth2", config)).await
-}
-
-#[tokio::test]
-async fn an_integration_with_a_page_of_its_own_ends_there() {
-    on_each(async |app| {
-        let stub = Stub::start().await;
-        let integration = returning(app, &stub).await;
-        let (user, browser) = alice(app).await;
-        share(app, &integration, &user.user).await;
-        let leg = set_out(app, &browser, "back").await;
-        let done = browser.get(&leg.back(&[("code", "c")])).await;
-        assert_eq!(done.status, 302, "{}", done.text());
-        let rest = done.location().strip_prefix(RETURN).expect("the address, byte for byte");
-        let pairs = crate::support::decode(rest.strip_prefix('&').expect("its own query is kept"));
-        assert_eq!(names(&pairs), ["integrationId", "connectionId"]);
-        assert_eq!(value(&pairs, "integrationId"), integration.as_str());
-        app.connection(&app.acme, value(&pairs, "connectionId")).await;
-
-        let leg = set_out(app, &browser, "back").await;
-        let denied = [("error", "access_denied"), ("error_description", "no & never")];
-        let done = browser.get(&leg.back(&denied)).await;
-        let rest = done.location().strip_prefix(RETURN).expect("the same address");
-        let pairs = crate::support::decode(rest.strip_prefix('&').unwrap());
-        assert_eq!(names(&pairs), ["error", "error_description", "integrationId"]);
-        assert_eq!(
-            (value(&pairs, "error"), value(&pairs, "error_description")),
-            ("access_denied", "no & never")
-        );
-        assert_eq!(stub.token_requests(), 1);
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn an_address_struck_off_is_not_returned_to() {
-    on_each(async |app| {
-        let stub = Stub::start().await;
-        let integration = returning(app, &stub).await;
-        let (user, browser) = alice(app).await;
-        share(app, &integration, &user.user).await;
-        let leg = set_out(app, &browser, "back").await;
-        app.change(async |to| to.conn.remove_redirect_uri(&app.acme.workspace, RETURN).await).await;
-        let done = browser.get(&leg.back(&[("code", "c")])).await;
-        done.assert_page(400, "not registered any more");
-        assert_eq!(stub.token_requests(), 0);
-        assert_problem(&browser.get(&url(app, "back")).await, 409, "not registered");
-        app.assert_nothing_connected(&app.acme).await;
-    })
-    .await;
-}
-
 #[tokio::test]
 async fn what_does_not_begin_is_said_to_the_caller() {
     on_each(async |app| {
@@ -375,119 +322,6 @@ async fn led_here_by_another_site_the_user_is_asked_first() {
     .await;
 }
 
-/// What becomes of the session, or of the user's rights, between the start and the callback.
-async fn spoil(app: &TestApp, how: &str, user: &User, browser: &Browser, sid: &str) {
-    let ws = &app.acme.workspace;
-    match how {
-        "signed out" => {
-            app.change(async |to| to.conn.end_session(ws, sid).await).await;
-        }
-        "its cookie gone" => {
-            let mut jar = browser.cookies(HOST);
-            jar.remove("sid");
-            browser.set_cookies(HOST, jar);
-        }
-        "another's session" => {
-            let mallory = someone(app, &app.acme, "mallory", &[]).await;
-            share(app, &app.acme.integration, &mallory.user).await;
-            sign_in(app, browser, &mallory.user).await;
-        }
-        "another session of the same user" => {
-            sign_in(app, browser, user).await;
-        }
-        "disabled" => disable(app, user).await,
-        _ => unreachable!("{how}"),
-    }
-}
-
-#[tokio::test]
-async fn without_the_session_that_began_it_nothing_is_redeemed() {
-    for how in
-        ["signed out", "its cookie gone", "another's session", "another session of the same user", "disabled"]
-    {
-        on_each(async |app| {
-            let (user, browser) = alice(app).await;
-            let sid = sign_in(app, &browser, &user.user).await;
-            let back = consented(app, &browser).await;
-            let jar = browser.cookies(HOST);
-            spoil(app, how, &user.user, &browser, &sid).await;
-            browser.get(&back).await.assert_page(400, "sign in and begin again");
-            // The flow is over, also for the session that it was begun with.
-            browser.set_cookies(HOST, jar);
-            let again = browser.get(&back).await;
-            again.assert_refused(how);
-            assert_eq!(app.sandbox.exchanges().await, 0, "{how}");
-            app.assert_nothing_connected(&app.acme).await;
-        })
-        .await;
-    }
-}
-
-#[tokio::test]
-async fn a_session_gone_idle_ends_what_it_began() {
-    let short = || Options {
-        sessions: claviger_engine::access::Lifetimes {
-            idle: Duration::from_secs(300),
-            life: Duration::from_secs(24 * 3600),
-        },
-        ..Options::default()
-    };
-    on_each_with(short, async |app| {
-        let (_, browser) = alice(app).await;
-        let back = consented(app, &browser).await;
-        app.pass(Duration::from_secs(301));
-        browser.get(&back).await.assert_page(400, "sign in and begin again");
-        assert_eq!(app.sandbox.exchanges().await, 0);
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn a_users_flow_does_not_finish_in_another_browser() {
-    on_each(async |app| {
-        let (user, browser) = alice(app).await;
-        let sid = browser.cookies(HOST)["sid"].clone();
-        let leg = set_out(app, &browser, "sandbox").await;
-        let victim = Browser::new();
-        victim.set_cookies(HOST, BTreeMap::from([("sid".to_owned(), sid)]));
-        let back = victim.consent(&leg, "alice", "allow").await;
-        victim.get(&back).await.assert_page(400, "begun in another browser");
-        browser.get(&back).await.assert_refused("the flow is over");
-        assert_eq!(app.sandbox.exchanges().await, 0);
-        assert_eq!(user.user.username, "alice");
-        app.assert_nothing_connected(&app.acme).await;
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn a_share_taken_away_meanwhile_connects_nothing() {
-    on_each(async |app| {
-        let (user, browser) = alice(app).await;
-        let ws = &app.acme.workspace;
-        let take_away = async || {
-            let principal = Principal::User(user.user.id.clone());
-            app.change(async |to| to.conn.delete_share(ws, &app.acme.integration, &principal).await).await;
-        };
-        let back = consented(app, &browser).await;
-        take_away().await;
-        let page = land(app, &browser, &browser.get(&back).await).await;
-        page.assert_page(400, "It is not shared with you any more.");
-
-        // Neither on the page before the provider.
-        share(app, &app.acme.integration, &user.user).await;
-        let request =
-            browser.request(Method::GET, &url(app, "sandbox")).header("sec-fetch-site", "cross-site");
-        let page_url = format!("{}{}", app.origin, browser.send(request, Bytes::new()).await.location());
-        take_away().await;
-        browser.get(&page_url).await.assert_page(403, "It is not shared with you any more.");
-        browser.submit(&page_url, &[("decision", "continue")]).await.assert_page(403, "not shared with you");
-        assert_eq!(app.sandbox.exchanges().await, 0);
-        app.assert_nothing_connected(&app.acme).await;
-    })
-    .await;
-}
-
 #[tokio::test]
 async fn a_shared_account_is_replaced_by_who_connected_it_or_a_superuser() {
     on_each(async |app| {
@@ -567,47 +401,6 @@ async fn a_key_is_typed_in_by_who_is_signed_in() {
             app.change(async |to| to.conn.end_session(&app.acme.workspace, &sid).await).await;
             browser.submit(&page_url, &pairs).await.assert_page(400, "sign in and begin again");
         }
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn a_workspace_with_an_origin_of_its_own_is_returned_to_there() {
-    on_each(async |app| {
-        let stub = Stub::start().await;
-        let integration = app.integrate(&app.acme, "stub", &stub.origin).await;
-        let origins = ["http://bi.acme.test".to_owned()];
-        app.change(async |to| to.conn.set_workspace_hosts(&app.acme.workspace, &origins).await).await;
-        let user = someone(app, &app.acme, "alice", &[]).await;
-        share(app, &integration, &user.user).await;
-        let here = app.origin.trim_start_matches("http://").parse().unwrap();
-        let browser = Browser::knowing("bi.acme.test", here);
-        sign_in_at(app, &browser, &user.user, "bi.acme.test").await;
-        let link = "http://bi.acme.test/api/integrations/stub/connect";
-        let leg = Leg::of(browser.get(link).await.location());
-        assert_eq!(leg.redirect_uri(), format!("http://bi.acme.test/oauth2/callback/{integration}"));
-        let done = browser.get(&leg.back(&[("code", "c")])).await;
-        let page = browser.get(&format!("http://bi.acme.test{}", done.location())).await;
-        assert_eq!(page.status, 200, "{}", page.text());
-        let seen = stub.seen();
-        let token = seen.iter().find(|seen| seen.path == "/token").expect("a token request");
-        assert_eq!(value(&token.form(), "redirect_uri"), leg.redirect_uri(), "the same at both ends");
-
-        // A form from a page of that origin is from our own page, also where only `Origin` says so.
-        for (origin, status) in [("http://bi.acme.test", 303), (app.origin.as_str(), 403)] {
-            let request = browser.request(Method::GET, link).header("sec-fetch-site", "cross-site");
-            let began = browser.send(request, Bytes::new()).await;
-            let page_url = format!("http://bi.acme.test{}", began.location());
-            let request = browser.request(Method::POST, &page_url).header("origin", origin);
-            let answer = browser.form(request, &[("decision", "continue")]).await;
-            assert_eq!(answer.status, status, "{origin}: {}", answer.text());
-        }
-        // A host that nobody registered changes nothing.
-        let stranger = Browser::knowing("evil.test", here);
-        sign_in_at(app, &stranger, &user.user, "evil.test").await;
-        let began = stranger.get("http://evil.test/api/integrations/stub/connect").await;
-        let leg = Leg::of(began.location());
-        assert_eq!(leg.redirect_uri(), format!("{}/oauth2/callback/{integration}", app.origin));
     })
     .await;
 }
