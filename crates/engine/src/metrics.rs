@@ -46,6 +46,8 @@ pub struct Metrics {
     refreshes: Family<Outcome, Counter>,
     calls: Family<Class, Counter>,
     call_seconds: Histogram,
+    cache_hits: Counter,
+    cache_misses: Counter,
     attempts: Family<Outcome, Counter>,
     attempt_seconds: Histogram,
     pruned: Family<Table, Counter>,
@@ -92,6 +94,8 @@ impl Default for Metrics {
             refreshes: Family::default(),
             calls: Family::default(),
             call_seconds: Histogram::new(BUCKETS),
+            cache_hits: Counter::default(),
+            cache_misses: Counter::default(),
             attempts: Family::default(),
             attempt_seconds: Histogram::new(BUCKETS),
             pruned: Family::default(),
@@ -120,6 +124,10 @@ impl Metrics {
         to.register("proxied_calls", help, self.calls.clone());
         let help = "From a proxied call's arrival until its answer's last byte";
         to.register("proxied_call_seconds", help, self.call_seconds.clone());
+        let help = "Proxied calls with an API key whose connection was remembered";
+        to.register("proxy_cache_hits", help, self.cache_hits.clone());
+        let help = "Proxied calls with an API key whose connection was read from the database";
+        to.register("proxy_cache_misses", help, self.cache_misses.clone());
         to.register("webhook_attempts", "Attempts to deliver, and how they ended", self.attempts.clone());
         let help = "From an attempt's start until its answer";
         to.register("webhook_attempt_seconds", help, self.attempt_seconds.clone());
@@ -183,6 +191,11 @@ impl Metrics {
         let from = if ours { "claviger" } else { "provider" };
         self.calls.get_or_create(&Class { status: class(status), from }).inc();
         self.call_seconds.observe(seconds);
+    }
+
+    /// A connection was looked for: remembered, or read.
+    pub fn looked_up(&self, remembered: bool) {
+        if remembered { &self.cache_hits } else { &self.cache_misses }.inc();
     }
 
     /// An attempt to deliver ended: `delivered`, `refused` (an answer that is no success) or `failed` (none).

@@ -34,7 +34,9 @@ pub(super) async fn subject(broker: &Broker, caller: &Caller) -> Result<Arc<Subj
 async fn of_key(broker: &Broker, key: &ApiKey, id: &ConnectionId) -> Result<Arc<Subject>> {
     access::require(key, Scope::Proxy)?;
     let known = broker.subjects.get(broker.store.board(), id);
-    let subject = match known.filter(|subject| subject.workspace_id == key.workspace_id) {
+    let known = known.filter(|subject| subject.workspace_id == key.workspace_id);
+    broker.metrics.looked_up(known.is_some());
+    let subject = match known {
         Some(subject) => subject,
         None => read(broker, &key.workspace_id, id).await?,
     };

@@ -45,6 +45,10 @@ async fn a_second_call_asks_the_database_nothing() {
         for table in TABLES {
             trial::find_table(&app.broker.store, table).await;
         }
+        let metrics = app.broker.metrics.text().unwrap();
+        for line in ["claviger_proxy_cache_hits_total 3", "claviger_proxy_cache_misses_total 1"] {
+            assert!(metrics.contains(line), "{line}");
+        }
     })
     .await;
 }
