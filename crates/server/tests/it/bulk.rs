@@ -100,6 +100,37 @@ async fn what_is_frozen_makes_no_call_and_loses_nothing() {
 }
 
 #[tokio::test]
+async fn what_is_frozen_is_told_in_the_order_of_the_list() {
+    on_each(async |app| {
+        let stub = Stub::start().await;
+        let at = app.integrate(&app.acme, "stub", &stub.origin).await;
+        let mut made = Vec::new();
+        for owner in ["a", "b", "c", "d"] {
+            made.push(connect_at(app, &at, owner).await);
+        }
+        let list = [2, 0, 3, 1].map(|nth: usize| made[nth].clone()).to_vec();
+        let named = Wanted::These(list.iter().chain(&list[..1]).cloned().collect());
+        for verb in [Verb::Freeze, Verb::Thaw] {
+            let (chosen, _) = choose(app, &named).await;
+            assert!(chosen.iter().map(|it| &it.id).eq(&list), "{verb:?}: {chosen:?}");
+            let (mut running, mut told) = (begin(app, verb, chosen), Vec::new());
+            while let Some(line) = running.next().await {
+                told.push(line.id);
+            }
+            assert_eq!(told, list, "{verb:?}");
+        }
+        // What ends is told of as soon as that is known, whichever is first: each once.
+        stub.reply("/revoke", Reply::json("{}"));
+        let (chosen, _) = choose(app, &named).await;
+        let ended = app.passing(lines(begin(app, Verb::End, chosen))).await;
+        let ended: Vec<_> = ended.into_keys().collect();
+        made.sort();
+        assert_eq!(ended, made);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn the_report_says_of_each_what_its_provider_answered() {
     on_each(async |app| {
         let (broken, silent) = (Stub::start().await, Stub::start().await);

@@ -4,7 +4,10 @@
 //! its turn, and connections of one grant that end together don't keep it alive for each other. A provider is asked by a
 //! few at a time, so that none is flooded and a slow one holds up no other.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use futures_util::{
     StreamExt as _,
@@ -58,7 +61,8 @@ pub struct Running {
 }
 
 impl Running {
-    /// What came of the next one, as soon as it is known; `None` when all are through.
+    /// What came of the next one; `None` when all are through. What is frozen or thawed comes in the order in which it was
+    /// chosen, what ends as soon as it is known.
     pub async fn next(&mut self) -> Option<Line> {
         self.lines.next().await
     }
@@ -79,7 +83,7 @@ struct Work {
 }
 
 impl Work {
-    /// Freezes or thaws them, some in each transaction.
+    /// Freezes or thaws them, some in each transaction, and tells of them in the order in which they were chosen.
     fn set(self: Arc<Self>, chosen: &[Chosen]) -> BoxStream<'static, Line> {
         let chunks: Vec<Vec<Chosen>> = chosen.chunks(AT_ONCE).map(<[Chosen]>::to_vec).collect();
         let going = self.clone();
@@ -106,7 +110,7 @@ impl Work {
         let now = self.broker.clock.now();
         let to = (self.verb != Verb::Thaw).then_some(now);
         let mut conn = self.broker.store.begin(self.actor.clone(), now).await?;
-        let mut lines = Vec::with_capacity(chunk.len());
+        let mut lines = HashMap::with_capacity(chunk.len());
         // All lock them in one order, so that nobody waits for each other.
         let mut in_order: Vec<_> = chunk.iter().collect();
         in_order.sort_by(|one, other| one.id.as_str().cmp(other.id.as_str()));
@@ -126,10 +130,11 @@ impl Work {
             if self.verb == Verb::End {
                 conn.mark_ending(&self.workspace, &was.id).await?;
             }
-            lines.push(Line { id: was.id.clone(), was: Some(was.clone()), end, detail, at: now });
+            let line = Line { id: was.id.clone(), was: Some(was.clone()), end, detail, at: now };
+            lines.insert(&was.id, line);
         }
         conn.commit().await?;
-        Ok(lines)
+        Ok(chunk.iter().filter_map(|was| lines.remove(&was.id)).collect())
     }
 
     /// Stops all of them, and then ends each. What could not be stopped is ended all the same.
