@@ -1,6 +1,6 @@
 //! Health as data: what a product's server reads of a connection's life, and what it is told ahead.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use claviger_engine::{
     domain::{connection::Status, event::EventKind},
@@ -81,6 +81,35 @@ async fn a_connection_says_how_it_is_doing() {
         .await;
         let stale = health(app, &id).await;
         assert_eq!((&stale["status"], &stale["reason"]), (&json!("needs_reauth"), &json!("revoked")));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_list_says_of_each_connection_what_is_said_of_it_alone() {
+    on_each(async |app| {
+        let mut ids = Vec::new();
+        for owner in ["one", "two", "three"] {
+            let done = Browser::new().connect(app, &app.acme, &[("external_id", owner)]).await;
+            ids.push(value(&done.redirect().1, "connection_id").to_owned());
+        }
+        let (ws, now) = (&app.acme.workspace, app.broker.clock.now());
+        let [one, two] = [app.connection(&app.acme, &ids[0]).await, app.connection(&app.acme, &ids[1]).await];
+        app.change(async |to| {
+            to.conn.note_used(ws, &one.id, now.plus(Duration::from_secs(60))).await?;
+            to.conn.note_used(ws, &two.id, now.plus(Duration::from_secs(120))).await?;
+            to.conn.note_grant(ws, &two.id, None, Some("another account")).await
+        })
+        .await;
+        let list = ask(app, &app.acme.key, Method::GET, "/v1/connections", None).await.json();
+        let list = list.as_array().expect("a list").clone();
+        assert_eq!(list.len(), ids.len());
+        let mut used = BTreeSet::new();
+        for listed in list {
+            assert_eq!(listed, shown(app, listed["id"].as_str().unwrap_or_default()).await);
+            used.insert(listed["health"]["last_used_at"].to_string());
+        }
+        assert_eq!(used.len(), 3, "{used:?}");
     })
     .await;
 }

@@ -1,5 +1,7 @@
 //! Connections: listed, shown, named, and made of what a product brings.
 
+use std::{collections::BTreeSet, time::Duration};
+
 use claviger_engine::domain::{audit::Actor, connection::Status};
 use http::Method;
 use serde_json::{Value, json};
@@ -13,6 +15,7 @@ use super::{
 use crate::support::{Answer, TestApp, on_each, on_each_with, upstream::say};
 
 const GET: Method = Method::GET;
+const MINUTE: Duration = Duration::from_secs(60);
 
 async fn get(app: &TestApp, token: &str, path: &str) -> Value {
     let answer = ask(app, token, GET, path, None).await;
@@ -52,6 +55,28 @@ async fn a_connection_is_shown_as_the_sdks_read_it() {
         }
         assert!(!shown.to_string().contains("canary"), "{shown}");
         assert_eq!(get(app, &alice, "/connections").await["items"], json!([shown]));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_list_shows_each_connection_as_it_is_shown_alone() {
+    on_each(async |app| {
+        let admin = admin(app, &app.acme).await;
+        let now = app.broker.clock.now();
+        for (nth, owner) in (1..).zip(["alice", "bob", "carol"]) {
+            let id = plant(app, &app.acme, "sandbox", owner, "canary_listed").await;
+            let (id, used) = (app.connection(&app.acme, &id).await.id, now.plus(MINUTE * nth));
+            app.change(async |to| to.conn.note_used(&app.acme.workspace, &id, used).await).await;
+        }
+        let listed = get(app, &admin, "/connections").await;
+        let listed = listed["items"].as_array().expect("a list").clone();
+        let active: BTreeSet<_> = listed.iter().map(|it| it["lastActiveAt"].to_string()).collect();
+        assert_eq!((listed.len(), active.len()), (3, 3), "{active:?}");
+        for listed in listed {
+            let id = listed["id"].as_str().unwrap_or_default();
+            assert_eq!(get(app, &admin, &format!("/connections/{id}")).await, listed);
+        }
     })
     .await;
 }
