@@ -44,6 +44,20 @@ pub(crate) fn read<'a>(
     known.map(|client| (client, params)).ok_or_else(|| Box::new(unknown()))
 }
 
+/// Reads a request about one token (RFC 7009 §2.1, RFC 7662 §2.1), and the client that sent it; the error is the answer to
+/// give.
+pub(crate) fn read_token<'a>(
+    config: &'a Config,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<(&'a Client, String), Box<Response>> {
+    let (client, params) = read(config, headers, body)?;
+    let missing =
+        || Box::new(respond::oauth_error(StatusCode::BAD_REQUEST, "invalid_request", "token is missing"));
+    let token = params.get("token").ok_or_else(missing)?.to_owned();
+    Ok((client, token))
+}
+
 /// Id and secret of a Basic header, each form-decoded.
 fn basic(value: &str) -> Option<(String, String)> {
     let (scheme, encoded) = value.split_once(' ')?;

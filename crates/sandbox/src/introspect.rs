@@ -17,19 +17,16 @@ pub(crate) async fn introspect(State(sandbox): State<Shared>, headers: HeaderMap
     let fault = {
         let mut memory = sandbox.lock();
         memory.stats.introspections += 1;
-        memory.faults.introspect_status.and_then(|code| StatusCode::from_u16(code).ok())
+        memory.faults.introspect_status
     };
-    if let Some(status) = fault {
-        return respond::oauth_error(status, "server_error", "on purpose");
+    if let Some(answer) = respond::on_purpose(fault) {
+        return answer;
     }
-    let (client, params) = match client_auth::read(&sandbox.config, &headers, &body) {
+    let (client, token) = match client_auth::read_token(&sandbox.config, &headers, &body) {
         Ok(read) => read,
         Err(answer) => return *answer,
     };
-    let Some(token) = params.get("token") else {
-        return respond::oauth_error(StatusCode::BAD_REQUEST, "invalid_request", "token is missing");
-    };
-    let answer = match sandbox.lock().standing(&client.id, token) {
+    let answer = match sandbox.lock().standing(&client.id, &token) {
         Some((account, scopes)) => json!({
             "active": true,
             "client_id": client.id,

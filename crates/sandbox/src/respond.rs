@@ -26,6 +26,12 @@ pub(crate) fn oauth_error(status: StatusCode, error: &str, description: &str) ->
     json(status, &json!({ "error": error, "error_description": description }))
 }
 
+/// The error that a fault has a request answered with, where one is set.
+pub(crate) fn on_purpose(status: Option<u16>) -> Option<Response> {
+    let status = StatusCode::from_u16(status?).ok()?;
+    Some(oauth_error(status, "server_error", "on purpose"))
+}
+
 /// A redirect to `uri` with `pairs` appended to its query. `None` when that is not a header value.
 pub(crate) fn redirect(status: StatusCode, uri: &str, pairs: &[(&str, &str)]) -> Option<Response> {
     let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();

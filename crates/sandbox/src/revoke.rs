@@ -16,20 +16,17 @@ pub(crate) async fn revoke(State(sandbox): State<Shared>, headers: HeaderMap, bo
     let fault = {
         let mut memory = sandbox.lock();
         memory.stats.revoke_requests += 1;
-        memory.faults.revoke_status.and_then(|code| StatusCode::from_u16(code).ok())
+        memory.faults.revoke_status
     };
-    if let Some(status) = fault {
-        return respond::oauth_error(status, "server_error", "on purpose");
+    if let Some(answer) = respond::on_purpose(fault) {
+        return answer;
     }
-    let (client, params) = match client_auth::read(&sandbox.config, &headers, &body) {
+    let (client, token) = match client_auth::read_token(&sandbox.config, &headers, &body) {
         Ok(read) => read,
         Err(answer) => return *answer,
     };
-    let Some(token) = params.get("token") else {
-        return respond::oauth_error(StatusCode::BAD_REQUEST, "invalid_request", "token is missing");
-    };
     let mut memory = sandbox.lock();
-    match memory.revoke(&client.id, token) {
+    match memory.revoke(&client.id, &token) {
         Ok(ended) => {
             memory.stats.revocations += u64::from(ended);
             StatusCode::OK.into_response()

@@ -15,10 +15,10 @@ pub(crate) async fn userinfo(State(sandbox): State<Shared>, headers: HeaderMap) 
     let fault = {
         let mut memory = sandbox.lock();
         memory.stats.userinfo_calls += 1;
-        memory.faults.userinfo_status.and_then(|code| StatusCode::from_u16(code).ok())
+        memory.faults.userinfo_status
     };
-    if let Some(status) = fault {
-        return respond::oauth_error(status, "server_error", "on purpose");
+    if let Some(answer) = respond::on_purpose(fault) {
+        return answer;
     }
     match bearer::check(&sandbox, &headers) {
         Ok(caller) => respond::json(
