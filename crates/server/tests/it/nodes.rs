@@ -73,6 +73,12 @@ impl Node {
         begun(Request::builder().uri(call).header("authorization", format!("Bearer {}", user.token))).await
     }
 
+    /// The same with a customer's token, by the one connection that it has at an integration `up`.
+    async fn open_as_customer(&self, token: &str) -> Open {
+        let call = Request::builder().uri(format!("{}/connections/up/proxy/held", self.app.origin));
+        begun(call.header("authorization", format!("Bearer {token}"))).await
+    }
+
     /// How many calls are under way here.
     fn under_way(&self) -> usize {
         self.app.broker.watch.len()
@@ -285,16 +291,20 @@ async fn share(
     conn.commit().await.unwrap();
 }
 
+/// A customer with a connection at an API whose answers never end, and its token.
+async fn customer(app: &TestApp) -> (Upstream, String) {
+    let up = Upstream::start(endless).await;
+    app.integrate(&app.acme, "up", &up.origin).await;
+    membrane::planted::plant(app, &app.acme, "up", "alice", "canary_alice").await;
+    (up, membrane::customer(app, &app.acme, "alice").await)
+}
+
 #[tokio::test]
 async fn a_customers_calls_end_with_its_connection() {
     on_each_with(options, async |app| {
-        let up = Upstream::start(endless).await;
-        app.integrate(&app.acme, "up", &up.origin).await;
-        membrane::planted::plant(app, &app.acme, "up", "alice", "canary_alice").await;
-        let alice = membrane::customer(app, &app.acme, "alice").await;
+        let (_up, alice) = customer(app).await;
         let mut node = Node::beside(app).await;
-        let call = Request::builder().uri(format!("{}/connections/up/proxy/held", node.app.origin));
-        let open = begun(call.header("authorization", format!("Bearer {alice}"))).await;
+        let open = node.open_as_customer(&alice).await;
         node.look().await;
         assert_eq!(node.under_way(), 1);
         let gone = membrane::ask(app, &alice, Method::DELETE, "/connections/up", None).await;
@@ -308,13 +318,9 @@ async fn a_customers_calls_end_with_its_connection() {
 #[tokio::test]
 async fn a_customers_calls_end_with_what_its_token_was_signed_with() {
     on_each_with(options, async |app| {
-        let up = Upstream::start(endless).await;
-        app.integrate(&app.acme, "up", &up.origin).await;
-        membrane::planted::plant(app, &app.acme, "up", "alice", "canary_alice").await;
-        let alice = membrane::customer(app, &app.acme, "alice").await;
+        let (_up, alice) = customer(app).await;
         let mut node = Node::beside(app).await;
-        let call = Request::builder().uri(format!("{}/connections/up/proxy/held", node.app.origin));
-        let open = begun(call.header("authorization", format!("Bearer {alice}"))).await;
+        let open = node.open_as_customer(&alice).await;
         app.settings(&app.acme, |settings| settings.include_external_id = false).await;
         node.look().await;
         assert_eq!(node.under_way(), 1, "another setting is nothing to it");
