@@ -12,13 +12,14 @@ use crate::{
     broker::Broker,
     connect::tokens,
     domain::{
+        audit::Actor,
         connection::{Account, Connection, Owner, OwnerKind, Status},
         credential::Credential,
         integration::Integration,
     },
     error::Result,
     secret,
-    store::{Conn, SEEDED},
+    store::{Kind, SEEDED},
     time::Millis,
 };
 
@@ -47,11 +48,13 @@ pub struct Seeding<'a> {
     pub of: u64,
 }
 
-/// Makes connections up and writes them in the caller's unit of work. Gives them all; some can't be used.
+/// Makes connections up and writes them, all or none. Gives them all; some can't be used.
+///
+/// Everything is sealed before the unit of work begins: a database need not wait for that in the middle of one.
 ///
 /// # Errors
 /// `NotFound` when the integration is gone; what the database says.
-pub async fn seed(broker: &Broker, conn: &mut Conn, wanted: Seeding<'_>) -> Result<Vec<Connection>> {
+pub async fn seed(broker: &Broker, wanted: Seeding<'_>, actor: Actor) -> Result<Vec<Connection>> {
     let workspace = &wanted.integration.workspace_id;
     let now = broker.clock.now();
     let made = wanted.numbers.clone().map(|number| {
@@ -61,7 +64,13 @@ pub async fn seed(broker: &Broker, conn: &mut Conn, wanted: Seeding<'_>) -> Resu
         Ok((connection, credential))
     });
     let made: Vec<(Connection, Credential)> = made.collect::<Result<_>>()?;
+    let mut conn = broker.store.begin(actor, now).await?;
     conn.create_connections(workspace, &wanted.integration.id, &made).await?;
+    // SQLite would plan everything else by what it found, too.
+    if broker.store.kind() == Kind::Postgres {
+        conn.any_measure_connections().await?;
+    }
+    conn.commit().await?;
     Ok(made.into_iter().map(|(connection, _)| connection).collect())
 }
 

@@ -1,6 +1,6 @@
 //! `claviger seed`: made-up connections in great number, for trying and measuring.
 //!
-//! What they are like is the engine's; here they are counted, a few thousand to a transaction, so that a run that is broken
+//! What they are like is the engine's; here they are counted, two thousand to a transaction, so that a run that is broken
 //! off leaves what it did, and the next goes on behind it. A database where customers' connections are is refused.
 
 use std::{
@@ -25,7 +25,7 @@ use super::open;
 use crate::{app, config::Settings, out};
 
 /// Connections of one transaction.
-const AT_ONCE: u64 = 5000;
+const AT_ONCE: u64 = 2000;
 /// The most there may be; their numbers have eight digits.
 const MOST: u64 = 10_000_000;
 
@@ -94,9 +94,7 @@ async fn make(
         }
         let numbers = at..end.min(at + share(args.connections, integrations.len()));
         at = numbers.end;
-        let mut conn = broker.store.begin(Actor::Cli, broker.clock.now()).await?;
-        let made = setup::seed(broker, &mut conn, Seeding { integration, numbers, of: end }).await?;
-        conn.commit().await?;
+        let made = setup::seed(broker, Seeding { integration, numbers, of: end }, Actor::Cli).await?;
         if args.ids {
             print(&made)?;
         }

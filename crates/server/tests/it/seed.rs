@@ -20,10 +20,8 @@ async fn what_is_made_up_is_called_with_like_any_other_and_tells_nobody() {
         stub.reply("/api/x", Reply::json("[]"));
         let at = app.integrate(&app.acme, "stub", &stub.origin).await;
         let integration = app.integration(&app.acme, &at).await;
-        let mut conn = app.broker.store.begin(Actor::Cli, app.broker.clock.now()).await.unwrap();
         let wanted = Seeding { integration: &integration, numbers: 0..205, of: 205 };
-        let made = setup::seed(&app.broker, &mut conn, wanted).await.unwrap();
-        conn.commit().await.unwrap();
+        let made = setup::seed(&app.broker, wanted, Actor::Cli).await.unwrap();
 
         let owners: BTreeSet<_> = made.iter().filter_map(|made| made.owner.key.clone()).collect();
         assert_eq!((made.len(), owners.len()), (205, 205), "an owner each");

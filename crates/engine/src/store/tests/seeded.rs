@@ -21,6 +21,7 @@ async fn many_at_a_time_are_each_as_one_alone() {
         let mut conn = begin(&store).await;
         let before = conn.any_last_change().await.unwrap();
         conn.create_connections(&ws, &integration.id, &all).await.unwrap();
+        conn.any_measure_connections().await.unwrap();
         conn.commit().await.unwrap();
 
         let mut conn = read(&store).await;
