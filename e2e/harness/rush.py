@@ -16,7 +16,7 @@ from .fleet import Fleet, Load
 from .grants import Strict
 from .process import until
 
-MADE_AT_ONCE = 24  # connections that are made in parallel beforehand
+MADE_AT_ONCE = 6   # connections that are made in parallel beforehand; those of one integration are written one after another
 SETTLED = 120      # seconds after the last answer until every token is refreshed
 VERIFIER = secrets.token_urlsafe(48)
 CHALLENGE = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).rstrip(b"=").decode()
