@@ -17,7 +17,7 @@ use claviger_engine::{
         integration::{AccountCheck, Config},
         share::{Level, Principal},
     },
-    id::ConnectionId,
+    id::{ConnectionId, IntegrationId},
 };
 use http::Method;
 use serde_json::{Value, json};
@@ -28,9 +28,9 @@ use crate::{
     management::ask,
     membrane::front::{self, Front},
     support::{
-        Answer, Browser, CB, Leg, TestApp, Upstream,
+        Answer, Browser, CB, Leg, Options, TestApp, Upstream,
         app::{OWNER, new_integration},
-        on_each, sandbox,
+        on_each, on_each_with, sandbox,
         upstream::{Head, json as says, say},
         value,
     },
@@ -74,6 +74,7 @@ struct Says {
 
 struct Provider {
     up: Upstream,
+    integration: IntegrationId,
     says: Arc<Mutex<Says>>,
     pair: EcdsaKeyPair,
 }
@@ -104,6 +105,11 @@ fn says_text(value: &Value) -> Response {
 
 impl Provider {
     async fn start(app: &TestApp) -> Self {
+        Self::start_as(app, "oidc").await
+    }
+
+    /// One that this provider file is about.
+    async fn start_as(app: &TestApp, provider: &str) -> Self {
         let (says, pair) = (Arc::<Mutex<Says>>::default(), key_pair());
         says.lock().unwrap().keys = vec![jwk("k1", &pair)];
         says.lock().unwrap().userinfo = json!({ "sub": "user-1", "name": "From userinfo" });
@@ -114,8 +120,8 @@ impl Provider {
         })
         .await;
         let config = Config { issuer: Some(up.origin.clone()), ..Config::default() };
-        app.integrate_as(&app.acme, new_integration("id", "oidc", config)).await;
-        Self { up, says, pair }
+        let integration = app.integrate_as(&app.acme, new_integration("id", provider, config)).await;
+        Self { up, integration, says, pair }
     }
 
     fn claims(&self, app: &TestApp, leg: &Leg) -> Value {
@@ -300,7 +306,11 @@ async fn stand(app: &TestApp, id: &str) -> (u64, i64, Option<String>) {
 }
 
 async fn check(app: &TestApp, check: AccountCheck) {
-    app.reconfigure(&app.acme, &app.acme.integration, |config| config.account_check = Some(check)).await;
+    check_of(app, &app.acme.integration, check).await;
+}
+
+async fn check_of(app: &TestApp, integration: &IntegrationId, check: AccountCheck) {
+    app.reconfigure(&app.acme, integration, |config| config.account_check = Some(check)).await;
 }
 
 async fn note(app: &TestApp, id: &str) -> Value {
@@ -357,6 +367,68 @@ async fn a_link_compares_accounts() {
             !refused
         })
         .await;
+    })
+    .await;
+}
+
+/// A provider of which nothing but its ID token tells the account.
+const SWORN: &str = r#"
+key = "sworn"
+name = "Sworn"
+category = "generic"
+docs = "https://openid.net/specs/openid-connect-core-1_0.html"
+
+[oauth2]
+client_auth = "basic"
+
+[oauth2.endpoints]
+source = "issuer"
+
+[oauth2.scopes]
+default = ["openid"]
+
+[identity]
+source = "id_token"
+id = "sub"
+email = "email"
+"#;
+
+#[tokio::test]
+async fn that_it_is_the_same_account_is_not_taken_from_an_id_token_that_nobody_checked() {
+    let options = || Options { providers: vec![("sworn.toml", SWORN.to_owned())], ..Options::default() };
+    on_each_with(options, async |app| {
+        let provider = Provider::start_as(app, "sworn").await;
+        let (url, browser) = (url, Browser::new());
+        // Reconnects where there is a connection, with an ID token that names the same account.
+        let connect = async |onto: Option<&str>| {
+            let leg = match onto {
+                None => set_out(app, &browser).await,
+                Some(id) => follow(&browser, &url(app, id, json!({ "redirect_uri": CB })).await).await,
+            };
+            provider.gives(signed("k1", &provider.pair, &provider.claims(app, &leg)));
+            back(&browser, &leg).await.redirect().1
+        };
+        let made = connect(None).await;
+        let id = value(&made, "connection_id");
+        assert_eq!(app.connection(&app.acme, id).await.account.id.as_deref(), Some("user-1"));
+        check_of(app, &provider.integration, AccountCheck::Require).await;
+        assert_eq!(value(&connect(Some(id)).await, "connection_id"), id);
+
+        provider.says.lock().unwrap().keys_away = true;
+        app.pass(std::time::Duration::from_secs(601));
+        let (before, revoked) = (held(app, id).await.version, provider.asked("/revoke"));
+        let refused = connect(Some(id)).await;
+        assert_eq!(value(&refused, "error"), "access_denied");
+        assert!(value(&refused, "error_description").contains("did not say whose account"), "{refused:?}");
+        assert_eq!(provider.asked("/revoke"), revoked, "the connection may live on the same grant");
+        assert_eq!(held(app, id).await.version, before, "nothing of the old is lost");
+
+        // Where another account is only noted, its word is enough.
+        check_of(app, &provider.integration, AccountCheck::Warn).await;
+        assert_eq!(value(&connect(Some(id)).await, "connection_id"), id);
+        assert_eq!(app.connection(&app.acme, id).await.account.id.as_deref(), Some("user-1"));
+        assert_eq!(note(app, id).await, Value::Null);
+        assert_eq!(provider.asked("/userinfo"), 0);
     })
     .await;
 }
