@@ -1,5 +1,5 @@
-//! Databases for tests: an SQLite file always, and a schema of its own on PostgreSQL when
-//! `CLAVIGER_TEST_POSTGRES` names a server. Never part of a release build.
+//! Databases for tests: an SQLite file, and a schema of its own on PostgreSQL when `CLAVIGER_TEST_POSTGRES` names a server;
+//! that alone when `CLAVIGER_TEST_SQLITE` is `off` besides. Never part of a release build.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "only tests use it; a failure here ends one")]
 
 use std::panic::{AssertUnwindSafe, resume_unwind};
@@ -11,6 +11,8 @@ use super::{Kind, Store};
 
 /// Names the PostgreSQL server: `postgres://user@host/database`.
 const SERVER: &str = "CLAVIGER_TEST_POSTGRES";
+/// `off` where SQLite was tried before.
+const SQLITE: &str = "CLAVIGER_TEST_SQLITE";
 
 /// An empty database that nobody else uses.
 pub struct Database {
@@ -23,21 +25,27 @@ pub struct Database {
 
 /// One fresh, empty database of each kind that is at hand.
 pub async fn databases() -> Vec<Database> {
-    let directory = tempfile::tempdir().unwrap();
-    let url = format!("sqlite://{}", directory.path().join("claviger.db").display());
-    let mut all = vec![Database { url, schema: None, _directory: Some(directory) }];
-    #[expect(clippy::disallowed_methods, reason = "tests are told of a server by the environment")]
-    if let Ok(server) = std::env::var(SERVER) {
-        let schema = format!("t_{}", crate::id::LogId::new().as_str().trim_start_matches("log_"));
-        statement(&server, format!("create schema {schema}")).await;
-        let joint = if server.contains('?') { '&' } else { '?' };
-        let url = format!("{server}{joint}options[search_path]={schema}");
-        all.push(Database { url, schema: Some((server, schema)), _directory: None });
-    }
-    all
+    let Some(server) = told(SERVER) else { return vec![Database::file()] };
+    let schema = format!("t_{}", crate::id::LogId::new().as_str().trim_start_matches("log_"));
+    statement(&server, format!("create schema {schema}")).await;
+    let joint = if server.contains('?') { '&' } else { '?' };
+    let url = format!("{server}{joint}options[search_path]={schema}");
+    let postgres = Database { url, schema: Some((server, schema)), _directory: None };
+    if told(SQLITE).as_deref() == Some("off") { vec![postgres] } else { vec![Database::file(), postgres] }
+}
+
+#[expect(clippy::disallowed_methods, reason = "tests are told by the environment which databases there are")]
+fn told(variable: &str) -> Option<String> {
+    std::env::var(variable).ok()
 }
 
 impl Database {
+    fn file() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}", directory.path().join("claviger.db").display());
+        Self { url, schema: None, _directory: Some(directory) }
+    }
+
     /// Removes it. Not called, a PostgreSQL schema stays behind.
     pub async fn remove(self) {
         if let Some((server, schema)) = &self.schema {

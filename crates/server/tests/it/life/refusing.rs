@@ -19,7 +19,7 @@ const WRITTEN: &str = "refresh_intent";
 
 async fn assert_well(app: &TestApp, mint: &Mint, id: &str) {
     trial::find_table(&app.broker.store, WRITTEN).await;
-    app.pass(Duration::from_secs(60));
+    app.drift(60).await;
     let answer = app.call(&app.acme.key, id, "/x").await;
     assert_eq!(answer.status, 200, "{}", answer.text());
     assert_eq!(mint.spent(), ["refresh-1"], "refreshed once, when it could be");

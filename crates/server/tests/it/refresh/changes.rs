@@ -156,7 +156,7 @@ async fn a_database_that_fails_for_a_while_costs_no_token() {
             }
             assert_eq!(mint.used().len(), 0, "a token that is not kept is not used");
             trial::find_table(&app.broker.store, "change_log").await;
-            app.pass(Duration::from_secs(60));
+            app.drift(60).await;
         });
         assert_eq!(answer.status, 200, "{}", answer.text());
         assert_eq!(

@@ -17,7 +17,7 @@ async fn comes_back(app: &TestApp, table: &'static str) {
     app.pass(Duration::from_secs(1));
     tokio::time::sleep(Duration::from_millis(50)).await;
     trial::find_table(&app.broker.store, table).await;
-    app.pass(Duration::from_secs(60));
+    app.drift(60).await;
 }
 
 async fn kinds(app: &TestApp) -> Vec<EventKind> {

@@ -158,6 +158,14 @@ impl TestApp {
         }
     }
 
+    /// Moves the clock on second by second, each in a moment: whoever begins to wait only now is reached as well.
+    pub async fn drift(&self, seconds: u32) {
+        for _ in 0..seconds {
+            self.pass(Duration::from_secs(1));
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
     /// Does something while the clock moves on, ten times as fast as real time or faster: what pauses goes on.
     pub async fn passing<T>(&self, work: impl Future<Output = T>) -> T {
         let moving = async {
