@@ -2,22 +2,13 @@
 
 from . import pin
 from .process import Process, free_port
+from .nginx import HEAD
 from .place import PROXIES
 from .upstream import body
 from . import browser
 from .say import GiveUp
 
-NGINX = """daemon off;
-worker_processes {workers};
-pid {folder}/nginx.pid;
-error_log stderr warn;
-worker_rlimit_nofile 8192;
-events {{ worker_connections 4096; }}
-http {{
-    access_log {log};
-    client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/fastcgi;
-    uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
-    keepalive_requests 100000000; keepalive_timeout 1h;
+NGINX = HEAD + """    access_log {log};
     map_hash_max_size 65536; map_hash_bucket_size 256;
     map "$http_authorization\\t$http_bu_connection_id" $credential {{
         default "";

@@ -1,22 +1,13 @@
 """The upstream: an nginx that answers at once, so that it is not what limits. And `/echo`, which tells what reached it."""
 
+from .nginx import HEAD
 from .process import Process
 from . import pin
 
 BODIES = {"1kB": 1024, "100kB": 100 * 1024, "10MB": 10 * 1024 * 1024}
-CONFIG = """daemon off;
-worker_processes {workers};
-pid {folder}/nginx.pid;
-error_log stderr warn;
-worker_rlimit_nofile 8192;
-events {{ worker_connections 4096; }}
-http {{
-    access_log off;
+CONFIG = HEAD + """    access_log off;
     sendfile on; tcp_nopush on; tcp_nodelay on;
     open_file_cache max=16 inactive=1h;
-    client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/fastcgi;
-    uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
-    keepalive_requests 100000000; keepalive_timeout 1h;
     types {{ }} default_type application/octet-stream;
     server {{
         listen 127.0.0.1:{port} backlog=4096;

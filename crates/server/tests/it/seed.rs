@@ -11,7 +11,7 @@ use claviger_engine::{
     setup::{self, Seeding},
 };
 
-use crate::support::{Reply, Stub, on_each};
+use crate::support::{Reply, Stub, TWO_INTEGRATIONS, on_each};
 
 #[tokio::test]
 async fn what_is_made_up_is_called_with_like_any_other_and_tells_nobody() {
@@ -45,14 +45,6 @@ async fn what_is_made_up_is_called_with_like_any_other_and_tells_nobody() {
     .await;
 }
 
-const SETUP: &str = "workspaces:
-  - client_id: acme
-    name: Acme
-    integrations:
-      - { key: sandbox, provider: github, client_id: c, client_secret: s }
-      - { key: other, provider: github, client_id: c, client_secret: s }
-";
-
 fn claviger(folder: &Path, key: &str, words: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_claviger"));
     command.args(words).current_dir(folder).env_clear().env("CLAVIGER_MASTER_KEY", key);
@@ -75,12 +67,14 @@ fn the_command_counts_on_and_stays_away_from_real_connections() {
     let folder = folder.path();
     let key = claviger(folder, "", &["key", "generate"]).stdout;
     let key = String::from_utf8(key).unwrap().trim().to_owned();
-    std::fs::write(folder.join("setup.yaml"), SETUP).unwrap();
+    std::fs::write(folder.join("setup.yaml"), TWO_INTEGRATIONS).unwrap();
     done(&claviger(folder, &key, &["apply", "-f", "setup.yaml"]));
-    let seed = |words: &[&str]| claviger(folder, &key, &[&["seed", "--connections"], words].concat());
+    let seed = |words: &[&str]| {
+        claviger(folder, &key, &[&["seed", "--integration", "first", "--connections"], words].concat())
+    };
 
     assert_eq!(done(&seed(&["120", "--ids"])).0, 115, "of 120, four need their owner and one is frozen");
-    let (ids, said) = done(&seed(&["7", "--integration", "sandbox", "--integration", "other"]));
+    let (ids, said) = done(&seed(&["7", "--integration", "second"]));
     assert!(ids == 0 && said.contains("7 connections"), "{said}");
     for wrong in [["1", "--integration", "none"], ["1", "--workspace", "none"]] {
         assert_eq!(seed(&wrong).status.code(), Some(1));
@@ -106,7 +100,7 @@ async fn make_real(folder: &Path) {
     let store = Store::open(&url).await.unwrap();
     let mut conn = store.begin(Actor::Cli, Millis(1_767_323_045_000)).await.unwrap();
     let workspace = conn.any_workspaces().await.unwrap().remove(0).id;
-    let integration = conn.integration_by_selector(&workspace, "other").await.unwrap().unwrap();
+    let integration = conn.integration_by_selector(&workspace, "second").await.unwrap().unwrap();
     let owner = Owner { kind: OwnerKind::External, key: Some("customer-1".to_owned()) };
     let real = Connection { owner, ..Connection::unborn(&integration, Millis(1_767_323_045_000)) };
     conn.create_connection(&workspace, &real).await.unwrap();

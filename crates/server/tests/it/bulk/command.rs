@@ -15,6 +15,8 @@ use claviger_engine::{
     time::Millis,
 };
 
+use crate::support::TWO_INTEGRATIONS;
+
 /// Then they were made: 2026-01-02.
 const MADE: Millis = Millis(1_767_323_045_000);
 
@@ -25,21 +27,13 @@ struct Place {
     ids: Vec<ConnectionId>,
 }
 
-const SETUP: &str = "workspaces:
-  - client_id: acme
-    name: Acme
-    integrations:
-      - { key: first, provider: github, client_id: c, client_secret: s }
-      - { key: second, provider: github, client_id: d, client_secret: s }
-";
-
 impl Place {
     async fn new(owners: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let key = command(folder.path(), &["key", "generate"]).output().unwrap();
         let key = String::from_utf8(key.stdout).unwrap().trim().to_owned();
         let mut place = Self { folder, key, ids: Vec::new() };
-        std::fs::write(place.folder.path().join("setup.yaml"), SETUP).unwrap();
+        std::fs::write(place.folder.path().join("setup.yaml"), TWO_INTEGRATIONS).unwrap();
         place.done(&["apply", "-f", "setup.yaml"]);
         let store = place.store().await;
         let mut conn = store.begin(Actor::Cli, MADE).await.unwrap();

@@ -21,6 +21,15 @@ use claviger_engine::{domain::workspace::Completion, store::trial};
 /// Every way an authorization can complete.
 pub const COMPLETIONS: [Completion; 3] = [Completion::Redirect, Completion::Confirm, Completion::Server];
 
+/// What `apply` makes a workspace `acme` of, with the integrations `first` and `second`.
+pub const TWO_INTEGRATIONS: &str = "workspaces:
+  - client_id: acme
+    name: Acme
+    integrations:
+      - { key: first, provider: github, client_id: c, client_secret: s }
+      - { key: second, provider: github, client_id: d, client_secret: s }
+";
+
 /// Tells a story once per database, each time to a server of its own.
 pub async fn on_each(story: impl AsyncFn(&TestApp)) {
     on_each_with(Options::default, story).await;

@@ -2,21 +2,22 @@
 
 use super::*;
 
-/// An integration `back` at a stub that ends at its own page.
-async fn returning(app: &TestApp, stub: &Stub) -> IntegrationId {
+/// An integration `back` at a stub that ends at its own page, and a user who has set out from it.
+async fn returning(app: &TestApp, stub: &Stub) -> (IntegrationId, Browser, Leg) {
     app.register(&app.acme, RETURN).await;
     let config = Config { return_uri: Some(RETURN.to_owned()), ..at(&stub.origin) };
-    app.integrate_as(&app.acme, new_integration("back", "oauth2", config)).await
+    let integration = app.integrate_as(&app.acme, new_integration("back", "oauth2", config)).await;
+    let (user, browser) = alice(app).await;
+    share(app, &integration, &user.user).await;
+    let leg = set_out(app, &browser, "back").await;
+    (integration, browser, leg)
 }
 
 #[tokio::test]
 async fn an_integration_with_a_page_of_its_own_ends_there() {
     on_each(async |app| {
         let stub = Stub::start().await;
-        let integration = returning(app, &stub).await;
-        let (user, browser) = alice(app).await;
-        share(app, &integration, &user.user).await;
-        let leg = set_out(app, &browser, "back").await;
+        let (integration, browser, leg) = returning(app, &stub).await;
         let done = browser.get(&leg.back(&[("code", "c")])).await;
         assert_eq!(done.status, 302, "{}", done.text());
         let rest = done.location().strip_prefix(RETURN).expect("the address, byte for byte");
@@ -44,10 +45,7 @@ async fn an_integration_with_a_page_of_its_own_ends_there() {
 async fn an_address_struck_off_is_not_returned_to() {
     on_each(async |app| {
         let stub = Stub::start().await;
-        let integration = returning(app, &stub).await;
-        let (user, browser) = alice(app).await;
-        share(app, &integration, &user.user).await;
-        let leg = set_out(app, &browser, "back").await;
+        let (_, browser, leg) = returning(app, &stub).await;
         app.change(async |to| to.conn.remove_redirect_uri(&app.acme.workspace, RETURN).await).await;
         let done = browser.get(&leg.back(&[("code", "c")])).await;
         done.assert_page(400, "not registered any more");
