@@ -169,8 +169,10 @@ impl Slices {
         }
         let share = self.by_key.entry(key.to_owned()).or_insert_with(|| Share::begin(now));
         if share.began.plus(window) <= now {
-            // Who waits goes on waiting for the same answer.
-            *share = Share { asking: share.asking, answered: share.answered.clone(), ..Share::begin(now) };
+            // Who waits goes on waiting for the same answer; and what passed on credit is not lent anew before it is there.
+            let owed = if share.asking { share.owed() } else { 0 };
+            let (asking, answered) = (share.asking, share.answered.clone());
+            *share = Share { asking, answered, passed: owed, ..Share::begin(now) };
         }
         share
     }
@@ -206,7 +208,12 @@ impl Share {
             return None;
         }
         self.asking = true;
-        Some(Ask { began: self.began, owed: self.passed.saturating_sub(self.lent) })
+        Some(Ask { began: self.began, owed: self.owed() })
+    }
+
+    /// How many calls passed on credit.
+    fn owed(&self) -> u32 {
+        self.passed.saturating_sub(self.lent)
     }
 }
 
