@@ -13,6 +13,7 @@ from . import place
 from .process import base_env
 
 KINDS = ("sqlite", "postgres")
+LOOKED = 2  # seconds within which every process has heard of a change
 MADE = place.PRIVATE / "databases"
 MADE.mkdir(exist_ok=True)
 
@@ -63,6 +64,14 @@ def sql(url, text):
             return [tuple(None if v is None else str(v) for v in row) for row in store.execute(text).fetchall()]
     said = program("psql", "--no-psqlrc", "-qAtc", text, "--field-separator=\t", "--pset=null=\\N", url.rsplit("/", 1)[1]).decode()
     return [tuple(None if v == "\\N" else v for v in line.split("\t")) for line in said.splitlines()]
+
+
+def change(url, text):
+    """A statement on what processes remember, told to them as their own changes are; returns when each has looked."""
+    sql(url, text)
+    seq, at = number(url, "update change_head set seq = seq + 1 where id = 1 returning seq"), int(time.time() * 1000)
+    sql(url, f"insert into change_log (seq, workspace_id, topic, target, at) values ({seq}, null, 'other', 'a story', {at})")
+    time.sleep(LOOKED)
 
 
 def number(url, text):

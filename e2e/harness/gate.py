@@ -104,7 +104,7 @@ class Gate:
 
     def aged(self):
         """The clock moved on past the end of every token, as Claviger counts it; the server counts otherwise."""
-        database.sql(self.broker.database, "update credential set expires_at = expires_at - 7200000")
+        database.change(self.broker.database, "update credential set expires_at = expires_at - 7200000")
 
 
 def words(got):

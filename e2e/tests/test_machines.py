@@ -74,6 +74,6 @@ def test_a_token_that_the_provider_ended_is_fetched_anew(machines, product):
     mine = typed(machines, product, "bob", clientId="machine", clientSecret=server.machine_secret)["connectionId"]
     server.revoke(server.access_tokens()[0])
     assert call(machines, mine, token).status_code == 401, "a token just fetched is not to blame"
-    database.sql(machines.database, "update credential set obtained_at = obtained_at - 120000")
+    database.change(machines.database, "update credential set obtained_at = obtained_at - 120000")
     assert call(machines, mine, token).status_code == 200
     assert len(server.fetches()) == 2

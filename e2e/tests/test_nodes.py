@@ -197,7 +197,7 @@ def test_a_wrong_clock_refreshes_nothing_twice(cluster, skew):
         assert [n.call("GET", "/me", connection).status_code for n in nodes] == [200] * 3
     assert cluster.refreshes() == before
     ids = ", ".join(f"'{c}'" for c in fresh)
-    database.sql(cluster.a.database, f"update credential set expires_at = obtained_at + 1 where connection_id in ({ids})")
+    database.change(cluster.a.database, f"update credential set expires_at = obtained_at + 1 where connection_id in ({ids})")
     with ThreadPoolExecutor(18) as pool:
         answers = list(pool.map(lambda n: nodes[n % 3].call("GET", "/me", fresh[n // 3 % 3]).status_code, range(36)))
     assert answers == [200] * 36

@@ -58,7 +58,7 @@ class Keyed:
     def expire(self, connections):
         """Their access tokens are past their lives from now on, as far as Claviger knows."""
         ids = ", ".join(f"'{c}'" for c in connections)
-        database.sql(self.broker.database, f"update credential set expires_at = obtained_at + 1 where connection_id in ({ids})")
+        database.change(self.broker.database, f"update credential set expires_at = obtained_at + 1 where connection_id in ({ids})")
 
     def refreshes(self):
         """How many tokens were refreshed, but for the test's own."""
@@ -81,7 +81,7 @@ class Keyed:
         """Two connections' tokens change places in the database."""
         sealed = dict(database.sql(self.broker.database, "select connection_id, sealed from credential"))
         for to, of in (self.stored[:2], self.stored[1::-1]):
-            database.sql(self.broker.database, f"update credential set sealed = '{sealed[of]}' where connection_id = '{to}'")
+            database.change(self.broker.database, f"update credential set sealed = '{sealed[of]}' where connection_id = '{to}'")
 
     def stop(self):
         for end in reversed(self.ends):

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use claviger_engine::{
     broker::Broker, connect::Listeners, id::WorkspaceId, jobs::Jobs, process, secret::Secret,
 };
@@ -12,7 +12,7 @@ use tokio::{
     sync::{Mutex, watch},
 };
 
-use crate::{config::Settings, hosted::page::Pages, listen, router};
+use crate::{config::Settings, cores::Cores, hosted::page::Pages, listen, router};
 
 /// How long work between a provider's answer and its being written may take at the end: longer than any one
 /// request to a provider.
@@ -118,6 +118,8 @@ pub async fn serve(
     app.default_workspace = settings.default_workspace.as_deref().map(Into::into);
     let tls = settings.tls.as_ref().map(|tls| listen::tls(&tls.cert, &tls.key)).transpose()?;
     let limit = settings.shutdown_timeout;
+    // To the very end: connections to the database that calls opened live on these threads.
+    let cores = Cores::start(settings.proxy_threads).context("proxy_threads")?;
     // Before anything is served, so that no rotation of root keys overlooks this process.
     let presence = process::announce(&app.broker).await?;
     tracing::info!(app = %bound.app()?, proxy = %bound.proxy()?, public_url = %app.broker.urls.app, "listening");
@@ -129,7 +131,8 @@ pub async fn serve(
         }
     };
     let doors = listen::serve(bound.app, tls.clone(), router::app(app.clone()), stopped(stop.clone()), limit);
-    let proxy = listen::serve(bound.proxy, tls, router::proxy(app.clone()), stopped(stop.clone()), limit);
+    let (calls, stop_calls) = (router::proxy(app.clone()), stopped(stop.clone()));
+    let proxy = listen::serve_on(Some(&cores), bound.proxy, tls, calls, stop_calls, limit);
     // Whoever waits for an end that may never come would be waited for.
     let leave = async {
         stopped(stop.clone()).await;

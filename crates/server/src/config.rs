@@ -55,7 +55,7 @@ const fn secret(name: &'static str, help: &'static str) -> Key {
 }
 
 /// Every setting there is.
-pub const KEYS: [Key; 31] = [
+pub const KEYS: [Key; 32] = [
     secret("database_url", "sqlite://PATH or postgres://user:password@host/database"),
     key("database_connections", "Connections to PostgreSQL at most, of each process"),
     secret("master_key", "Root keys, id:base64,… (visible to others on this machine: prefer a file)"),
@@ -83,6 +83,7 @@ pub const KEYS: [Key; 31] = [
         "For how long a process has a connection's refresh to itself unless it says so again",
     ),
     key("refresh_ahead", "Whether tokens are refreshed before calls have to wait for it: true or false"),
+    key("proxy_threads", "Threads that serve proxied calls, or auto: one for each core"),
     key("proxy_rate_limit", "Proxied calls per connection: COUNT/WINDOW, or off"),
     key("keep_flows", "How long ended authorizations and their codes are kept"),
     key("keep_events", "How long events, their deliveries and attempts are kept"),
@@ -153,6 +154,8 @@ pub struct Settings {
     pub refresh_lease: Duration,
     /// Whether tokens are refreshed before calls have to wait for it.
     pub refresh_ahead: bool,
+    /// How many threads serve proxied calls.
+    pub proxy_threads: usize,
     /// Proxied calls per connection.
     pub proxy_rate_limit: Rate,
     /// How long things are kept after their end.
@@ -359,6 +362,7 @@ impl Layers {
             outbound_total_timeout: self.timeout("outbound_total_timeout")?,
             refresh_lease: self.timeout("refresh_lease")?,
             refresh_ahead: self.read("refresh_ahead", "true or false", |text| text.parse().ok())?,
+            proxy_threads: self.read("proxy_threads", "a number from 1 to 1024, or auto", value::threads)?,
             proxy_rate_limit: self.read(
                 "proxy_rate_limit",
                 "a count and a window such as 100/60s, or off",

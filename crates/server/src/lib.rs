@@ -6,6 +6,7 @@
 pub mod app;
 pub mod cli;
 pub mod config;
+pub mod cores;
 pub mod health;
 pub mod hosted;
 pub mod http;

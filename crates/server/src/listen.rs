@@ -28,6 +28,8 @@ use tokio::{
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tower::{Service, ServiceExt as _, service_fn};
 
+use crate::cores::Cores;
+
 #[cfg(test)]
 mod tests;
 
@@ -119,6 +121,26 @@ where
     B::Data: Send,
     B::Error: Into<BoxError>,
 {
+    serve_on(None, listener, tls, service, shutdown, limit).await
+}
+
+/// The same, each connection on one of the threads of `cores`, where there are such.
+pub async fn serve_on<S, B>(
+    cores: Option<&Cores>,
+    listener: TcpListener,
+    tls: Option<Arc<ServerConfig>>,
+    service: S,
+    shutdown: impl Future<Output = ()>,
+    limit: Duration,
+) -> Ended
+where
+    S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
+    S::Error: Into<BoxError>,
+    S::Future: Send,
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<BoxError>,
+{
     let acceptor = tls.map(TlsAcceptor::from);
     let builder = builder();
     let graceful = GracefulShutdown::new();
@@ -129,17 +151,26 @@ where
             () = &mut shutdown => break,
             accepted = listener.accept() => match accepted {
                 Ok((stream, peer)) => {
+                    let _refused = stream.set_nodelay(true);
+                    let Ok(stream) = stream.into_std() else { continue };
                     let watcher = graceful.watcher();
                     let (seen, was_seen) = watch::channel(false);
                     let service = with_peer(service.clone(), peer, seen);
                     let (acceptor, builder) = (acceptor.clone(), builder.clone());
-                    tasks.spawn(async move {
-                        let _refused = stream.set_nodelay(true);
+                    let connection = async move {
+                        let Some(stream) = here(stream) else { return };
                         let Some(io) = handshake(acceptor, stream).await else { return };
                         let service = TowerToHyperService::new(service);
                         let connection = builder.serve_connection_with_upgrades(io, service).into_owned();
                         until_silent(watcher.watch(connection), was_seen).await;
-                    });
+                    };
+                    match cores.and_then(Cores::place) {
+                        None => tasks.spawn(connection),
+                        Some(place) => {
+                            let handle = place.handle.clone();
+                            tasks.spawn_on(async move { (connection.await, drop(place)).0 }, &handle)
+                        }
+                    };
                 }
                 Err(e) => {
                     tracing::warn!(error = %e, "a connection could not be accepted");
@@ -158,6 +189,11 @@ where
     let cut = if finished { 0 } else { tasks.len() };
     tasks.shutdown().await;
     Ended { cut }
+}
+
+/// The socket, waited for by the runtime that this runs on.
+fn here(stream: std::net::TcpStream) -> Option<TcpStream> {
+    TcpStream::from_std(stream).inspect_err(|e| tracing::warn!(error = %e, "a connection was lost")).ok()
 }
 
 fn builder() -> Builder<TokioExecutor> {

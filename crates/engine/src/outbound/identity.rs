@@ -11,13 +11,12 @@ use std::{
 
 use aws_lc_rs::digest;
 use claviger_protocol::x509::{self, Facts};
-use hyper_util::client::legacy::Client;
 use rustls::{
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
     sign::{CertifiedKey, SingleCertAndKey},
 };
 
-use super::{body::Body, connect::Connector};
+use super::clients::Clients;
 use crate::{error::Error, secret::Secret, time::Millis};
 
 /// The longest certificate with its chain, and the longest key, in bytes.
@@ -179,7 +178,7 @@ fn print(pair: &Pair<'_>) -> Print {
     Print(out)
 }
 
-type Known = (Print, Arc<Identity>, Client<Connector, Body>);
+type Known = (Print, Arc<Identity>, Clients);
 
 /// The clients of those identities that were used last.
 #[derive(Default)]
@@ -187,28 +186,28 @@ pub(super) struct Identities(Mutex<VecDeque<Known>>);
 
 impl Identities {
     /// The client of an identity that is good at this time: the one that there is, or a new one.
-    pub(super) fn client(
+    pub(super) fn clients(
         &self,
         pair: &Pair<'_>,
         now: Millis,
-        build: impl FnOnce(&Identity) -> Result<Client<Connector, Body>, Error>,
-    ) -> Result<Client<Connector, Body>, Error> {
+        build: impl FnOnce(&Identity) -> Result<Clients, Error>,
+    ) -> Result<Clients, Error> {
         let print = print(pair);
-        if let Some((identity, client)) = self.known(&print) {
+        if let Some((identity, clients)) = self.known(&print) {
             identity.check(now).map_err(unusable)?;
-            return Ok(client);
+            return Ok(clients);
         }
         let identity = Identity::read(pair).map_err(unusable)?;
         identity.check(now).map_err(unusable)?;
-        let client = build(&identity)?;
+        let clients = build(&identity)?;
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         known.retain(|(other, ..)| *other != print);
-        known.push_front((print, Arc::new(identity), client.clone()));
+        known.push_front((print, Arc::new(identity), clients.clone()));
         known.truncate(MOST);
-        Ok(client)
+        Ok(clients)
     }
 
-    fn known(&self, print: &Print) -> Option<(Arc<Identity>, Client<Connector, Body>)> {
+    fn known(&self, print: &Print) -> Option<(Arc<Identity>, Clients)> {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let at = known.iter().position(|(other, ..)| other == print)?;
         let found = known.remove(at)?;

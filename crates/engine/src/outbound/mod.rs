@@ -7,6 +7,7 @@
 //! for a while only, `identity` for requests with a certificate of ours.
 
 mod body;
+mod clients;
 mod connect;
 mod failure;
 mod guard;
@@ -21,14 +22,12 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, Version, header};
 use http_body::Body as _;
-use hyper_util::{
-    client::legacy::{Client, connect::capture_connection},
-    rt::{TokioExecutor, TokioTimer},
-};
+use hyper_util::client::legacy::connect::capture_connection;
 
 pub(crate) use self::url::{Endpoint, read as endpoint};
 pub use self::{
     body::{Body, BoxError, empty, full},
+    clients::take_lane,
     failure::{Failure, FailureKind},
     guard::{Guard, Moment},
     identity::{Identity, LONGEST_PEM, Pair, Problem, expires_at},
@@ -37,6 +36,7 @@ pub use self::{
 };
 use self::{
     body::{Progress, Sent, Watched},
+    clients::Clients,
     connect::{Connector, Gate},
     guard::Guarded,
     identity::Identities,
@@ -66,6 +66,8 @@ pub struct Config {
     pub user_agent: String,
     /// Whether plain http is refused unless all of the name's addresses are in the policy's allow list.
     pub require_https: bool,
+    /// How many threads have connections of their own; each says which it is with [`take_lane`].
+    pub lanes: usize,
 }
 
 impl Default for Config {
@@ -81,6 +83,7 @@ impl Default for Config {
             total_timeout: Duration::from_secs(30),
             user_agent: "claviger".to_owned(),
             require_https: true,
+            lanes: 1,
         }
     }
 }
@@ -88,7 +91,8 @@ impl Default for Config {
 /// The client. Cloning shares its connections.
 #[derive(Clone)]
 pub struct Outbound {
-    client: Client<Connector, Body>,
+    clients: Clients,
+    lanes: usize,
     header_timeout: Duration,
     idle_timeout: Duration,
     total_timeout: Duration,
@@ -123,7 +127,11 @@ impl Outbound {
             timeout: config.connect_timeout,
         });
         Ok(Self {
-            client: client(Connector::new(Arc::clone(&gate), trust.client_config(None)?, false)),
+            clients: Clients::new(
+                &Connector::new(Arc::clone(&gate), trust.client_config(None)?, false),
+                config.lanes,
+            ),
+            lanes: config.lanes,
             header_timeout: config.header_timeout,
             idle_timeout: config.idle_timeout,
             total_timeout: config.total_timeout,
@@ -147,9 +155,9 @@ impl Outbound {
     pub fn showing(&self, pair: &Pair<'_>, now: Millis) -> Result<Self> {
         let build = |identity: &Identity| {
             let tls = self.trust.client_config(Some(identity))?;
-            Ok(client(Connector::new(Arc::clone(&self.gate), tls, true)))
+            Ok(Clients::new(&Connector::new(Arc::clone(&self.gate), tls, true), self.lanes))
         };
-        Ok(Self { client: self.identities.client(pair, now, build)?, ..self.clone() })
+        Ok(Self { clients: self.identities.clients(pair, now, build)?, ..self.clone() })
     }
 
     /// Whether a URL of this scheme and host could be sent to at all, before any name is resolved: well formed,
@@ -179,9 +187,10 @@ impl Outbound {
             progress.touch();
             progress.stalled(self.header_timeout).await;
         };
+        let client = if guard.is_some() { self.clients.once() } else { self.clients.here() };
         let answer = tokio::select! {
             biased;
-            answer = self.client.request(request) => answer.map_err(Failure::from_client)?,
+            answer = client.request(request) => answer.map_err(Failure::from_client)?,
             () = stalled => return Err(Failure::timed_out("the answer's headers did not come in time")),
         };
         if let Some(guard) = guard {
@@ -220,19 +229,6 @@ fn guarded(mut request: Request<Body>) -> std::result::Result<(Request<Body>, Op
     }
     let watched = guard.clone();
     Ok((request.map(|body| Body::new(Guarded::new(body, watched))), Some(guard)))
-}
-
-#[expect(clippy::disallowed_methods, reason = "this is the one client")]
-fn client(connector: Connector) -> Client<Connector, Body> {
-    Client::builder(TokioExecutor::new())
-        .pool_timer(TokioTimer::new())
-        .timer(TokioTimer::new())
-        .pool_idle_timeout(Duration::from_secs(60))
-        .http1_max_headers(256)
-        .http1_max_buf_size(256 * 1024)
-        .http2_max_header_list_size(256 * 1024)
-        .http2_adaptive_window(true)
-        .build(connector)
 }
 
 #[cfg(test)]

@@ -34,7 +34,9 @@ pub(super) async fn subject(broker: &Broker, caller: &Caller) -> Result<Arc<Subj
 async fn of_key(broker: &Broker, key: &ApiKey, id: &ConnectionId) -> Result<Arc<Subject>> {
     access::require(key, Scope::Proxy)?;
     let known = broker.subjects.get(broker.store.board(), id);
-    let known = known.filter(|subject| subject.workspace_id == key.workspace_id);
+    // Memory refuses nobody: what it would refuse may have been mended in another process a moment ago.
+    let known =
+        known.filter(|known| known.workspace_id == key.workspace_id && usable(&known.connection).is_ok());
     broker.metrics.looked_up(known.is_some());
     let subject = match known {
         Some(subject) => subject,

@@ -140,8 +140,6 @@ pub async fn run(broker: Arc<Broker>, stop: CancellationToken) {
 /// `Internal` when the database fails; nothing is forgotten by it, the next look begins where this one did.
 pub async fn once(broker: &Arc<Broker>, look: &mut Look) -> Result<()> {
     find(broker, look).await?;
-    // The running job does not yet say so: until then a serving process remembers nothing.
-    broker.store.board().looked();
     look.named.finish(broker).await;
     look.wide.finish(broker).await;
     Ok(())
@@ -221,6 +219,7 @@ async fn changes(broker: &Broker, look: &mut Look) -> Result<Seen> {
     let Some(mut seq) = look.seq else {
         (look.seq, seen.all) = (Some(head), true);
         board.put_all();
+        board.looked();
         return Ok(seen);
     };
     while seq < head {
@@ -234,6 +233,7 @@ async fn changes(broker: &Broker, look: &mut Look) -> Result<Seen> {
         found.into_iter().for_each(|change| seen.add(change));
     }
     look.seq = Some(seq);
+    board.looked();
     Ok(seen)
 }
 

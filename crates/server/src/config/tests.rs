@@ -45,6 +45,19 @@ fn the_defaults_name_every_setting_and_no_other() {
 }
 
 #[test]
+fn threads_are_a_number_or_as_many_as_there_are_cores() {
+    let read = |text: &str| {
+        let given = [("CLAVIGER_PROXY_THREADS".to_owned(), text.to_owned())];
+        load_from(&Given::default(), given).map(|loaded| loaded.settings.proxy_threads).ok()
+    };
+    assert_eq!(
+        ["1", "3", "1024", "0", "1025", "-1", "many"].map(read),
+        [Some(1), Some(3), Some(1024), None, None, None, None]
+    );
+    assert!(read("auto").is_some_and(|cores| cores >= 1));
+}
+
+#[test]
 fn every_default_has_a_comment() {
     let lines: Vec<&str> = DEFAULTS.lines().collect();
     for (i, line) in lines.iter().enumerate().filter(|(_, l)| l.contains(" = ")) {

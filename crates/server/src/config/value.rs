@@ -139,6 +139,14 @@ pub(super) fn networks(text: &str) -> Option<Vec<IpNet>> {
         .collect()
 }
 
+/// A number of threads; `auto` is as many as there are cores for this process.
+pub(super) fn threads(text: &str) -> Option<usize> {
+    if text == "auto" {
+        return Some(std::thread::available_parallelism().map_or(1, usize::from));
+    }
+    text.parse().ok().filter(|n| (1..=1024).contains(n))
+}
+
 /// `20s`, `500ms`, `2m`, `1h`.
 pub(crate) fn duration(text: &str) -> Option<Duration> {
     let digits = text.find(|c: char| !c.is_ascii_digit())?;

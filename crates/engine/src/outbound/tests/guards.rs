@@ -33,6 +33,24 @@ async fn a_request_whose_time_is_over_is_not_begun() {
     assert_eq!(server.connections(), 0);
 }
 
+/// The server may have closed a connection that waited, and it would not be known whether the request arrived.
+#[tokio::test]
+async fn what_may_leave_once_leaves_over_a_connection_of_its_own() {
+    let server = Server::start(answering()).await;
+    let (outbound, _) = scripted(Script::default());
+    let plain = || Request::get(format!("http://{}/", server.addr)).body(Bytes::new()).unwrap();
+    for _ in 0..3 {
+        outbound.fetch(plain(), 10).await.unwrap();
+    }
+    assert_eq!(server.connections(), 1, "others share one");
+    for _ in 0..2 {
+        outbound.fetch(post(&server, &Guard::new(Moment::now(), LONG)), 10).await.unwrap();
+    }
+    assert_eq!(server.connections(), 3);
+    outbound.fetch(plain(), 10).await.unwrap();
+    assert_eq!(server.connections(), 3, "nor does anybody else use theirs");
+}
+
 /// The process stood still after it was looked at, before its body was to be written.
 #[tokio::test]
 async fn a_body_whose_time_is_over_is_not_written() {

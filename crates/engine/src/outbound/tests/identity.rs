@@ -8,7 +8,10 @@ use std::{
 
 use http::Response;
 use hyper::service::service_fn;
-use hyper_util::{rt::TokioIo, server::conn::auto};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo},
+    server::conn::auto,
+};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
 use rustls::{RootCertStore, server::WebPkiClientVerifier};
 use tempfile::NamedTempFile;

@@ -4,7 +4,10 @@ use std::{convert::Infallible, io::Write as _};
 
 use http::Response;
 use hyper::service::service_fn;
-use hyper_util::{rt::TokioIo, server::conn::auto};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo},
+    server::conn::auto,
+};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tempfile::NamedTempFile;
