@@ -1,13 +1,19 @@
 //! The map of every URL.
 
+use std::{convert::Infallible, sync::Arc};
+
 use axum::{
-    Router,
+    BoxError, Router,
+    body::{Bytes, HttpBody},
     extract::DefaultBodyLimit,
     http::{HeaderMap, HeaderValue, StatusCode, header},
     middleware,
     response::Response,
     routing::{MethodRouter, any, get, post},
 };
+use http::Request;
+use hyper::body::Incoming;
+use tower::{Layer as _, Service, service_fn};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::{
@@ -276,9 +282,22 @@ fn with_and_without_slash<const N: usize>(routes: [(&str, MethodRouter<App>); N]
     })
 }
 
-/// The proxy origin: every path is a provider's.
-pub fn proxy(app: App) -> Router {
-    Router::new().fallback(bundleup::proxy::forward).layer(CatchPanicLayer::new()).with_state(app)
+/// The proxy origin: every path is a provider's, so there is nothing to route.
+pub fn proxy(
+    app: App,
+) -> impl Service<
+    Request<Incoming>,
+    Response = http::Response<impl HttpBody<Data = Bytes, Error: Into<BoxError>> + Send>,
+    Error = Infallible,
+    Future: Send,
+> + Clone
++ Send
++ 'static {
+    let app = Arc::new(app);
+    CatchPanicLayer::new().layer(service_fn(move |request| {
+        let app = app.clone();
+        async move { Ok(bundleup::proxy::forward(&app, request).await) }
+    }))
 }
 
 /// The metrics listener: one path, for the operator's network only.

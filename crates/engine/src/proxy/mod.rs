@@ -7,6 +7,7 @@
 //! header, a query or a body.
 
 mod credential;
+mod echoes;
 mod expired;
 mod fill;
 mod headers;
@@ -16,11 +17,13 @@ mod prepare;
 mod proof;
 mod proven;
 mod react;
+mod ready;
 mod record;
 mod relay;
 mod replay;
 mod resolve;
 mod send;
+mod shown;
 mod sign;
 mod still;
 mod subjects;
@@ -34,7 +37,7 @@ use http::{Request, Response};
 pub(crate) use self::headers::{not_a_place, not_addable};
 pub(crate) use self::still::still;
 pub use self::{credential::Refused, record::Recorder, subjects::Subjects};
-use self::{proof::Heard, react::Verdict, record::Entry, replay::Replay};
+use self::{proof::Heard, react::Verdict, ready::Ready, record::Entry, replay::Replay};
 use crate::{
     access::{By, Holder, Member, Signer, Who},
     broker::Broker,
@@ -176,15 +179,15 @@ fn standing(subject: &Subject, caller: &Caller) -> Standing {
 
 async fn exchange(
     broker: &Arc<Broker>,
-    subject: &Subject,
+    subject: &Ready,
     call: Call,
     entry: &mut Entry,
 ) -> Result<Response<Body>> {
     limit::take(broker, subject).await?;
-    let api = target::api(subject)?;
+    let api = subject.api()?;
     let uri = match &call.target {
-        Target::Path => target::join(&api, &call.request)?,
-        Target::Url(text) => named::uri(&api, subject, text)?,
+        Target::Path => target::join(api, &call.request)?,
+        Target::Url(text) => named::uri(api, subject, text)?,
     };
     broker.outbound.check_url(&uri)?;
     let filled = fill::headers(broker, subject, call.caller.user()).await?;
@@ -199,7 +202,9 @@ async fn exchange(
     let mut renewed = false;
     let mut tries = react::Tries::new(&caller.method, call.max_retries, subject.provider.rate_limit.as_ref());
     loop {
-        let mut prepared = prepare::head(&caller, &uri, &api, &filled, &usable.tokens, body.size_hint())?;
+        let shown = subject.shown(&usable)?;
+        let credential = (&*usable.tokens, &*shown);
+        let mut prepared = prepare::head(&caller, &uri, api, &filled, credential, body.size_hint())?;
         if let Some(signing) = &signing {
             signing.sign(broker, &usable.tokens, &mut prepared)?;
         }

@@ -3,34 +3,23 @@
 use std::collections::BTreeMap;
 
 use claviger_catalog::Api;
-use claviger_protocol::{apply, keys, oauth2::Tokens};
-use http::{HeaderName, HeaderValue, Request, Uri, header, request::Parts};
+use claviger_protocol::oauth2::Tokens;
+use http::{HeaderName, Request, Uri, header, request::Parts};
 use http_body::SizeHint;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::{
+    echoes::Echoes,
     fill::{self, Filled},
     headers,
+    shown::Shown,
 };
-use crate::{
-    error::{Error, Result},
-    secret::Secret,
-};
-
-/// Shorter texts are no secrets, and would be found in any header.
-const SHORTEST_ECHO: usize = 8;
-
-/// What stays as it is in a query (RFC 3986 §2.3).
-const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+use crate::error::{Error, Result};
 
 /// A head, and what must not come back in the answer's headers.
 pub(super) struct Prepared {
     pub parts: Parts,
     pub echoes: Echoes,
 }
-
-/// The injected secret, in each spelling that an answer may repeat.
-pub(super) struct Echoes(Vec<Secret>);
 
 /// Builds the head: the caller's method and headers without what stops here, the target, the provider's and
 /// the integration's headers, the credential. Headers filled for this call come last and read nothing; the caller's own
@@ -44,7 +33,7 @@ pub(super) fn head(
     uri: &Uri,
     api: &Api,
     filled: &[Filled],
-    tokens: &Tokens,
+    (tokens, shown): (&Tokens, &Shown),
     body: SizeHint,
 ) -> Result<Prepared> {
     let (mut parts, ()) = Request::new(()).into_parts();
@@ -55,7 +44,7 @@ pub(super) fn head(
     for one in filled {
         parts.headers.remove(&one.name);
     }
-    apply::credential(api, tokens, &mut parts).map_err(|error| Error::internal(error.to_string()))?;
+    shown.put(api, tokens, &mut parts)?;
     for one in filled.iter().filter(|one| !carries_credential(api, &one.name)) {
         if let Some(value) = &one.value {
             parts.headers.insert(one.name.clone(), value.clone());
@@ -69,8 +58,7 @@ pub(super) fn head(
             message: "The credential's place would change the target".into(),
         });
     }
-    let echoes = Echoes::of(&parts, api, tokens);
-    Ok(Prepared { parts, echoes })
+    Ok(Prepared { parts, echoes: shown.echoes() })
 }
 
 fn carries_credential(api: &Api, name: &HeaderName) -> bool {
@@ -95,56 +83,6 @@ pub(super) fn add_headers(api: &mut Api, added: &BTreeMap<String, String>) {
             api.headers.insert(name.clone(), value.clone());
         }
     }
-}
-
-impl Echoes {
-    fn of(parts: &Parts, api: &Api, tokens: &Tokens) -> Self {
-        let mut found = Vec::with_capacity(4);
-        for spelling in keys::spellings(tokens) {
-            encode(spelling.expose(), &mut found);
-            found.push(spelling);
-        }
-        let shown = parts.headers.get(&api.place.header).filter(|_| api.place.is_header(&api.place.header));
-        if let Some(text) = shown.and_then(|value| value.to_str().ok()) {
-            found.push(Secret::new(text.split_once(' ').map_or(text, |(_, credentials)| credentials)));
-        }
-        found.retain(|secret| secret.expose().len() >= SHORTEST_ECHO);
-        Self(found)
-    }
-
-    /// One more secret of the call.
-    pub fn add(&mut self, secret: &Secret) {
-        if secret.expose().len() >= SHORTEST_ECHO {
-            encode(secret.expose(), &mut self.0);
-            self.0.push(secret.clone());
-        }
-    }
-
-    /// Whether a header's value repeats the secret.
-    pub fn found_in(&self, value: &HeaderValue) -> bool {
-        self.0.iter().any(|secret| contains(value.as_bytes(), secret.expose().as_bytes()))
-    }
-
-    #[cfg(test)]
-    pub fn new(texts: &[&str]) -> Self {
-        Self(texts.iter().map(|text| Secret::new(*text)).collect())
-    }
-}
-
-/// Adds a secret's spellings in a URL, where they are others: with all marks encoded, and as a query carries it.
-fn encode(secret: &str, found: &mut Vec<Secret>) {
-    let all = utf8_percent_encode(secret, NON_ALPHANUMERIC).to_string();
-    if all != secret {
-        let query = utf8_percent_encode(secret, UNRESERVED).to_string();
-        if query != secret && query != all {
-            found.push(Secret::new(query));
-        }
-        found.push(Secret::new(all));
-    }
-}
-
-fn contains(haystack: &[u8], needle: &[u8]) -> bool {
-    haystack.windows(needle.len().max(1)).any(|window| window == needle)
 }
 
 #[cfg(test)]

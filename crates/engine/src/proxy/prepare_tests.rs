@@ -1,9 +1,10 @@
 use std::collections::BTreeMap;
 
 use claviger_catalog::Place;
-use http::{HeaderMap, HeaderName, Method};
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
 use super::*;
+use crate::secret::Secret;
 
 fn tokens() -> Tokens {
     Tokens::of(Secret::new("tok+canary/1"), "bearer")
@@ -26,7 +27,8 @@ fn prepared_with(
         request = request.header(*name, *value);
     }
     let (caller, ()) = request.body(()).unwrap().into_parts();
-    head(&caller, &uri.parse().unwrap(), api, filled, tokens, hint).unwrap()
+    let shown = Shown::of(api, tokens).unwrap();
+    head(&caller, &uri.parse().unwrap(), api, filled, (tokens, &shown), hint).unwrap()
 }
 
 fn sent(api: &Api, headers: &[(&str, &str)]) -> HeaderMap {

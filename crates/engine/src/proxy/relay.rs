@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response};
 use http_body::{Frame, SizeHint};
 
-use super::{headers, prepare::Echoes};
+use super::{echoes::Echoes, headers};
 use crate::{
     id::RequestId,
     outbound::{Body, BoxError},

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::Caller;
+use super::{Caller, ready::Ready};
 use crate::{
     access::{self, Holder, Member, chosen, rights},
     broker::Broker,
@@ -23,7 +23,7 @@ use crate::{
 /// `Denied` for a key without the scope and for a frozen connection; `NotFound` for a connection that is not there, is
 /// another workspace's or is outside of the key's integration, and for an integration that the user does not see;
 /// `NeedsReauth`.
-pub(super) async fn subject(broker: &Broker, caller: &Caller) -> Result<Arc<Subject>> {
+pub(super) async fn subject(broker: &Broker, caller: &Caller) -> Result<Arc<Ready>> {
     match caller {
         Caller::Key { key, connection } => of_key(broker, key, connection).await,
         Caller::Member { member, integration } => of_member(broker, member, integration).await,
@@ -31,7 +31,7 @@ pub(super) async fn subject(broker: &Broker, caller: &Caller) -> Result<Arc<Subj
     }
 }
 
-async fn of_key(broker: &Broker, key: &ApiKey, id: &ConnectionId) -> Result<Arc<Subject>> {
+async fn of_key(broker: &Broker, key: &ApiKey, id: &ConnectionId) -> Result<Arc<Ready>> {
     access::require(key, Scope::Proxy)?;
     let known = broker.subjects.get(broker.store.board(), id);
     // Memory refuses nobody: what it would refuse may have been mended in another process a moment ago.
@@ -53,7 +53,7 @@ async fn of_key(broker: &Broker, key: &ApiKey, id: &ConnectionId) -> Result<Arc<
 }
 
 /// Reads a connection that is not remembered, and remembers it.
-async fn read(broker: &Broker, workspace: &WorkspaceId, id: &ConnectionId) -> Result<Arc<Subject>> {
+async fn read(broker: &Broker, workspace: &WorkspaceId, id: &ConnectionId) -> Result<Arc<Ready>> {
     let board = broker.store.board();
     let moment = Moment::of(board);
     let mut conn = broker.store.read().await?;
@@ -67,7 +67,7 @@ async fn read(broker: &Broker, workspace: &WorkspaceId, id: &ConnectionId) -> Re
 
 /// Whoever sees an integration may use it, with the connection that is the user's by the integration's mode. What is
 /// switched off takes no new connections; those that are there go on, here as with a key.
-async fn of_member(broker: &Broker, member: &Member, selector: &str) -> Result<Arc<Subject>> {
+async fn of_member(broker: &Broker, member: &Member, selector: &str) -> Result<Arc<Ready>> {
     let workspace = &member.workspace_id;
     let mut conn = broker.store.read().await?;
     let integration = rights::see(&mut conn, member, selector).await?.integration;
@@ -82,7 +82,7 @@ async fn of_member(broker: &Broker, member: &Member, selector: &str) -> Result<A
 }
 
 /// Whatever the holder of a product's token may see, it may call with; not what was archived.
-async fn of_holder(broker: &Broker, holder: &Holder, selector: &str) -> Result<Arc<Subject>> {
+async fn of_holder(broker: &Broker, holder: &Holder, selector: &str) -> Result<Arc<Ready>> {
     let workspace = &holder.workspace.id;
     let mut conn = broker.store.read().await?;
     let found = chosen::connection(&mut conn, holder, selector).await?;
@@ -106,10 +106,10 @@ fn together(
     workspace: &WorkspaceId,
     connection: Connection,
     integration: Arc<Integration>,
-) -> Result<Arc<Subject>> {
+) -> Result<Arc<Ready>> {
     let provider = broker.provider(&integration)?;
     let connection = Arc::new(connection);
-    Ok(Arc::new(Subject { workspace_id: workspace.clone(), connection, integration, provider }))
+    Ok(Ready::new(Subject { workspace_id: workspace.clone(), connection, integration, provider }))
 }
 
 fn usable(connection: &Connection) -> Result<()> {

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
+use super::ready::Ready;
 use crate::{
     domain::{connection::Connection, integration::Integration},
     error::Result,
     id::{ConnectionId, WorkspaceId},
     memory::{Moment, Part, Remembered},
-    refresh::Subject,
     store::{Board, Conn, Note, Topic},
 };
 
@@ -19,7 +19,7 @@ const MOST_INTEGRATIONS: usize = 5_000;
 /// The connections that are remembered.
 #[derive(Debug)]
 pub struct Subjects {
-    connections: Part<Subject>,
+    connections: Part<Ready>,
     integrations: Part<Integration>,
 }
 
@@ -29,7 +29,7 @@ impl Default for Subjects {
     }
 }
 
-impl Remembered for Subject {
+impl Remembered for Ready {
     const BY_ID: &'static [Topic] = &[Topic::Connection, Topic::Credential];
 
     fn is_touched(&self, change: &Note) -> bool {
@@ -47,12 +47,12 @@ impl Remembered for Integration {
 
 impl Subjects {
     /// The connection of this id, whoever's it is.
-    pub(super) fn get(&self, board: &Board, id: &ConnectionId) -> Option<Arc<Subject>> {
+    pub(super) fn get(&self, board: &Board, id: &ConnectionId) -> Option<Arc<Ready>> {
         self.connections.get(board, id.as_str())
     }
 
     /// Remembers what was read since this moment.
-    pub(super) fn keep(&self, board: &Board, read: Moment, subject: Arc<Subject>) {
+    pub(super) fn keep(&self, board: &Board, read: Moment, subject: Arc<Ready>) {
         let id = subject.connection.id.clone();
         self.connections.keep(board, read, id.as_str(), subject);
     }

@@ -112,6 +112,16 @@ fn without_the_database_a_process_counts_by_itself() {
     assert!(matches!(slices.take("k", NOW.plus(WINDOW)), Verdict::Wait(_, Some(_))), "then it asks again");
 }
 
+#[test]
+fn what_passed_on_credit_is_not_lent_anew_before_the_answer() {
+    let mut slices = slices(100, 6);
+    let mut passed = |at| (0..50).filter(|_| matches!(slices.take("k", at), Verdict::Pass(_))).count();
+    assert_eq!(passed(NOW), 6);
+    assert_eq!(passed(NOW.plus(WINDOW)), 0, "another window, and still no word");
+    slices.lent("k", Loan { began: NOW.plus(WINDOW), calls: 10 }, NOW.plus(WINDOW));
+    assert!(matches!(slices.take("k", NOW.plus(WINDOW)), Verdict::Pass(_)));
+}
+
 #[tokio::test]
 async fn who_waits_is_woken_by_the_answer() {
     let mut slices = slices(2, 0);

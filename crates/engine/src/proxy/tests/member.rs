@@ -191,7 +191,7 @@ async fn a_name_that_would_break_a_header_sends_nothing() {
 #[tokio::test]
 async fn an_api_key_is_carried_where_the_integration_says() {
     let world = world(|_, _| status(200)).await;
-    let mut subject = (*resolve::subject(&world.broker, &world.caller()).await.unwrap()).clone();
+    let mut subject = (**resolve::subject(&world.broker, &world.caller()).await.unwrap()).clone();
     let place = |location, name: &str, prefix: &str| {
         Some(KeyPlace { location, name: name.into(), prefix: prefix.into() })
     };
@@ -245,7 +245,7 @@ async fn hosts_of_the_file_are_filled_and_join_the_integrations() {
         allowed_hosts = ["files.{region}.cloud.test", "up.cloud.test"]
     "#;
     let world = world(|_, _| status(200)).await;
-    let mut subject = (*resolve::subject(&world.broker, &world.caller()).await.unwrap()).clone();
+    let mut subject = (**resolve::subject(&world.broker, &world.caller()).await.unwrap()).clone();
     subject.provider = Arc::new(claviger_catalog::Provider::parse("cloud.toml", FILE).unwrap());
     Arc::make_mut(&mut subject.integration).config.allowed_hosts = vec!["own.test".into()];
     assert_eq!(target::allowed_hosts(&subject).unwrap(), ["own.test", "up.cloud.test"]);

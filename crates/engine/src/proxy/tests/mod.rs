@@ -6,10 +6,11 @@ mod world;
 
 use std::time::Duration;
 
+use claviger_protocol::oauth2::Tokens;
 use http::header;
 
 use self::world::{Seen, api_key, status, text, workspace, world, world_with};
-use super::*;
+use super::{shown::Shown, *};
 use crate::{
     domain::{
         api_key::Scope,
@@ -21,6 +22,8 @@ use crate::{
     id::{IntegrationId, LogId, WorkspaceId},
     limit::Rate,
     outbound::full,
+    refresh::Usable,
+    secret::Secret,
     time::Clock,
 };
 
@@ -152,7 +155,7 @@ async fn a_connections_own_inputs_win_over_its_integrations() {
         base_url = "https://{subdomain}.acme.test/api"
     "#;
     let world = world(|_, _| status(200)).await;
-    let mut subject = (*resolve::subject(&world.broker, &world.caller()).await.unwrap()).clone();
+    let mut subject = (**resolve::subject(&world.broker, &world.caller()).await.unwrap()).clone();
     subject.provider = Arc::new(claviger_catalog::Provider::parse("acme.toml", FILE).unwrap());
     let integration = Arc::make_mut(&mut subject.integration);
     integration.config.base_url = None;
@@ -162,6 +165,27 @@ async fn a_connections_own_inputs_win_over_its_integrations() {
         Arc::make_mut(&mut subject.connection).inputs = inputs.into_iter().collect();
         let base = target::api(&subject).unwrap().base_url;
         assert_eq!(base, Some(format!("https://{host}.acme.test/api")), "{own:?}");
+    }
+}
+
+/// What shows a credential is made once, and made anew for another version of it and for the one before.
+#[tokio::test]
+async fn each_credential_is_shown_as_itself() {
+    let world = world(|_, _| status(200)).await;
+    let ready = resolve::subject(&world.broker, &world.caller()).await.unwrap();
+    let first = crate::refresh::fresh(&world.broker, &ready).await.unwrap();
+    let value = |shown: &Shown| {
+        let (mut parts, ()) = Request::new(()).into_parts();
+        shown.put(ready.api().unwrap(), &first.tokens, &mut parts).unwrap();
+        parts.headers["authorization"].clone()
+    };
+    let shown = ready.shown(&first).unwrap();
+    assert!(Arc::ptr_eq(&shown, &ready.shown(&first).unwrap()));
+    let tokens = Arc::new(Tokens { access_token: Secret::new("another"), ..(*first.tokens).clone() });
+    for (version, previous) in [(first.version + 1, false), (first.version, true)] {
+        let other = Usable { tokens: tokens.clone(), version, previous, ..first.clone() };
+        assert_eq!(value(&ready.shown(&other).unwrap()), "Bearer another");
+        assert_eq!(value(&ready.shown(&first).unwrap()), value(&shown));
     }
 }
 

@@ -2,19 +2,15 @@
 //!
 //! It owns a whole listener, because a provider's path can be any path.
 
-use axum::{
-    body::Body,
-    extract::{Request, State},
-    http::{HeaderMap, HeaderValue, StatusCode},
-    response::Response,
-};
 use claviger_engine::{
     error::Error,
     id::{ConnectionId, RequestId},
-    outbound,
+    outbound::Body,
     proxy::{self, Call, Caller, Target},
 };
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
 
 use super::{caller, error};
 use crate::{app::App, http::request_id};
@@ -30,6 +26,15 @@ enum Refused {
     There(Error),
 }
 
+impl Refused {
+    fn said(&self) -> axum::response::Response {
+        match self {
+            Self::Here(code, message) => error::problem(StatusCode::BAD_REQUEST, code, *message),
+            Self::There(error) => error::proxy(error),
+        }
+    }
+}
+
 impl From<Error> for Refused {
     fn from(error: Error) -> Self {
         Self::There(error)
@@ -37,12 +42,11 @@ impl From<Error> for Refused {
 }
 
 /// Forwards one call.
-pub async fn forward(State(app): State<App>, request: Request) -> Response {
+pub async fn forward(app: &App, request: Request<Incoming>) -> Response<Body> {
     let id = RequestId::new();
-    let mut response = match attempt(&app, request, &id).await {
+    let mut response = match attempt(app, request, &id).await {
         Ok(response) => response,
-        Err(Refused::Here(code, message)) => error::problem(StatusCode::BAD_REQUEST, code, message),
-        Err(Refused::There(error)) => error::proxy(&error),
+        Err(refused) => refused.said().map(|body| Body::new(body.map_err(Into::into))),
     };
     if let Ok(value) = HeaderValue::from_str(id.as_str()) {
         response.headers_mut().insert(request_id::HEADER, value);
@@ -50,11 +54,11 @@ pub async fn forward(State(app): State<App>, request: Request) -> Response {
     response
 }
 
-async fn attempt(app: &App, request: Request, id: &RequestId) -> Result<Response, Refused> {
+async fn attempt(app: &App, request: Request<Incoming>, id: &RequestId) -> Result<Response<Body>, Refused> {
     let key = caller(&app.broker, request.headers()).await?;
     let connection = named_connection(request.headers())?;
     let max_retries = wanted_retries(request.headers())?;
-    let request = request.map(|body| outbound::Body::new(body.map_err(Into::into)));
+    let request = request.map(|body| Body::new(body.map_err(Into::into)));
     let call = Call {
         caller: Caller::Key { key, connection },
         target: Target::Path,
@@ -63,7 +67,7 @@ async fn attempt(app: &App, request: Request, id: &RequestId) -> Result<Response
         request_id: id.clone(),
         said: error::said_at_proxy,
     };
-    Ok(proxy::forward(&app.broker, call).await?.map(Body::new))
+    Ok(proxy::forward(&app.broker, call).await?)
 }
 
 /// The connection that a call names. A leading `Bearer ` is let pass, as the contract's own samples have it.
