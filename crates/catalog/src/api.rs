@@ -110,6 +110,21 @@ pub struct RateLimit {
     pub reset_path: Option<String>,
     /// How it is written. Default `seconds`.
     pub reset_unit: ResetUnit,
+    /// Whom the provider counts, and so who waits once it said to. Default `connection`.
+    pub scope: RateScope,
+}
+
+/// Whose calls a provider counts together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RateScope {
+    /// Those of one connection.
+    #[default]
+    Connection,
+    /// Those of one connection to one path: each endpoint has a limit of its own.
+    Path,
+    /// Those of all connections of an integration: the limit is the app's.
+    Provider,
 }
 
 /// How the end of a rate limit is written.

@@ -29,7 +29,7 @@ pub mod workspace_token;
 use std::{collections::BTreeMap, sync::Arc};
 
 pub use self::{
-    api::{Api, Expired, Place, RateLimit, ResetUnit},
+    api::{Api, Expired, Place, RateLimit, RateScope, ResetUnit},
     assertion::{Alg, Assertion, Audience},
     auth::{Auth, Kind},
     certificate::{Certificate, CertificateAt, CertificateOf},

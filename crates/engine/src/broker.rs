@@ -16,7 +16,7 @@ use crate::{
     limit::Limiter,
     metrics::Metrics,
     outbound::Outbound,
-    proxy::{Recorder, Refused, Subjects},
+    proxy::{Recorder, Refused, Subjects, Waits},
     refresh::{self, Flights, Kept},
     store::Store,
     time::Clock,
@@ -42,6 +42,8 @@ pub struct Broker {
     pub dev: bool,
     /// Proxied calls per connection.
     pub proxy_limit: Limiter,
+    /// What providers said of when they take calls again.
+    pub waits: Waits,
     /// Flows begun per client address.
     pub flow_limit: Limiter,
     /// How often users may try to sign in, and whose passwords were right a moment ago.

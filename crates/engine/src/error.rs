@@ -5,6 +5,10 @@
 
 use std::time::Duration;
 
+mod limit;
+
+pub use self::limit::Limit;
+
 /// What every engine verb answers with.
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -44,8 +48,10 @@ pub enum Error {
         message: String,
     },
     /// Over a limit.
-    #[error("too many requests")]
+    #[error("{limit}")]
     Limited {
+        /// Which.
+        limit: Limit,
         /// When to try again.
         retry_after: Duration,
     },
@@ -136,7 +142,7 @@ impl Error {
     /// When to try again, where that can be said, in whole seconds for a `Retry-After` (RFC 9110 §10.2.3).
     pub fn retry_after(&self) -> Option<u64> {
         let wait = match self {
-            Self::Limited { retry_after } => *retry_after,
+            Self::Limited { retry_after, .. } => *retry_after,
             _ if self.is_busy() => BUSY_FOR,
             _ => return None,
         };
@@ -160,7 +166,8 @@ mod tests {
 
     #[test]
     fn who_is_to_try_again_is_told_when() {
-        let limited = |millis| Error::Limited { retry_after: Duration::from_millis(millis) };
+        let limited =
+            |millis| Error::Limited { limit: Limit::Calls, retry_after: Duration::from_millis(millis) };
         assert_eq!([0, 1000, 1001].map(|millis| limited(millis).retry_after()), [Some(1), Some(1), Some(2)]);
         assert!(Error::busy().is_busy() && Error::busy().retry_after().is_some());
         let other = Error::internal("something else");

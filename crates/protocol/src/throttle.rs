@@ -45,7 +45,15 @@ pub fn read(
     throttled.then_some(Throttled { wait_ms })
 }
 
-/// `Retry-After` (RFC 9110 §10.2.3) in milliseconds from now.
+/// For how many milliseconds no further call is taken after this answer, whatever its status: it says that none is left,
+/// and when there will be some again.
+pub fn spent_ms(limit: &RateLimit, headers: &HeaderMap, now_ms: i64) -> Option<u64> {
+    let text = |name: &Option<String>| headers.get(name.as_deref()?)?.to_str().ok();
+    (text(&limit.remaining_header)?.trim() == "0").then_some(())?;
+    when::reset(text(&limit.reset_header)?, limit.reset_unit, now_ms)
+}
+
+/// `Retry-After` (RFC 9110 §10.2.3), seconds or a date in any of the three forms, in milliseconds from now.
 pub fn retry_after_ms(headers: &HeaderMap, now_ms: i64) -> Option<u64> {
     when::retry_after(headers.get(header::RETRY_AFTER)?.to_str().ok()?, now_ms)
 }

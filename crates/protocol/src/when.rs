@@ -1,6 +1,8 @@
 //! Reading points in time and durations as providers write them. The time now is passed in; all results are
 //! milliseconds since 1970.
 
+mod http_date;
+
 use claviger_catalog::{ExpiresUnit, ResetUnit};
 use jiff::{SignedDuration, Timestamp, civil::DateTime};
 use serde_json::Value;
@@ -48,7 +50,7 @@ pub(crate) fn reset(text: &str, unit: ResetUnit, now_ms: i64) -> Option<u64> {
         ResetUnit::Milliseconds => number(text)?,
         ResetUnit::Epoch => number(text)?.saturating_mul(1000).saturating_sub(now_ms),
         ResetUnit::EpochMs => number(text)?.saturating_sub(now_ms),
-        ResetUnit::Date => http_date(text).or_else(|| date(text))?.saturating_sub(now_ms),
+        ResetUnit::Date => http_date::read(text, now_ms).or_else(|| date(text))?.saturating_sub(now_ms),
         ResetUnit::Words => words(text)?,
     };
     Some(u64::try_from(ms).unwrap_or(0))
@@ -87,10 +89,6 @@ fn date(text: &str) -> Option<i64> {
             local.to_zoned(jiff::tz::TimeZone::UTC).ok().map(|zoned| zoned.timestamp())
         })
         .map(Timestamp::as_millisecond)
-}
-
-fn http_date(text: &str) -> Option<i64> {
-    jiff::fmt::rfc2822::parse(text).ok().map(|zoned| zoned.timestamp().as_millisecond())
 }
 
 /// `days:hours:minutes` or `hours:minutes`.

@@ -55,7 +55,7 @@ const fn secret(name: &'static str, help: &'static str) -> Key {
 }
 
 /// Every setting there is.
-pub const KEYS: [Key; 32] = [
+pub const KEYS: [Key; 33] = [
     secret("database_url", "sqlite://PATH or postgres://user:password@host/database"),
     key("database_connections", "Connections to PostgreSQL at most, of each process"),
     secret("master_key", "Root keys, id:base64,… (visible to others on this machine: prefer a file)"),
@@ -85,6 +85,10 @@ pub const KEYS: [Key; 32] = [
     key("refresh_ahead", "Whether tokens are refreshed before calls have to wait for it: true or false"),
     key("proxy_threads", "Threads that serve proxied calls, or auto: one for each core"),
     key("proxy_rate_limit", "Proxied calls per connection: COUNT/WINDOW, or off"),
+    key(
+        "proxy_wait_limit",
+        "The longest that a provider's word to wait is kept to without asking it, or off",
+    ),
     key("keep_flows", "How long ended authorizations and their codes are kept"),
     key("keep_events", "How long events, their deliveries and attempts are kept"),
     key("keep_request_logs", "How long the request log is kept"),
@@ -158,6 +162,8 @@ pub struct Settings {
     pub proxy_threads: usize,
     /// Proxied calls per connection.
     pub proxy_rate_limit: Rate,
+    /// For how long a provider's word that it takes no calls is believed at most; `None` when each call is sent.
+    pub proxy_wait_limit: Option<Duration>,
     /// How long things are kept after their end.
     pub keep: Keep,
     /// How log lines look.
@@ -368,6 +374,7 @@ impl Layers {
                 "a count and a window such as 100/60s, or off",
                 |t| t.parse().ok(),
             )?,
+            proxy_wait_limit: self.timeout_or_off("proxy_wait_limit")?,
             keep: Keep {
                 flows: self.keep("keep_flows")?,
                 events: self.keep("keep_events")?,
@@ -396,6 +403,12 @@ impl Layers {
     fn timeout(&self, name: &'static str) -> Result<Duration, SettingError> {
         self.read(name, "a time above zero such as 5s, 500ms or 2m", |text| {
             value::duration(text).filter(|time| !time.is_zero())
+        })
+    }
+
+    fn timeout_or_off(&self, name: &'static str) -> Result<Option<Duration>, SettingError> {
+        self.read(name, "a time above zero such as 30s or 1h, or off", |text| {
+            value::or_off(text, |text| value::duration(text).filter(|time| !time.is_zero()))
         })
     }
 

@@ -13,7 +13,7 @@ use super::password::Remembered;
 use crate::{
     broker::Broker,
     domain::{audit::Actor, session::Session, user::User},
-    error::{Error, Result},
+    error::{Error, Limit, Result},
     id::WorkspaceId,
     limit::{Limiter, Rate},
     secret::{Secret, token},
@@ -87,7 +87,7 @@ impl Keys {
 
 impl SignIns {
     fn take(&self, keys: &Keys, now: Millis) -> Result<()> {
-        let limited = |retry_after| Error::Limited { retry_after };
+        let limited = |retry_after| Error::Limited { limit: Limit::SignIns, retry_after };
         self.address.take(&keys.address, now).map_err(limited)?;
         self.account_and_address.take(&keys.account_and_address, now).map_err(limited)?;
         self.account.take(&keys.account, now).map_err(limited)
@@ -102,7 +102,7 @@ impl SignIns {
     /// Whether the password has this hash. It is checked to its end, and holds its place until then, also when
     /// whoever asked is gone.
     async fn is_right(&self, password: Secret, hash: String) -> Result<bool> {
-        let busy = |_| Error::Limited { retry_after: BUSY };
+        let busy = |_| Error::Limited { limit: Limit::SignIns, retry_after: BUSY };
         let place = self.line.clone().try_acquire_owned().map_err(busy)?;
         let turn = self.checks.clone().acquire_owned().await;
         let turn = turn.map_err(|_| Error::internal("no password can be checked any more"))?;

@@ -130,7 +130,7 @@ impl Alert {
     pub(super) fn of(error: &Error) -> Option<Self> {
         match error {
             Error::Provider { .. } | Error::TargetNotAllowed { .. } => Some(Self::Unreachable),
-            Error::Limited { retry_after } => Some(Self::Limited { retry_after: *retry_after }),
+            Error::Limited { retry_after, .. } => Some(Self::Limited { retry_after: *retry_after }),
             Error::Internal(_) => Some(Self::Ours),
             Error::NotFound { .. }
             | Error::Invalid { .. }

@@ -23,7 +23,7 @@ use crate::{
         integration::Integration,
         workspace::Completion,
     },
-    error::{Error, Result},
+    error::{Error, Limit, Result},
     id::{ConnectionId, FlowId, WorkspaceId},
     secret::Secret,
     store::Conn,
@@ -161,9 +161,10 @@ pub(crate) async fn admit(
 ) -> Result<()> {
     let now = broker.clock.now();
     let pending = conn.pending_flows(workspace, now, FLOW_LIFE).await?;
-    broker.flow_limit.admit_at_once(address, now).map_err(|retry_after| Error::Limited { retry_after })?;
+    let limited = |retry_after| Error::Limited { limit: Limit::Flows, retry_after };
+    broker.flow_limit.admit_at_once(address, now).map_err(limited)?;
     if pending >= PENDING_FLOWS {
-        return Err(Error::Limited { retry_after: FLOW_LIFE });
+        return Err(limited(FLOW_LIFE));
     }
     Ok(())
 }

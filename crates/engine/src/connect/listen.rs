@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::handoff::{Ended, Failure};
 use crate::{
     broker::Broker,
-    error::{Error, Result},
+    error::{Error, Limit, Result},
     id::WorkspaceId,
     vault::hash,
 };
@@ -114,7 +114,7 @@ impl Listeners {
         let mut waiting = self.lock();
         let here = waiting.by_address.get(address).copied().unwrap_or_default();
         if here >= self.bounds.per_address || waiting.all >= self.bounds.all || self.closed.is_cancelled() {
-            return Err(Error::Limited { retry_after: Duration::from_secs(10) });
+            return Err(Error::Limited { limit: Limit::Listeners, retry_after: Duration::from_secs(10) });
         }
         let nth = waiting.next;
         waiting.next += 1;

@@ -40,6 +40,7 @@ fn broker(store: Store) -> Broker {
         urls: Urls { app: "https://app.test".into(), proxy: "https://proxy.test".into() },
         dev: false,
         proxy_limit: Limiter::new(Rate::Off),
+        waits: crate::proxy::Waits::new(Some(Duration::from_secs(3600))),
         flow_limit: Limiter::new(Rate::Off),
         sign_ins: Default::default(),
         sessions: crate::access::Lifetimes { idle: long, life: long },

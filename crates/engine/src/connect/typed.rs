@@ -27,7 +27,7 @@ use crate::{
     domain::{
         audit::Actor, connection::Connection, flow::Flow, integration::Integration, workspace::Completion,
     },
-    error::{Error, Result},
+    error::{Error, Limit, Result},
     id::ConnectionId,
     limit::{Limiter, Rate},
     secret::{Secret, token},
@@ -53,7 +53,7 @@ impl Tries {
     /// # Errors
     /// `Limited`
     pub(crate) fn take(&self, key: &str, now: Millis) -> Result<()> {
-        self.0.take(key, now).map_err(|retry_after| Error::Limited { retry_after })
+        self.0.take(key, now).map_err(|retry_after| Error::Limited { limit: Limit::Tries, retry_after })
     }
 }
 

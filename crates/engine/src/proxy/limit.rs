@@ -2,7 +2,7 @@
 
 use crate::{
     broker::Broker,
-    error::{Error, Result},
+    error::{Error, Limit, Result},
     refresh::Subject,
 };
 
@@ -12,5 +12,5 @@ use crate::{
 /// `Limited`, with the time until the window ends.
 pub(super) async fn take(broker: &Broker, subject: &Subject) -> Result<()> {
     let counted = broker.proxy_limit.admit(subject.connection.id.as_str(), broker.clock.now()).await;
-    counted.map_err(|retry_after| Error::Limited { retry_after })
+    counted.map_err(|retry_after| Error::Limited { limit: Limit::Calls, retry_after })
 }

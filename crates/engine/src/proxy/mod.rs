@@ -29,6 +29,7 @@ mod still;
 mod subjects;
 mod target;
 mod used;
+mod waits;
 
 use std::sync::Arc;
 
@@ -36,7 +37,7 @@ use http::{Request, Response};
 
 pub(crate) use self::headers::{not_a_place, not_addable};
 pub(crate) use self::still::still;
-pub use self::{credential::Refused, record::Recorder, subjects::Subjects};
+pub use self::{credential::Refused, record::Recorder, subjects::Subjects, waits::Waits};
 use self::{proof::Heard, react::Verdict, ready::Ready, record::Entry, replay::Replay};
 use crate::{
     access::{By, Holder, Member, Signer, Who},
@@ -190,6 +191,7 @@ async fn exchange(
         Target::Url(text) => named::uri(api, subject, text)?,
     };
     broker.outbound.check_url(&uri)?;
+    broker.waits.check(subject, &uri, broker.clock.now())?;
     let filled = fill::headers(broker, subject, call.caller.user()).await?;
     let mut usable = credential::usable(broker, subject).await?;
     let (caller, body) = call.request.into_parts();
@@ -212,6 +214,7 @@ async fn exchange(
         expired::ask_plain(rules, &mut prepared.parts.headers);
         entry.attempts += 1;
         let outcome = send::attempt(way, prepared.parts, &body).await;
+        broker.waits.hear(subject, &uri, &outcome, broker.clock.now());
         let heard = proofs.hear(broker, &uri, &outcome, body.replayable());
         if heard == Heard::Again {
             continue;

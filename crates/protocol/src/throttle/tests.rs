@@ -27,6 +27,7 @@ fn dialects() {
         reset_header: Some("x-ratelimit-reset".to_owned()),
         reset_path: Some("error.until".to_owned()),
         reset_unit: ResetUnit::Epoch,
+        ..RateLimit::default()
     };
     let limit = Some(&limit);
     let none_left = ("x-ratelimit-remaining", "0");
@@ -39,4 +40,19 @@ fn dialects() {
     assert_eq!(got(limit, 200, &[none_left], ""), None, "a success is one");
     assert_eq!(got(limit, 429, &[], r#"{"error":{"until":1700000004}}"#), Some(Some(4000)));
     assert_eq!(got(limit, 429, &[], "<html>"), Some(None));
+}
+
+#[test]
+fn the_last_call_for_now_says_so_in_a_good_answer() {
+    let limit = RateLimit {
+        remaining_header: Some("x-left".to_owned()),
+        reset_header: Some("x-reset".to_owned()),
+        ..RateLimit::default()
+    };
+    let told = |pairs: &[(&'static str, &str)]| spent_ms(&limit, &headers(pairs), NOW);
+    assert_eq!(told(&[("x-left", "0"), ("x-reset", "9")]), Some(9000));
+    assert_eq!(told(&[("x-left", "1"), ("x-reset", "9")]), None, "one is left");
+    assert_eq!(told(&[("x-left", "0")]), None, "until when is not told");
+    assert_eq!(told(&[("x-reset", "9")]), None);
+    assert_eq!(spent_ms(&RateLimit::default(), &headers(&[("x-left", "0"), ("x-reset", "9")]), NOW), None);
 }

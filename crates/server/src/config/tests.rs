@@ -33,6 +33,7 @@ fn the_defaults_name_every_setting_and_no_other() {
     let settings = load_from(&Given::default(), []).unwrap().settings;
     assert_eq!(settings.listen, "127.0.0.1:8080".parse().unwrap());
     assert_eq!(settings.proxy_rate_limit, Rate::Per { count: 100, window: Duration::from_secs(60) });
+    assert_eq!(settings.proxy_wait_limit, Some(Duration::from_secs(3600)));
     let timeouts = [
         settings.outbound_connect_timeout,
         settings.outbound_header_timeout,
@@ -122,6 +123,8 @@ fn an_error_names_the_setting_its_origin_and_what_would_be_right() {
         ("CLAVIGER_PROXY_RATE_LIMIT", "100", "100/60s"),
         ("CLAVIGER_PROXY_RATE_LIMIT", "0/60s", "100/60s"),
         ("CLAVIGER_PROXY_RATE_LIMIT", "1/0s", "100/60s"),
+        ("CLAVIGER_PROXY_WAIT_LIMIT", "0s", "above zero"),
+        ("CLAVIGER_PROXY_WAIT_LIMIT", "never", "or off"),
         ("CLAVIGER_TRUSTED_PROXIES", "10.0.0.0/8,ten", "10.0.0.0/8"),
         ("CLAVIGER_OUTBOUND_ALLOW", "10.0.0.0/40", "10.0.0.0/8"),
         ("CLAVIGER_LOG_FORMAT", "xml", "json"),

@@ -150,7 +150,7 @@ impl Pages {
             }
         };
         let mut response = self.error(status, title, &message);
-        if let Error::Limited { retry_after } = error {
+        if let Error::Limited { retry_after, .. } = error {
             let seconds = HeaderValue::from(retry_after.as_secs().max(1));
             response.headers_mut().insert(header::RETRY_AFTER, seconds);
         }

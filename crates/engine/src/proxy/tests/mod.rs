@@ -2,6 +2,7 @@
 
 mod member;
 mod stream;
+mod waits;
 mod world;
 
 use std::time::Duration;
@@ -197,7 +198,7 @@ async fn over_the_limit_nothing_is_sent() {
         world.send("GET", "/x", "").await.unwrap();
     }
     let error = world.send("GET", "/x", "").await.unwrap_err();
-    assert!(matches!(error, Error::Limited { retry_after } if retry_after.as_secs() == 60), "{error}");
+    assert!(matches!(error, Error::Limited { retry_after, .. } if retry_after.as_secs() == 60), "{error}");
     assert_eq!(world.provider.lines().len(), 2);
     world.broker.clock.advance(Duration::from_secs(60));
     world.send("GET", "/x", "").await.unwrap();

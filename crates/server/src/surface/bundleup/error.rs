@@ -7,7 +7,7 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use claviger_engine::error::{Error, ProviderFault};
+use claviger_engine::error::{Error, Limit, ProviderFault};
 use serde::Serialize;
 use serde_json::json;
 
@@ -108,6 +108,9 @@ fn kind(error: &Error, half: Half) -> (StatusCode, &'static str) {
         Error::Conflict { .. } => (StatusCode::CONFLICT, "conflict"),
         Error::Unauthenticated { .. } => (StatusCode::UNAUTHORIZED, "unauthorized"),
         Error::Denied { .. } => (StatusCode::FORBIDDEN, "forbidden"),
+        Error::Limited { limit: Limit::Provider, .. } => {
+            (StatusCode::TOO_MANY_REQUESTS, "upstream_rate_limit")
+        }
         Error::Limited { .. } => (StatusCode::TOO_MANY_REQUESTS, "rate_limit"),
         Error::TargetNotAllowed { .. } => (StatusCode::BAD_REQUEST, "target_not_allowed"),
         Error::Provider { fault: ProviderFault::TimedOut, .. } => {

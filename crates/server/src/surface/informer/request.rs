@@ -81,7 +81,7 @@ pub struct Asked {
         (status = 404, body = error::Problem, description = "There is no such integration for the caller, or no connection yet."),
         (status = 409, body = error::Problem, description = "The connection must be authorized again."),
         (status = 413, body = error::Problem, description = "The request is larger than 10 MiB."),
-        (status = 429, body = error::Problem, description = "Too many requests with this connection; `Retry-After` says when to go on."),
+        (status = 429, body = error::Problem, description = "Too many requests with this connection, or its provider said to wait; `Retry-After` says when to go on."),
         (status = 502, body = error::Problem, description = "The provider can't be reached."),
         (status = 504, body = error::Problem, description = "The provider did not answer in time.")
     )
@@ -129,7 +129,7 @@ pub async fn named(
         (status = 403, body = error::Problem, description = "The page that asks is another site's, or the connection is frozen."),
         (status = 404, body = error::Problem, description = "There is no such integration for the caller, or no connection yet."),
         (status = 409, body = error::Problem, description = "The connection must be authorized again."),
-        (status = 429, body = error::Problem, description = "Too many requests with this connection; `Retry-After` says when to go on."),
+        (status = 429, body = error::Problem, description = "Too many requests with this connection, or its provider said to wait; `Retry-After` says when to go on."),
         (status = 502, body = error::Problem, description = "The provider can't be reached."),
         (status = 504, body = error::Problem, description = "The provider did not answer in time.")
     )

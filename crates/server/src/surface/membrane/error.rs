@@ -8,7 +8,7 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use claviger_engine::error::{Error, ProviderFault};
+use claviger_engine::error::{Error, Limit, ProviderFault};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -97,6 +97,9 @@ pub fn read(error: &Error) -> (StatusCode, Problem) {
         Error::NeedsReauth { .. } => (StatusCode::BAD_REQUEST, "connection", Some("connection_is_defunct")),
         Error::Unauthenticated { .. } => (StatusCode::UNAUTHORIZED, "bad_request", Some("not_authenticated")),
         Error::Denied { .. } => (StatusCode::FORBIDDEN, "bad_request", Some("access_denied")),
+        Error::Limited { limit: Limit::Provider, .. } => {
+            (StatusCode::TOO_MANY_REQUESTS, "connection", Some("rate_limit_exceeded"))
+        }
         Error::Limited { .. } => (StatusCode::TOO_MANY_REQUESTS, "bad_request", Some("rate_limit_exceeded")),
         Error::Provider { fault: ProviderFault::TimedOut, .. } => {
             (StatusCode::GATEWAY_TIMEOUT, "dependency_error", None)

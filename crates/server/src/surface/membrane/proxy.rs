@@ -64,7 +64,7 @@ const STAYS: [&str; 13] = [
         (status = 401, body = Problem, description = "No token that holds."),
         (status = 403, body = Problem, description = "The connection is frozen."),
         (status = 404, body = Problem, description = "There is no such connection for the caller."),
-        (status = 429, body = Problem, description = "Too many calls with this connection; `Retry-After` says when to go on."),
+        (status = 429, body = Problem, description = "Too many calls with this connection (`bad_request`), or its provider said to wait (`connection`); `Retry-After` says when to go on."),
         (status = 502, body = Problem, description = "The provider can't be reached."),
         (status = 504, body = Problem, description = "The provider did not answer in time.")
     )

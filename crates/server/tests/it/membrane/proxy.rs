@@ -290,6 +290,22 @@ async fn calls_are_counted_logged_and_refused_in_this_doors_words() {
 }
 
 #[tokio::test]
+async fn a_provider_that_said_to_wait_is_not_asked_meanwhile() {
+    on_each(async |app| {
+        let up = provider(async |_, _| say(429, &[("retry-after", "90")], "theirs")).await;
+        let alice = connected(app, &up).await;
+        let post = async || ask(app, &alice, Method::POST, "/connections/up/proxy/x", None).await;
+        assert_eq!(post().await.text(), "theirs");
+        let answer = post().await;
+        assert_eq!((answer.status.as_u16(), answer.header("retry-after")), (429, Some("90")));
+        assert_eq!(answer.json()["type"], "connection", "the matter of what is behind it");
+        assert_eq!(answer.json()["key"], "rate_limit_exceeded");
+        assert_eq!(up.calls().len(), 1);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn an_admin_calls_with_any_customers_connection_and_nobody_else_does() {
     on_each(async |app| {
         let up = provider(echo).await;

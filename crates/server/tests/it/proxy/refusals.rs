@@ -222,7 +222,7 @@ async fn a_connection_is_called_a_hundred_times_a_minute() {
             assert_eq!(app.call(&app.acme.key, &id, "/x").await.status, 200, "call {n}");
         }
         let over = app.call(&app.acme.key, &id, "/x").await;
-        body(&over, 429, "rate_limit", "too many requests");
+        body(&over, 429, "rate_limit", "too many requests with this connection (proxy_rate_limit)");
         assert_eq!(over.header("retry-after"), Some("30"), "from the first call on");
         assert_eq!(app.call(&app.acme.key, beside, "/me").await.status, 200, "each connection has its own");
         app.pass(Duration::from_millis(29_999));
@@ -236,6 +236,30 @@ async fn a_connection_is_called_a_hundred_times_a_minute() {
         let limited = rows.iter().filter(|row| row.error.as_deref() == Some("rate_limit"));
         assert!(limited.clone().all(|row| (row.status, row.attempts) == (429, 0)));
         assert_eq!(limited.count(), 2);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_provider_that_said_to_wait_is_left_in_peace() {
+    on_each(async |app| {
+        let up = Upstream::start(|_, _| async { say(429, &[("retry-after", "90")], "theirs") }).await;
+        let id = up.connect(app).await;
+        let post = async || send(call(app, Method::POST, &id, "/x?q=canary_query")).await;
+        let theirs = post().await;
+        assert_eq!((theirs.status.as_u16(), theirs.text()), (429, "theirs"));
+        app.pass(Duration::from_millis(500));
+        let ours = post().await;
+        ours.assert_problem(429, "upstream_rate_limit");
+        assert!(ours.text().contains("the provider's own limit") && !ours.text().contains("canary"));
+        assert_eq!(ours.header("retry-after"), Some("90"), "in whole seconds, rounded up");
+        assert_eq!(up.calls().len(), 1, "it is not asked again");
+        app.pass(Duration::from_millis(89_500));
+        assert_eq!(post().await.text(), "theirs", "and then it is");
+        app.broker.logs.flush().await;
+        let rows = app.read().await.request_logs(&app.acme.workspace, &ALL).await.unwrap();
+        let here = rows.iter().find(|row| row.error.as_deref() == Some("upstream_rate_limit")).unwrap();
+        assert_eq!((here.status, here.attempts), (429, 0));
     })
     .await;
 }

@@ -289,13 +289,34 @@ async fn too_many_requests_are_told_when_to_go_on() {
         assert_eq!(post(app, &alice, &json!({ "url": "x" })).await.status, 200);
         assert_eq!(get(app, &alice, "/x").await.status, 200);
         for answer in [post(app, &alice, &json!({ "url": "x" })).await, get(app, &alice, "/x").await] {
-            assert_problem(&answer, 429, "too many requests");
+            assert_problem(&answer, 429, "too many requests with this connection (proxy_rate_limit)");
             assert_eq!(answer.header("retry-after"), Some("60"));
         }
         assert_eq!(up.calls().len(), 2);
         assert_eq!(post(app, &bob, &json!({ "url": "x" })).await.status, 200, "each connection has its own");
         app.pass(Duration::from_secs(60));
         assert_eq!(post(app, &alice, &json!({ "url": "x" })).await.status, 200);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_provider_that_said_to_wait_is_not_asked_meanwhile() {
+    on_each(async |app| {
+        let up = provider(async |_, _| say(429, &[("retry-after", "90")], "theirs")).await;
+        let id = integrate(app, &up, |_| {}).await;
+        let alice = connected(app, &id, "alice").await;
+        let asked = json!({ "url": "x", "method": "POST" });
+        assert_eq!(post(app, &alice, &asked).await.text(), "theirs");
+        let before = up.calls().len();
+        let answer = post(app, &alice, &asked).await;
+        assert_problem(
+            &answer,
+            429,
+            "the provider's own limit: it said to wait, and was not asked again. Retry-After says until when",
+        );
+        assert_eq!(answer.header("retry-after"), Some("90"));
+        assert_eq!(up.calls().len(), before);
     })
     .await;
 }
