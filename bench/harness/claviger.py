@@ -28,7 +28,7 @@ SAMPLE = "request_log_sample"
 VARIANTS = (
     ("Claviger", "sqlite", (), {}),
     ("Claviger, PostgreSQL", "postgres", (), {}),
-    ("Claviger, a row for each call", "sqlite", (SAMPLE,), {SAMPLE: "1"}),
+    ("Claviger, a row for each call", "sqlite", (SAMPLE,), {SAMPLE: "100%"}),
 )
 # Beyond this many connections a database is kept for the next run.
 SMALL = 10_000

@@ -4,6 +4,8 @@
 //! is there from the start, at zero, so that a rate knows where it began. docs/operations.md lists them all, and
 //! a test compares. How things stand, rather than what happened, is looked up by [`crate::gauges`].
 
+mod log;
+
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram, info::Info},
@@ -17,6 +19,8 @@ use crate::{
     store::Backlog,
     time::Millis,
 };
+
+pub use self::log::Log;
 
 /// Upper bounds of the buckets of a proxied call's duration, in seconds.
 const BUCKETS: [f64; 11] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0];
@@ -56,6 +60,8 @@ pub struct Metrics {
     pending: Gauge,
     oldest_pending: Gauge,
     started: Gauge,
+    /// Of the request log.
+    pub log: Log,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -104,6 +110,7 @@ impl Default for Metrics {
             pending: Gauge::default(),
             oldest_pending: Gauge::default(),
             started: Gauge::default(),
+            log: Log::default(),
         };
         metrics.begin_at_zero();
         metrics.registered()
@@ -140,6 +147,7 @@ impl Metrics {
         to.register("refreshes_unknown", help, self.refreshes_unknown.clone());
         let help = "Rows forgotten because their time was over, by table";
         to.register("retention_rows", help, self.pruned.clone());
+        self.log.register(to);
         self
     }
 

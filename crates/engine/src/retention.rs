@@ -14,6 +14,7 @@ use crate::{
     domain::audit::Actor,
     error::Result,
     store::{EventMark, EventPart, EventWindow},
+    time::Millis,
 };
 
 /// How long things are kept after their end.
@@ -25,6 +26,12 @@ pub struct Keep {
     pub events: Duration,
     /// The request log.
     pub request_logs: Duration,
+    /// Rollups of calls.
+    pub rollups: Duration,
+    /// How many rows the request log may have, however young; `None` for any number.
+    pub request_log_rows: Option<i64>,
+    /// How many rollups there may be. Minutes go as a whole, so that there may be one minute's more.
+    pub rollup_rows: Option<i64>,
 }
 
 /// How many rows were forgotten, by table.
@@ -40,6 +47,8 @@ pub struct Pruned {
     pub attempts: i64,
     /// Rows of the request log.
     pub request_logs: i64,
+    /// Rollups of calls.
+    pub rollups: i64,
     /// Rows of the change log.
     pub changes: i64,
     /// Sessions that were over.
@@ -54,12 +63,13 @@ pub struct Pruned {
 
 impl Pruned {
     /// Every table that is pruned, as metrics name it.
-    pub const TABLES: [&str; 10] = [
+    pub const TABLES: [&str; 11] = [
         "flow",
         "event",
         "delivery",
         "delivery_attempt",
         "request_log",
+        "call_rollup",
         "change_log",
         "session",
         "connect_request",
@@ -70,7 +80,8 @@ impl Pruned {
     fn total(&self) -> i64 {
         let of_events = self.events + self.deliveries + self.attempts;
         let of_refreshes = self.previous_credentials + self.refresh_intents;
-        let others = self.request_logs + self.changes + self.sessions + self.connect_requests;
+        let of_calls = self.request_logs + self.rollups;
+        let others = of_calls + self.changes + self.sessions + self.connect_requests;
         self.flows + of_events + of_refreshes + others
     }
 }
@@ -117,6 +128,7 @@ fn tell(pruned: &Pruned) {
             deliveries,
             attempts,
             request_logs,
+            rollups,
             changes,
             sessions,
             connect_requests,
@@ -129,6 +141,7 @@ fn tell(pruned: &Pruned) {
             deliveries,
             attempts,
             request_logs,
+            rollups,
             changes,
             sessions,
             connect_requests,
@@ -147,6 +160,7 @@ pub async fn prune(broker: &Broker, keep: &Keep) -> Result<Pruned> {
     let mut pruned = Pruned {
         flows: all(broker, Table::Flow, keep.flows).await?,
         request_logs: all(broker, Table::RequestLog, keep.request_logs).await?,
+        rollups: all(broker, Table::Rollup, keep.rollups).await?,
         changes: all(broker, Table::ChangeLog, CHANGES).await?,
         sessions: all(broker, Table::Session, broker.sessions.idle).await?,
         connect_requests: all(broker, Table::ConnectRequest, keep.flows).await?,
@@ -154,6 +168,8 @@ pub async fn prune(broker: &Broker, keep: &Keep) -> Result<Pruned> {
         refresh_intents: all(broker, Table::RefreshIntent, keep.events).await?,
         ..Pruned::default()
     };
+    pruned.request_logs += request_logs_beyond(broker, keep.request_log_rows).await?;
+    pruned.rollups += rollups_beyond(broker, keep.rollup_rows).await?;
     events(broker, keep.events, &mut pruned).await?;
     Ok(pruned)
 }
@@ -163,6 +179,7 @@ pub async fn prune(broker: &Broker, keep: &Keep) -> Result<Pruned> {
 enum Table {
     Flow,
     RequestLog,
+    Rollup,
     ChangeLog,
     /// As old as its last use; one that has come to its end goes, however old.
     Session,
@@ -176,13 +193,17 @@ enum Table {
 
 /// Forgets all rows of a table that are older than `keep`.
 async fn all(broker: &Broker, table: Table, keep: Duration) -> Result<i64> {
-    let before = broker.clock.now().minus(keep);
+    older(broker, table, broker.clock.now().minus(keep)).await
+}
+
+async fn older(broker: &Broker, table: Table, before: Millis) -> Result<i64> {
     let mut total = 0;
     loop {
         let mut conn = broker.store.begin(Actor::System, broker.clock.now()).await?;
         let (name, gone) = match table {
             Table::Flow => ("flow", conn.any_purge_flows(before, BATCH).await?),
             Table::RequestLog => ("request_log", conn.any_purge_request_logs(before, BATCH).await?),
+            Table::Rollup => ("call_rollup", conn.any_purge_call_rollups(before, BATCH).await?),
             Table::ChangeLog => ("change_log", conn.any_purge_changes(before, BATCH).await?),
             Table::Session => {
                 let now = broker.clock.now();
@@ -203,6 +224,34 @@ async fn all(broker: &Broker, table: Table, keep: Duration) -> Result<i64> {
             return Ok(total);
         }
         tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// Forgets the oldest rows of the request log beyond so many.
+async fn request_logs_beyond(broker: &Broker, most: Option<i64>) -> Result<i64> {
+    let Some(most) = most else { return Ok(0) };
+    let Some(mark) = broker.store.read().await?.any_request_log_beyond(most).await? else { return Ok(0) };
+    let mut total = 0;
+    loop {
+        let mut conn = broker.store.begin(Actor::System, broker.clock.now()).await?;
+        let gone = conn.any_purge_request_logs_until(&mark, BATCH).await?;
+        conn.commit().await?;
+        broker.metrics.pruned("request_log", gone);
+        total += gone;
+        if gone < BATCH {
+            return Ok(total);
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// Forgets the oldest minutes beyond so many rollups.
+async fn rollups_beyond(broker: &Broker, most: Option<i64>) -> Result<i64> {
+    let Some(most) = most else { return Ok(0) };
+    let minute = broker.store.read().await?.any_call_rollup_beyond(most).await?;
+    match minute {
+        Some(minute) => older(broker, Table::Rollup, minute).await,
+        None => Ok(0),
     }
 }
 

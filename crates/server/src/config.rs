@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use claviger_engine::{access::Lifetimes, limit::Rate, retention::Keep, secret::Secret};
+use claviger_engine::{access::Lifetimes, limit::Rate, proxy::Sampling, retention::Keep, secret::Secret};
 use ipnet::IpNet;
 
 pub mod value;
@@ -55,7 +55,7 @@ const fn secret(name: &'static str, help: &'static str) -> Key {
 }
 
 /// Every setting there is.
-pub const KEYS: [Key; 33] = [
+pub const KEYS: [Key; 38] = [
     secret("database_url", "sqlite://PATH or postgres://user:password@host/database"),
     key("database_connections", "Connections to PostgreSQL at most, of each process"),
     secret("master_key", "Root keys, id:base64,… (visible to others on this machine: prefer a file)"),
@@ -92,6 +92,11 @@ pub const KEYS: [Key; 33] = [
     key("keep_flows", "How long ended authorizations and their codes are kept"),
     key("keep_events", "How long events, their deliveries and attempts are kept"),
     key("keep_request_logs", "How long the request log is kept"),
+    key("keep_rollups", "How long the sums of calls by the minute are kept"),
+    key("request_log_sample", "Which share of good calls has a row in the request log: 1%"),
+    key("request_log_full_below", "How many calls of each second have a row, whatever the share"),
+    key("request_log_max_rows", "How many rows the request log may have, or off"),
+    key("rollup_max_rows", "How many sums of calls there may be, or off"),
     key("log_format", "text or json"),
     key("log", "error, warn, info, debug, trace, or filters"),
     key("shutdown_timeout", "How long open requests may take to finish after the signal to stop"),
@@ -164,6 +169,8 @@ pub struct Settings {
     pub proxy_rate_limit: Rate,
     /// For how long a provider's word that it takes no calls is believed at most; `None` when each call is sent.
     pub proxy_wait_limit: Option<Duration>,
+    /// Which calls get a row in the request log.
+    pub request_log: Sampling,
     /// How long things are kept after their end.
     pub keep: Keep,
     /// How log lines look.
@@ -379,6 +386,17 @@ impl Layers {
                 flows: self.keep("keep_flows")?,
                 events: self.keep("keep_events")?,
                 request_logs: self.keep("keep_request_logs")?,
+                rollups: self.keep("keep_rollups")?,
+                request_log_rows: self.rows("request_log_max_rows")?,
+                rollup_rows: self.rows("rollup_max_rows")?,
+            },
+            request_log: Sampling {
+                share: self.read(
+                    "request_log_sample",
+                    "a share such as 1%, 0.1% or 100%",
+                    Sampling::share,
+                )?,
+                full_below: self.read("request_log_full_below", "a number, 0 or more", |t| t.parse().ok())?,
             },
             log_format: self.read("log_format", "text or json", LogFormat::parse)?,
             log: self.read(
@@ -397,6 +415,12 @@ impl Layers {
     fn keep(&self, name: &'static str) -> Result<Duration, SettingError> {
         self.read(name, "a time above zero such as 30d, 12h or 90m", |text| {
             value::duration(text).filter(|time| !time.is_zero())
+        })
+    }
+
+    fn rows(&self, name: &'static str) -> Result<Option<i64>, SettingError> {
+        self.read(name, "a number above zero, or off", |text| {
+            value::or_off(text, |text| text.parse().ok().filter(|rows| *rows > 0))
         })
     }
 

@@ -16,7 +16,7 @@ use crate::{
     id::{IntegrationId, WorkspaceId},
     limit::{Limiter, Rate},
     outbound::{self, Outbound},
-    proxy::Recorder,
+    proxy::{Recorder, Sampling},
     secret::Secret,
     store::{Page, Store, trial::on_each},
     time::Clock,
@@ -31,6 +31,7 @@ fn later(seconds: u64) -> Millis {
 }
 
 fn broker(store: Store) -> Broker {
+    let metrics = Default::default();
     let long = Duration::from_secs(20);
     Broker {
         vault: Vault::new(KeyRing::parse(KeyRing::generate().unwrap().expose()).unwrap()),
@@ -54,9 +55,9 @@ fn broker(store: Store) -> Broker {
         tries: Default::default(),
         nonces: Default::default(),
         discovery: Default::default(),
-        metrics: Arc::default(),
         tasks: Default::default(),
-        logs: Recorder::new(store.clone()),
+        logs: Recorder::new(store.clone(), Sampling::ALL, &metrics),
+        metrics,
         store,
     }
 }

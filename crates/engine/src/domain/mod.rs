@@ -5,6 +5,7 @@
 pub mod api_key;
 pub mod audit;
 pub mod auth_option;
+pub mod call_rollup;
 pub mod client_key;
 pub mod connection;
 pub mod credential;
@@ -23,6 +24,7 @@ pub mod request_log;
 pub mod revocation;
 pub mod session;
 pub mod share;
+pub mod spread;
 pub mod team;
 pub mod token;
 pub mod user;

@@ -1,7 +1,7 @@
 //! One proxied call, as the request log keeps it: enough to find out what happened, nothing that is secret.
 
 use crate::{
-    id::{ApiKeyId, ConnectionId, IntegrationId, LogId, RequestId, UserId, WorkspaceId},
+    id::{ApiKeyId, ConnectionId, CustomerId, IntegrationId, LogId, RequestId, UserId, WorkspaceId},
     time::Millis,
 };
 
@@ -18,6 +18,8 @@ pub struct RequestLog {
     pub api_key_id: Option<ApiKeyId>,
     /// By which user, at the door where users call.
     pub user_id: Option<UserId>,
+    /// For which customer, at the door of a product's tokens; a token of the product itself is for none.
+    pub customer_id: Option<CustomerId>,
     /// Through which connection; kept after the connection is gone.
     pub connection_id: ConnectionId,
     /// Of which integration.
@@ -36,6 +38,14 @@ pub struct RequestLog {
     pub bytes_in: u64,
     /// Bytes of answer body sent back.
     pub bytes_out: u64,
+    /// The trace that the caller made it part of: 32 hex digits.
+    pub trace_id: Option<String>,
+    /// From the call's arrival until the provider was first asked, in milliseconds; until the end when it was not.
+    /// `None` in rows of before this was kept.
+    pub waited_ms: Option<u64>,
+    /// From when the provider was last asked until its answer's head was there, in milliseconds; `None` without an
+    /// answer.
+    pub first_byte_ms: Option<u64>,
     /// From the call's arrival until its answer's last byte, in milliseconds.
     pub duration_ms: u64,
     /// When the call arrived.

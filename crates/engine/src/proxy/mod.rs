@@ -19,17 +19,22 @@ mod proven;
 mod react;
 mod ready;
 mod record;
+mod recorder;
 mod relay;
 mod replay;
 mod resolve;
+mod sample;
 mod send;
 mod shown;
 mod sign;
 mod still;
 mod subjects;
+mod tallies;
 mod target;
+mod trace;
 mod used;
 mod waits;
+mod writing;
 
 use std::sync::Arc;
 
@@ -37,7 +42,9 @@ use http::{Request, Response};
 
 pub(crate) use self::headers::{not_a_place, not_addable};
 pub(crate) use self::still::still;
-pub use self::{credential::Refused, record::Recorder, subjects::Subjects, waits::Waits};
+pub use self::{
+    credential::Refused, recorder::Recorder, sample::Sampling, subjects::Subjects, waits::Waits,
+};
 use self::{proof::Heard, react::Verdict, ready::Ready, record::Entry, replay::Replay};
 use crate::{
     access::{By, Holder, Member, Signer, Who},
@@ -212,8 +219,11 @@ async fn exchange(
         }
         proofs.add(broker, &usable.tokens, &mut prepared)?;
         expired::ask_plain(rules, &mut prepared.parts.headers);
-        entry.attempts += 1;
+        entry.asks();
         let outcome = send::attempt(way, prepared.parts, &body).await;
+        if outcome.is_ok() {
+            entry.hears();
+        }
         broker.waits.hear(subject, &uri, &outcome, broker.clock.now());
         let heard = proofs.hear(broker, &uri, &outcome, body.replayable());
         if heard == Heard::Again {

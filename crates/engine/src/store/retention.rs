@@ -43,6 +43,13 @@ pub struct EventWindow {
     pub disabled_before: Millis,
 }
 
+/// A row of the request log, as the last that may go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogMark {
+    at: Millis,
+    id: String,
+}
+
 /// How many deliveries wait, and for how long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Backlog {
@@ -86,6 +93,36 @@ impl Conn {
     pub async fn any_purge_request_logs(&mut self, before: Millis, limit: i64) -> Result<i64> {
         let delete = sql("delete from request_log where id in \
                           (select id from request_log where at < $1 order by at limit $2)");
+        self.execute(delete.at(before).int(limit)).await
+    }
+
+    /// The latest row of the request log that is not among the latest `most`.
+    pub async fn any_request_log_beyond(&mut self, most: i64) -> Result<Option<LogMark>> {
+        let query = sql("select at, id from request_log order by at desc, id desc limit 1 offset $1");
+        let row = self.row(query.int(most)).await?;
+        row.map(|row| Ok(LogMark { at: row.at("at")?, id: row.text("id")? })).transpose()
+    }
+
+    /// Removes at most `limit` rows up to this one. Says how many.
+    pub async fn any_purge_request_logs_until(&mut self, mark: &LogMark, limit: i64) -> Result<i64> {
+        let delete = sql("delete from request_log where id in (select id from request_log \
+                          where at < $1 or (at = $1 and id <= $2) order by at, id limit $3)");
+        self.execute(delete.at(mark.at).text(&mark.id).int(limit)).await
+    }
+
+    /// The minute of the latest rollup that is not among the latest `most`: the minutes before it may go.
+    pub async fn any_call_rollup_beyond(&mut self, most: i64) -> Result<Option<Millis>> {
+        let query = sql("select minute from call_rollup order by minute desc limit 1 offset $1");
+        self.row(query.int(most)).await?.map(|row| row.at("minute")).transpose()
+    }
+
+    /// Removes at most `limit` rollups of minutes that began before `before`. Says how many.
+    pub async fn any_purge_call_rollups(&mut self, before: Millis, limit: i64) -> Result<i64> {
+        let delete = sql(
+            "delete from call_rollup where (workspace_id, minute, integration_id, connection_id, status_class) in \
+                 (select workspace_id, minute, integration_id, connection_id, status_class from call_rollup \
+                 where minute < $1 order by minute limit $2)",
+        );
         self.execute(delete.at(before).int(limit)).await
     }
 

@@ -28,8 +28,8 @@ static CREDENTIAL: LazyLock<String> = LazyLock::new(|| insert("credential", cred
 static CREDENTIALS: LazyLock<String> =
     LazyLock::new(|| insert("credential", credential::columns!(), AT_ONCE));
 
-/// Of numbers only, so that it is as constant as any statement.
-fn insert(table: &'static str, columns: &'static str, rows: usize) -> String {
+/// The text that adds so many rows at once. Of numbers only, so that it is as constant as any statement.
+pub(super) fn insert(table: &'static str, columns: &'static str, rows: usize) -> String {
     let width = columns.split(',').count();
     let row = |row: usize| {
         let values: Vec<_> = (row * width + 1..=(row + 1) * width).map(|at| format!("${at}")).collect();

@@ -138,6 +138,12 @@ impl Row {
         T::try_from(self.int(column)?).map_err(|_| unreadable(column))
     }
 
+    /// A number of a narrower kind, or null.
+    pub(super) fn maybe_number<T: TryFrom<i64>>(&self, column: &'static str) -> Result<Option<T>> {
+        let number = self.maybe_int(column)?;
+        number.map(|number| T::try_from(number).map_err(|_| unreadable(column))).transpose()
+    }
+
     /// A time.
     pub(super) fn at(&self, column: &'static str) -> Result<Millis> {
         self.int(column).map(Millis)

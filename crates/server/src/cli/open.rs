@@ -12,7 +12,7 @@ use claviger_engine::{
     limit::{Limiter, Rate},
     metrics::Metrics,
     outbound::{self, Outbound, Policy},
-    proxy::{Recorder, Refused, Waits},
+    proxy::{Recorder, Refused, Sampling, Waits},
     refresh::{self, Flights},
     setup,
     store::{Conn, Store},
@@ -127,6 +127,11 @@ fn outbound_config(settings: &Settings, dev: bool) -> outbound::Config {
     }
 }
 
+/// Which calls get a row. Whoever develops looks for the one call just made.
+fn sampling(settings: &Settings, dev: bool) -> Sampling {
+    if dev { Sampling::ALL } else { settings.request_log }
+}
+
 /// Everything together. The clock follows the database's.
 pub async fn broker(
     settings: &Settings,
@@ -136,6 +141,7 @@ pub async fn broker(
 ) -> anyhow::Result<Arc<Broker>> {
     let clock = Clock::system();
     clock.correct(store.database_time().await.context("the database's time")?);
+    let metrics = Arc::new(Metrics::default());
     Ok(Arc::new(Broker {
         vault,
         outbound: outbound(settings, dev)?,
@@ -161,8 +167,8 @@ pub async fn broker(
         tries: Default::default(),
         nonces: Default::default(),
         discovery: Discovery::default(),
-        logs: Recorder::new(store.clone()),
-        metrics: Arc::new(Metrics::default()),
+        logs: Recorder::new(store.clone(), sampling(settings, dev), &metrics),
+        metrics,
         tasks: Default::default(),
         store,
     }))
@@ -190,13 +196,15 @@ mod tests {
     use crate::config::{Given, load_from};
 
     #[test]
-    fn requests_leave_as_the_settings_say() {
+    fn requests_leave_and_are_recorded_as_the_settings_say() {
         let pairs = [
             ("CLAVIGER_OUTBOUND_CONNECT_TIMEOUT", "1s"),
             ("CLAVIGER_OUTBOUND_HEADER_TIMEOUT", "2s"),
             ("CLAVIGER_OUTBOUND_IDLE_TIMEOUT", "3s"),
             ("CLAVIGER_OUTBOUND_TOTAL_TIMEOUT", "4s"),
             ("CLAVIGER_OUTBOUND_ALLOW", "10.0.0.0/8"),
+            ("CLAVIGER_REQUEST_LOG_SAMPLE", "2.5%"),
+            ("CLAVIGER_REQUEST_LOG_FULL_BELOW", "3"),
         ];
         let pairs = pairs.map(|(name, value)| (name.to_owned(), value.to_owned()));
         let settings = load_from(&Given::default(), pairs).unwrap().settings;
@@ -206,5 +214,7 @@ mod tests {
         assert_eq!(timeouts, [1, 2, 3, 4].map(Duration::from_secs));
         assert!(config.require_https && config.policy.allow.len() == 1);
         assert_eq!(outbound_config(&settings, true).policy.allow.len(), 3, "dev reaches its own sandbox");
+        assert_eq!(sampling(&settings, false), Sampling { share: 25_000, full_below: 3 });
+        assert_eq!(sampling(&settings, true), Sampling::ALL);
     }
 }

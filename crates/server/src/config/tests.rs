@@ -34,6 +34,11 @@ fn the_defaults_name_every_setting_and_no_other() {
     assert_eq!(settings.listen, "127.0.0.1:8080".parse().unwrap());
     assert_eq!(settings.proxy_rate_limit, Rate::Per { count: 100, window: Duration::from_secs(60) });
     assert_eq!(settings.proxy_wait_limit, Some(Duration::from_secs(3600)));
+    assert_eq!(settings.request_log, Sampling { share: 10_000, full_below: 10 });
+    assert_eq!(
+        (settings.keep.request_log_rows, settings.keep.rollup_rows),
+        (Some(1_000_000), Some(2_000_000))
+    );
     let timeouts = [
         settings.outbound_connect_timeout,
         settings.outbound_header_timeout,
@@ -127,6 +132,11 @@ fn an_error_names_the_setting_its_origin_and_what_would_be_right() {
         ("CLAVIGER_PROXY_WAIT_LIMIT", "never", "or off"),
         ("CLAVIGER_TRUSTED_PROXIES", "10.0.0.0/8,ten", "10.0.0.0/8"),
         ("CLAVIGER_OUTBOUND_ALLOW", "10.0.0.0/40", "10.0.0.0/8"),
+        ("CLAVIGER_REQUEST_LOG_SAMPLE", "1", "1%"),
+        ("CLAVIGER_REQUEST_LOG_SAMPLE", "101%", "1%"),
+        ("CLAVIGER_REQUEST_LOG_FULL_BELOW", "-1", "0 or more"),
+        ("CLAVIGER_REQUEST_LOG_MAX_ROWS", "0", "off"),
+        ("CLAVIGER_ROLLUP_MAX_ROWS", "many", "off"),
         ("CLAVIGER_LOG_FORMAT", "xml", "json"),
         ("CLAVIGER_LOG", "loud", "debug"),
         ("CLAVIGER_SHUTDOWN_TIMEOUT", "soon", "20s"),

@@ -7,14 +7,21 @@ use claviger_engine::{
     id::{ConnectionId, IntegrationId, LogId, RequestId},
     retention::{self, Keep, Pruned},
     setup::{self, NewWebhook, WebhookEdit},
-    store::Page,
+    store::{Minutes, Page},
     time::Millis,
 };
 
 use crate::support::{Browser, TestApp, app::ALL, on_each, value};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
-const KEEP: Keep = Keep { flows: DAY, events: DAY.saturating_mul(30), request_logs: DAY.saturating_mul(14) };
+const KEEP: Keep = Keep {
+    flows: DAY,
+    events: DAY.saturating_mul(30),
+    request_logs: DAY.saturating_mul(14),
+    rollups: DAY.saturating_mul(90),
+    request_log_rows: None,
+    rollup_rows: None,
+};
 
 async fn prune(app: &TestApp) -> Pruned {
     retention::prune(&app.broker, &KEEP).await.unwrap()
@@ -80,6 +87,7 @@ fn log(app: &TestApp, at: Millis) -> RequestLog {
         workspace_id: app.acme.workspace.clone(),
         api_key_id: None,
         user_id: None,
+        customer_id: None,
         connection_id: ConnectionId::new(),
         integration_id: IntegrationId::new(),
         method: "GET".to_owned(),
@@ -89,9 +97,41 @@ fn log(app: &TestApp, at: Millis) -> RequestLog {
         attempts: 1,
         bytes_in: 0,
         bytes_out: 0,
+        trace_id: None,
+        waited_ms: None,
+        first_byte_ms: None,
         duration_ms: 1,
         at,
     }
+}
+
+#[tokio::test]
+async fn what_is_too_much_is_forgotten_oldest_first_and_sums_go_by_their_age_too() {
+    on_each(async |app| {
+        let (_, pairs) = Browser::new().connect(app, &app.acme, &[]).await.redirect();
+        let id = value(&pairs, "connection_id").to_owned();
+        for _ in 0..3 {
+            assert_eq!(app.call(&app.acme.key, &id, "/me").await.status, 200);
+            app.broker.logs.flush().await;
+            app.pass(Duration::from_secs(60));
+        }
+        let keep = Keep { request_log_rows: Some(2), rollup_rows: Some(1), ..KEEP };
+        let gone = retention::prune(&app.broker, &keep).await.unwrap();
+        assert_eq!((gone.request_logs, gone.rollups), (1, 1), "the second minute is one too many, and whole");
+        let gone = retention::prune(&app.broker, &keep).await.unwrap();
+        assert_eq!((gone.request_logs, gone.rollups), (0, 0));
+        let ever = Minutes { from: Millis(0), until: Millis(i64::MAX) };
+        let left = app.read().await.call_rollups(&app.acme.workspace, ever, &ALL).await.unwrap();
+        let latest = app.read().await.request_logs(&app.acme.workspace, &ALL).await.unwrap();
+        assert_eq!(left.len(), 2);
+        assert!(
+            left[0].key.minute <= latest[0].at
+                && latest[0].at < left[0].key.minute.plus(Duration::from_secs(60))
+        );
+        app.pass(91 * DAY);
+        assert_eq!(prune(app).await.rollups, 2);
+    })
+    .await;
 }
 
 #[tokio::test]

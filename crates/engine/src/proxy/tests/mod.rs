@@ -1,5 +1,6 @@
 //! Calls from end to end: a broker, a database, a provider, and what each of them saw.
 
+mod log;
 mod member;
 mod stream;
 mod waits;

@@ -145,6 +145,7 @@ pub(super) async fn world_with(
     let long = Duration::from_secs(20);
     let outbound =
         outbound::Config { policy, header_timeout: long, idle_timeout: long, ..outbound::Config::default() };
+    let metrics = Arc::default();
     let broker = Arc::new(Broker {
         vault: Vault::new(KeyRing::parse(KeyRing::generate().unwrap().expose()).unwrap()),
         outbound: Outbound::new(outbound).unwrap(),
@@ -167,9 +168,9 @@ pub(super) async fn world_with(
         tries: Default::default(),
         nonces: Default::default(),
         discovery: Default::default(),
-        metrics: Arc::default(),
+        logs: Recorder::new(store.clone(), Sampling::ALL, &metrics),
+        metrics,
         tasks: Default::default(),
-        logs: Recorder::new(store.clone()),
         store,
     });
     // As if changes were looked for: what was read is remembered.

@@ -282,7 +282,14 @@ async fn sessions_that_are_over_are_forgotten() {
         desk.sign_in("alice").await;
         app.pass(30 * MINUTE);
         let open = desk.sign_in("alice").await;
-        let keep = claviger_engine::retention::Keep { flows: MINUTE, events: MINUTE, request_logs: MINUTE };
+        let keep = claviger_engine::retention::Keep {
+            flows: MINUTE,
+            events: MINUTE,
+            request_logs: MINUTE,
+            rollups: MINUTE,
+            request_log_rows: None,
+            rollup_rows: None,
+        };
         let prune = async || claviger_engine::retention::prune(&app.broker, &keep).await.unwrap().sessions;
         assert_eq!(prune().await, 0);
         app.pass(31 * MINUTE);

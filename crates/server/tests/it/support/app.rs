@@ -28,7 +28,7 @@ use claviger_engine::{
     limit::{Limiter, Rate},
     metrics::Metrics,
     outbound::{self, Outbound, Policy, Resolver},
-    proxy::{Recorder, Waits},
+    proxy::{Recorder, Sampling, Waits},
     refresh::{self, Flights},
     secret::Secret,
     setup::{self, Change, NewApiKey, NewIntegration, NewWorkspace},
@@ -338,9 +338,10 @@ pub fn broker(store: Store, options: Options, urls: Urls, now: Millis) -> Arc<Br
     for (file, text) in &options.providers {
         catalog.add(file, text).expect("a provider file");
     }
+    let metrics = Arc::new(Metrics::default());
     Arc::new(Broker {
-        logs: Recorder::new(store.clone()),
-        metrics: Arc::new(Metrics::default()),
+        logs: Recorder::new(store.clone(), Sampling::ALL, &metrics),
+        metrics,
         tasks: Default::default(),
         store,
         vault: Vault::new(keys.expect("keys")),

@@ -25,7 +25,8 @@ use claviger_engine::{
     error::{Error, Result},
     id::{ApiKeyId, AttemptId, ConnectionId, FlowId, OperatorId, WorkspaceId},
     setup::{self, NewUser},
-    store::{After, Claim, Conn, ConnectionFilter, FlowEnd, Tried, Viewer, trial},
+    store::{After, Claim, Conn, ConnectionFilter, FlowEnd, Minutes, Tried, Viewer, trial},
+    time::Millis,
     vault::hash,
 };
 
@@ -37,6 +38,9 @@ use crate::support::{Browser, Tenant, TestApp, app::ALL, on_each, value};
 
 /// How many changes are about people.
 const PEOPLE: usize = 14;
+
+/// All minutes.
+const EVER: Minutes = Minutes { from: Millis(0), until: Millis(i64::MAX) };
 
 /// What names the claim on their delivery.
 const LEASE: &str = "theirs";
@@ -211,6 +215,7 @@ async fn look(conn: &mut Conn, ws: &WorkspaceId, of: &Theirs) -> Result<Vec<(&'s
         ("integrations", conn.integrations(ws, &ALL).await?.iter().any(|one| one.id == integration.id)),
         ("pending_flows", conn.pending_flows(ws, now, connect::FLOW_LIFE).await? > 0),
         ("redirect_uris", conn.redirect_uris(ws).await?.contains(&"https://theirs.test/".to_owned())),
+        ("call_rollups", !conn.call_rollups(ws, EVER, &ALL).await?.is_empty()),
         ("request_logs", !conn.request_logs(ws, &ALL).await?.is_empty()),
         ("revocations", !conn.revocations(ws, &ALL).await?.is_empty()),
         ("user", conn.user(ws, &user.id).await?.is_some()),
