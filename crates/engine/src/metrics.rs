@@ -4,7 +4,10 @@
 //! is there from the start, at zero, so that a rate knows where it began. docs/operations.md lists them all, and
 //! a test compares. How things stand, rather than what happened, is looked up by [`crate::gauges`].
 
+mod calls;
 mod log;
+
+use std::sync::Arc;
 
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},
@@ -12,17 +15,17 @@ use prometheus_client::{
     registry::Registry,
 };
 
+use self::calls::Calls;
+pub use self::log::Log;
 use crate::{
-    domain::connection::Status,
+    domain::{call_rollup::FinishedCall, connection::Status},
     error::{Error, Result},
     retention::Pruned,
     store::Backlog,
     time::Millis,
 };
 
-pub use self::log::Log;
-
-/// Upper bounds of the buckets of a proxied call's duration, in seconds.
+/// Upper bounds of the buckets of a webhook attempt's duration, in seconds.
 const BUCKETS: [f64; 11] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0];
 
 /// The parts of the app origin that requests are counted by.
@@ -48,8 +51,7 @@ pub struct Metrics {
     requests: Family<Asked, Counter>,
     flows: Family<Outcome, Counter>,
     refreshes: Family<Outcome, Counter>,
-    calls: Family<Class, Counter>,
-    call_seconds: Histogram,
+    calls: Arc<Calls>,
     cache_hits: Counter,
     cache_misses: Counter,
     attempts: Family<Outcome, Counter>,
@@ -76,6 +78,11 @@ struct Class {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Direction {
+    direction: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Asked {
     resource: &'static str,
     status: &'static str,
@@ -98,8 +105,7 @@ impl Default for Metrics {
             requests: Family::default(),
             flows: Family::default(),
             refreshes: Family::default(),
-            calls: Family::default(),
-            call_seconds: Histogram::new(BUCKETS),
+            calls: Arc::default(),
             cache_hits: Counter::default(),
             cache_misses: Counter::default(),
             attempts: Family::default(),
@@ -127,10 +133,7 @@ impl Metrics {
         to.register("api_requests", help, self.requests.clone());
         to.register("flows", "Authorizations begun, and how they ended", self.flows.clone());
         to.register("refreshes", "Refreshes, and how they ended", self.refreshes.clone());
-        let help = "Proxied calls, by status and by whose answer it was";
-        to.register("proxied_calls", help, self.calls.clone());
-        let help = "From a proxied call's arrival until its answer's last byte";
-        to.register("proxied_call_seconds", help, self.call_seconds.clone());
+        self.calls.register(to);
         let help = "Proxied calls with an API key whose connection was remembered";
         to.register("proxy_cache_hits", help, self.cache_hits.clone());
         let help = "Proxied calls with an API key whose connection was read from the database";
@@ -166,9 +169,6 @@ impl Metrics {
             for resource in RESOURCES {
                 let _made = self.requests.get_or_create(&Asked { resource, status });
             }
-            for from in ["claviger", "provider"] {
-                let _made = self.calls.get_or_create(&Class { status, from });
-            }
         }
         for table in Pruned::TABLES {
             let _made = self.pruned.get_or_create(&Table { table });
@@ -194,11 +194,14 @@ impl Metrics {
         self.refreshes.get_or_create(&Outcome { outcome }).inc();
     }
 
-    /// A proxied call ended. `ours` says whether the answer was made by us rather than by the provider.
-    pub fn call(&self, status: u16, ours: bool, seconds: f64) {
-        let from = if ours { "claviger" } else { "provider" };
-        self.calls.get_or_create(&Class { status: class(status), from }).inc();
-        self.call_seconds.observe(seconds);
+    /// A proxied call began. `hash` is any number that its end has too, and that calls differ by.
+    pub fn call_begins(&self, hash: u64) {
+        self.calls.begins(hash);
+    }
+
+    /// It ended.
+    pub fn call(&self, hash: u64, call: &FinishedCall) {
+        self.calls.ended(hash, call);
     }
 
     /// A connection was looked for: remembered, or read.
@@ -273,8 +276,6 @@ mod tests {
         let metrics = Metrics::default();
         metrics.flow("connected");
         metrics.refresh("refused");
-        metrics.call(204, false, 0.02);
-        metrics.call(429, true, 0.001);
         metrics.request("authorize", 302);
         metrics.pruned("event", 7);
         metrics.backlog(&Backlog { pending: 3, oldest: Some(Millis(1_000)) }, Millis(61_500));
@@ -285,9 +286,6 @@ mod tests {
         for line in [
             "claviger_flows_total{outcome=\"connected\"} 1",
             "claviger_refreshes_total{outcome=\"refused\"} 1",
-            "claviger_proxied_calls_total{status=\"2xx\",from=\"provider\"} 1",
-            "claviger_proxied_calls_total{status=\"4xx\",from=\"claviger\"} 1",
-            "claviger_proxied_call_seconds_count 2",
             "claviger_api_requests_total{resource=\"authorize\",status=\"3xx\"} 1",
             "claviger_retention_rows_total{table=\"event\"} 7",
             "claviger_retention_rows_total{table=\"flow\"} 0",

@@ -42,9 +42,7 @@ use http::{Request, Response};
 
 pub(crate) use self::headers::{not_a_place, not_addable};
 pub(crate) use self::still::still;
-pub use self::{
-    credential::Refused, recorder::Recorder, sample::Sampling, subjects::Subjects, waits::Waits,
-};
+pub use self::{credential::Refused, recorder::Recorder, sample::Sampling, subjects::Subjects, waits::Waits};
 use self::{proof::Heard, react::Verdict, ready::Ready, record::Entry, replay::Replay};
 use crate::{
     access::{By, Holder, Member, Signer, Who},

@@ -78,6 +78,7 @@ impl Entry {
             Target::Url(text) => Place::Named(named::shown(text)),
         };
         let hash = broker.logs.hash(&subject.connection);
+        broker.metrics.call_begins(hash);
         Self {
             broker: Arc::clone(broker),
             connection: Arc::clone(&subject.connection),
@@ -174,7 +175,7 @@ impl Drop for Entry {
     fn drop(&mut self) {
         let call = self.finished();
         let logs = &self.broker.logs;
-        self.broker.metrics.call(call.status, call.ours, call.took.as_secs_f64());
+        self.broker.metrics.call(self.hash, &call);
         logs.sum(self.hash, &self.connection, &call);
         let failed = self.error.is_some() || call.status >= 400;
         if logs.wants_row(failed, &call, &self.request_id) {
