@@ -1,5 +1,5 @@
 # What is done here, and how. `make` alone lists it.
-.PHONY: help dev test check fmt bench openapi mutants screenshots soak
+.PHONY: help dev test check fmt bench openapi mutants screenshots soak fuzz streams
 
 CARGO ?= cargo
 DENY_VERSION := 0.20.2
@@ -14,6 +14,8 @@ help:
 	@echo "make openapi  print the OpenAPI document; DOOR=informer or membrane for that door's"
 	@echo "make mutants  break the code on purpose, one line at a time; a test must notice each"
 	@echo "make soak     kill and freeze nodes under load for a quarter of an hour; SEED= repeats one"
+	@echo "make fuzz     targets, headers and Retry-After against made-up input; FUZZ_SECONDS= for each, 60 when absent"
+	@echo "make streams  a gigabyte each way and ten thousand idle streams through the proxy"
 	@echo "make screenshots  take the pictures of the connect page in docs/images anew"
 
 dev:
@@ -54,3 +56,10 @@ screenshots:
 
 soak:
 	E2E_SKIP_CARGO=1 e2e/run tests/soak.py
+
+# Optimised: a debug build tries a tenth as many.
+fuzz:
+	FUZZ_SECONDS=$${FUZZ_SECONDS:-60} $(CARGO) test --release -p claviger-engine --lib proxy::fuzz_tests -- --nocapture --test-threads=2
+
+streams:
+	STREAM_BYTES=1073741824 STREAM_COUNT=10000 E2E_SKIP_CARGO=1 e2e/run tests/test_streams.py -s

@@ -13,6 +13,7 @@ use std::{
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     task::{Context, Poll},
+    time::Duration,
 };
 
 use futures_util::task::AtomicWaker;
@@ -33,6 +34,8 @@ pub use look::{EVERY, Look, once, run};
 
 /// Calls are kept in so many parts, each with a lock of its own.
 const PARTS: usize = 16;
+/// How often it is looked whether all are through, when the process ends.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// The calls under way in this process.
 #[derive(Default)]
@@ -99,6 +102,21 @@ impl Watch {
     /// Whether none is.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// At the end of the process: waits until no call is under way, and cuts those that still are after so long. Calls
+    /// that became WebSockets are no listener's any more, so nobody else would.
+    pub async fn leave(&self, limit: Duration) {
+        let through = async {
+            while !self.is_empty() {
+                tokio::time::sleep(LOOK).await;
+            }
+        };
+        if tokio::time::timeout(limit, through).await.is_err() {
+            for open in self.all() {
+                open.cut(Error::Denied { message: "Claviger is being stopped".to_owned() });
+            }
+        }
     }
 
     /// All calls under way.

@@ -137,6 +137,7 @@ pub async fn serve(
     let leave = async {
         stopped(stop.clone()).await;
         app.listeners.close();
+        broker.watch.leave(limit).await;
     };
     let (doors, proxy, (), ()) = tokio::join!(doors, proxy, metrics, leave);
     jobs.stop().await;

@@ -11,7 +11,10 @@ use hyper_util::{
     rt::{TokioExecutor, TokioTimer},
 };
 
-use super::{body::Body, connect::Connector};
+use super::{
+    body::Body,
+    connect::{Connector, Gate, Versions},
+};
 
 /// How long a connection that nobody uses is kept.
 const IDLE: Duration = Duration::from_secs(60);
@@ -34,16 +37,20 @@ pub fn take_lane(lane: usize) {
 pub(super) struct Clients {
     lanes: Arc<[Client<Connector, Body>]>,
     once: Client<Connector, Body>,
+    switching: Client<Connector, Body>,
 }
 
 impl Clients {
-    /// So many lanes, at least one.
-    pub fn new(connector: &Connector, lanes: usize) -> Self {
-        let kept = builder().pool_idle_timeout(IDLE).build(connector.clone());
+    /// So many lanes, at least one. `https_only`: for requests that go nowhere without TLS.
+    pub fn new(gate: &Arc<Gate>, tls: &rustls::ClientConfig, https_only: bool, lanes: usize) -> Self {
+        let connector = |versions| Connector::new(Arc::clone(gate), tls.clone(), https_only, versions);
+        let usual = connector(Versions::Both);
+        let kept = builder().pool_idle_timeout(IDLE).build(usual.clone());
         // A clone would share the connections.
-        let others = (1..lanes).map(|_| builder().pool_idle_timeout(IDLE).build(connector.clone()));
-        let once = builder().pool_max_idle_per_host(0).build(connector.clone());
-        Self { lanes: std::iter::once(kept).chain(others).collect(), once }
+        let others = (1..lanes).map(|_| builder().pool_idle_timeout(IDLE).build(usual.clone()));
+        let lanes = std::iter::once(kept).chain(others).collect();
+        let single = |connector| builder().pool_max_idle_per_host(0).build(connector);
+        Self { lanes, once: single(usual.clone()), switching: single(connector(Versions::Http1)) }
     }
 
     /// The client of this thread.
@@ -55,6 +62,11 @@ impl Clients {
     pub fn once(&self) -> &Client<Connector, Body> {
         &self.once
     }
+
+    /// The client whose connections may stop being HTTP's: in HTTP/1.1, and used once.
+    pub fn switching(&self) -> &Client<Connector, Body> {
+        &self.switching
+    }
 }
 
 #[expect(clippy::disallowed_methods, reason = "these are all the clients there are")]
@@ -65,6 +77,7 @@ fn builder() -> Builder {
         .timer(TokioTimer::new())
         .http1_max_headers(HEADERS)
         .http1_max_buf_size(HEAD)
+        .http1_preserve_header_case(true)
         .http2_max_header_list_size(u32::try_from(HEAD).unwrap_or(u32::MAX))
         .http2_adaptive_window(true);
     builder

@@ -139,16 +139,23 @@ pub(super) struct Connector {
     timeout: Duration,
 }
 
+/// The versions of HTTP that TLS offers. Without TLS it is HTTP/1.1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Versions {
+    Both,
+    Http1,
+}
+
 impl Connector {
     /// `https_only`: for requests that go nowhere without TLS.
-    pub fn new(gate: Arc<Gate>, tls: rustls::ClientConfig, https_only: bool) -> Self {
+    pub fn new(gate: Arc<Gate>, tls: rustls::ClientConfig, https_only: bool, versions: Versions) -> Self {
         let timeout = gate.timeout;
-        let https = HttpsConnectorBuilder::new()
-            .with_tls_config(tls)
-            .https_or_http()
-            .enable_http1()
-            .enable_http2()
-            .wrap_connector(Tcp { gate, https_only });
+        let tcp = Tcp { gate, https_only };
+        let builder = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1();
+        let https = match versions {
+            Versions::Both => builder.enable_http2().wrap_connector(tcp),
+            Versions::Http1 => builder.wrap_connector(tcp),
+        };
         Self { https, timeout }
     }
 }

@@ -4,7 +4,7 @@
 //! is connected to, with TLS for the name. Redirects are never followed. It must never log a header or a URL's
 //! query, and nothing else in the engine may own a client. Read `connect` for the order of checks, `policy` for
 //! what is refused, `body` for the timeouts of a stream, `guard` for requests that may leave
-//! for a while only, `identity` for requests with a certificate of ours.
+//! for a while only, `identity` for requests with a certificate of ours, `tunnel` for connections that stop being HTTP's.
 
 mod body;
 mod clients;
@@ -15,6 +15,7 @@ mod identity;
 mod policy;
 mod resolve;
 mod tls;
+mod tunnel;
 mod url;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
@@ -22,7 +23,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, Version, header};
 use http_body::Body as _;
-use hyper_util::client::legacy::connect::capture_connection;
+use hyper_util::client::legacy::{Client, connect::capture_connection};
 
 pub(crate) use self::url::{Endpoint, read as endpoint};
 pub use self::{
@@ -33,6 +34,7 @@ pub use self::{
     identity::{Identity, LONGEST_PEM, Pair, Problem, expires_at},
     policy::{Blocked, Policy},
     resolve::{Resolver, Script},
+    tunnel::{Broke, Passed, join},
 };
 use self::{
     body::{Progress, Sent, Watched},
@@ -127,10 +129,7 @@ impl Outbound {
             timeout: config.connect_timeout,
         });
         Ok(Self {
-            clients: Clients::new(
-                &Connector::new(Arc::clone(&gate), trust.client_config(None)?, false),
-                config.lanes,
-            ),
+            clients: Clients::new(&gate, &trust.client_config(None)?, false, config.lanes),
             lanes: config.lanes,
             header_timeout: config.header_timeout,
             idle_timeout: config.idle_timeout,
@@ -155,7 +154,7 @@ impl Outbound {
     pub fn showing(&self, pair: &Pair<'_>, now: Millis) -> Result<Self> {
         let build = |identity: &Identity| {
             let tls = self.trust.client_config(Some(identity))?;
-            Ok(Clients::new(&Connector::new(Arc::clone(&self.gate), tls, true), self.lanes))
+            Ok(Clients::new(&self.gate, &tls, true, self.lanes))
         };
         Ok(Self { clients: self.identities.clients(pair, now, build)?, ..self.clone() })
     }
@@ -175,6 +174,14 @@ impl Outbound {
     /// # Errors
     /// A [`Failure`]; a status such as 500 is an answer, not an error.
     pub async fn send(&self, request: Request<Body>) -> std::result::Result<Response<Body>, Failure> {
+        self.send_over(None, request).await
+    }
+
+    async fn send_over(
+        &self,
+        over: Option<&Client<Connector, Body>>,
+        request: Request<Body>,
+    ) -> std::result::Result<Response<Body>, Failure> {
         self.check_url(request.uri())?;
         let progress = Progress::new();
         let (request, guard) = guarded(request)?;
@@ -187,7 +194,8 @@ impl Outbound {
             progress.touch();
             progress.stalled(self.header_timeout).await;
         };
-        let client = if guard.is_some() { self.clients.once() } else { self.clients.here() };
+        let usual = || if guard.is_some() { self.clients.once() } else { self.clients.here() };
+        let client = over.unwrap_or_else(usual);
         let answer = tokio::select! {
             biased;
             answer = client.request(request) => answer.map_err(Failure::from_client)?,

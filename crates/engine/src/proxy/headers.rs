@@ -5,7 +5,11 @@ use claviger_catalog::template;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use super::fill;
-use crate::domain::integration::{KeyLocation, KeyPlace};
+use crate::{
+    domain::integration::{KeyLocation, KeyPlace},
+    error::{Error, Result},
+    outbound::{Failure, FailureKind},
+};
 
 /// Placeholders that are filled in a header's value when the credential is put into a call.
 const FILLED: [&str; 2] = ["token", "access_token"];
@@ -84,6 +88,51 @@ fn framing(name: &HeaderName) -> bool {
     [header::CONTENT_LENGTH, header::TRAILER].contains(name)
 }
 
+/// Refuses a request whose framing can't be said again in another message: codings of the transfer other than `chunked`,
+/// more than one length, or both. What the server's reader of HTTP refuses by itself never comes here.
+///
+/// # Errors
+/// `Invalid`
+pub(super) fn check_framing(from: &HeaderMap) -> Result<()> {
+    let codings = codings(from);
+    if codings.iter().any(|coding| !coding.eq_ignore_ascii_case("chunked")) || codings.len() > 1 {
+        let message = "Only chunked is understood, once";
+        return Err(Error::invalid("Transfer-Encoding", message));
+    }
+    let mut lengths = from.get_all(header::CONTENT_LENGTH).iter();
+    let Some(length) = lengths.next() else { return Ok(()) };
+    let plain = !length.is_empty() && length.as_bytes().iter().all(u8::is_ascii_digit);
+    if !plain || lengths.next().is_some() || !codings.is_empty() {
+        return Err(Error::invalid(
+            "Content-Length",
+            "A body has one length, and none beside Transfer-Encoding",
+        ));
+    }
+    Ok(())
+}
+
+/// Refuses an answer in a coding of the transfer that nobody asked for: its bytes would be taken for the content.
+///
+/// # Errors
+/// `Broken`
+pub(super) fn check_answer(from: &HeaderMap) -> std::result::Result<(), Failure> {
+    // An old word for none (RFC 2616 §3.6).
+    const NONE: &str = "identity";
+    let codings = codings(from);
+    let known = |coding: &&str| coding.eq_ignore_ascii_case("chunked") || coding.eq_ignore_ascii_case(NONE);
+    if codings.len() <= 1 && codings.iter().all(known) {
+        return Ok(());
+    }
+    let message = "the answer is in a transfer coding that was not asked for".to_owned();
+    Err(Failure { kind: FailureKind::Broken, nothing_sent: false, message })
+}
+
+/// The codings of the transfer, in their order.
+fn codings(from: &HeaderMap) -> Vec<&str> {
+    let values = from.get_all(header::TRANSFER_ENCODING).iter();
+    values.flat_map(|value| value.to_str().unwrap_or("?").split(',')).map(str::trim).collect()
+}
+
 /// The caller's headers that go to the provider, in their order.
 pub(super) fn inward(from: &HeaderMap) -> HeaderMap {
     let mut kept = keep(from, |name| !ours(name));
@@ -105,7 +154,28 @@ pub(super) fn inward_trailers(from: &HeaderMap) -> HeaderMap {
 
 /// The provider's headers that go to the caller, in their order.
 pub(super) fn outward(from: &HeaderMap) -> HeaderMap {
-    keep(from, |name| *name != header::SET_COOKIE && name.as_str() != "set-cookie2")
+    let mut kept = keep(from, |name| *name != header::SET_COOKIE && name.as_str() != "set-cookie2");
+    one_length(&mut kept, from.contains_key(header::TRANSFER_ENCODING));
+    kept
+}
+
+/// Leaves one length at most: none beside a coding of the transfer, which is stronger (RFC 9112 §6.3), and one where the
+/// same is said several times.
+fn one_length(headers: &mut HeaderMap, coded: bool) {
+    if coded {
+        headers.remove(header::CONTENT_LENGTH);
+        return;
+    }
+    let mut lengths = headers.get_all(header::CONTENT_LENGTH).iter();
+    let Some(first) = lengths.next().map(HeaderValue::as_bytes) else { return };
+    if lengths.next().is_none() && !first.contains(&b',') {
+        return;
+    }
+    let first = first.split(|byte| *byte == b',').next().unwrap_or_default().trim_ascii();
+    match HeaderValue::from_bytes(first) {
+        Ok(first) => drop(headers.insert(header::CONTENT_LENGTH, first)),
+        Err(_) => drop(headers.remove(header::CONTENT_LENGTH)),
+    }
 }
 
 fn keep(from: &HeaderMap, also: impl Fn(&HeaderName) -> bool) -> HeaderMap {

@@ -32,6 +32,7 @@ mod subjects;
 mod tallies;
 mod target;
 mod trace;
+mod upgrade;
 mod used;
 mod waits;
 mod writing;
@@ -142,6 +143,12 @@ impl Caller {
     fn wants_the_401(&self) -> bool {
         matches!(self, Self::Customer { .. })
     }
+
+    /// Whether a call may become a WebSocket. Browsers send cookies along with a handshake from any page, so none may
+    /// where a session could be enough.
+    fn may_switch(&self) -> bool {
+        matches!(self, Self::Key { .. })
+    }
 }
 
 /// Where a call goes.
@@ -165,7 +172,7 @@ pub async fn forward(broker: &Arc<Broker>, call: Call) -> Result<Response<Body>>
     let mut entry = Entry::open(broker, &call, &subject);
     let ticket = broker.watch.enter(turn, standing(&subject, &call.caller));
     match watch::until_cut(ticket, exchange(broker, &subject, call, &mut entry)).await {
-        Ok(answer) => Ok(record::watch(answer, entry)),
+        Ok(answer) => Ok(upgrade::watch(broker, answer, entry)),
         Err(error) => {
             entry.failed(&error);
             Err(error)
@@ -186,9 +193,11 @@ fn standing(subject: &Subject, caller: &Caller) -> Standing {
 async fn exchange(
     broker: &Arc<Broker>,
     subject: &Ready,
-    call: Call,
+    mut call: Call,
     entry: &mut Entry,
 ) -> Result<Response<Body>> {
+    headers::check_framing(call.request.headers())?;
+    let switch = upgrade::asked(&mut call.request, call.caller.may_switch())?;
     limit::take(broker, subject).await?;
     let api = subject.api()?;
     let uri = match &call.target {
@@ -218,7 +227,7 @@ async fn exchange(
         proofs.add(broker, &usable.tokens, &mut prepared)?;
         expired::ask_plain(rules, &mut prepared.parts.headers);
         entry.asks();
-        let outcome = send::attempt(way, prepared.parts, &body).await;
+        let outcome = send::attempt(way, prepared.parts, &body, switch.as_ref()).await;
         if outcome.is_ok() {
             entry.hears();
         }
@@ -248,7 +257,10 @@ async fn exchange(
                 drop(outcome);
                 tokio::time::sleep(after).await;
             }
-            Verdict::Done => return Ok(relay::answer(outcome?, prepared.echoes, &call.request_id)),
+            Verdict::Done => {
+                let answer = body.blame(outcome)?;
+                return upgrade::answer(answer, switch, prepared.echoes, &call.request_id);
+            }
         }
     }
 }
@@ -266,5 +278,7 @@ async fn newer(
     }
 }
 
+#[cfg(test)]
+mod fuzz_tests;
 #[cfg(test)]
 mod tests;

@@ -22,7 +22,7 @@ pub(super) fn uri(api: &Api, subject: &Subject, text: &str) -> Result<Uri> {
     with_hosts(api, || target::allowed_hosts(subject), text)
 }
 
-fn with_hosts(api: &Api, hosts: impl FnOnce() -> Result<Vec<String>>, text: &str) -> Result<Uri> {
+pub(super) fn with_hosts(api: &Api, hosts: impl FnOnce() -> Result<Vec<String>>, text: &str) -> Result<Uri> {
     if text.is_empty() {
         return Err(refuse("The URL is empty"));
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use claviger_catalog::Api;
 use claviger_protocol::oauth2::Tokens;
-use http::{HeaderName, Request, Uri, header, request::Parts};
+use http::{HeaderName, HeaderValue, Method, Request, Uri, header, request::Parts};
 use http_body::SizeHint;
 
 use super::{
@@ -14,6 +14,9 @@ use super::{
     shown::Shown,
 };
 use crate::error::{Error, Result};
+
+/// Methods whose requests seldom have a body.
+const BODILESS: [Method; 2] = [Method::GET, Method::HEAD];
 
 /// A head, and what must not come back in the answer's headers.
 pub(super) struct Prepared {
@@ -40,6 +43,8 @@ pub(super) fn head(
     parts.method = caller.method.clone();
     parts.uri = uri.clone();
     parts.headers = headers::inward(&caller.headers);
+    // How the caller wrote the names of its headers is among them, in a type that only hyper knows.
+    parts.extensions = caller.extensions.clone();
     settle_length(&mut parts, &body);
     for one in filled {
         parts.headers.remove(&one.name);
@@ -71,6 +76,10 @@ fn settle_length(parts: &mut Parts, body: &SizeHint) {
         parts.headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
     if declared.is_none() || declared != body.exact() {
         parts.headers.remove(header::CONTENT_LENGTH);
+    }
+    if body.exact().is_none() && BODILESS.contains(&parts.method) {
+        // The client takes these to have no body unless they say so.
+        parts.headers.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
     }
 }
 

@@ -12,7 +12,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Method, Response, Uri};
+use http::{Method, Response, StatusCode, Uri};
 use http_body::{Body as _, Frame, SizeHint};
 
 use super::{Call, Caller, Target, named, trace::TraceId};
@@ -22,7 +22,7 @@ use crate::{
     domain::{api_key::ApiKey, call_rollup::FinishedCall, connection::Connection, request_log::RequestLog},
     error::Error,
     id::{ApiKeyId, CustomerId, LogId, RequestId, UserId},
-    outbound::{Body, BoxError},
+    outbound::{Body, BoxError, Passed},
     refresh::Subject,
     time::Millis,
     watch::Ended,
@@ -126,6 +126,18 @@ impl Entry {
         (self.status, self.error) = (status, Some(code));
     }
 
+    /// The provider's answer has this status.
+    pub fn answered(&mut self, status: StatusCode) {
+        (self.ours, self.status, self.error) = (false, status.as_u16(), None);
+    }
+
+    /// The call went on as a WebSocket, which ended so.
+    pub fn passed(&mut self, passed: &Passed, error: Option<&'static str>) {
+        self.bytes_in.store(passed.inward.load(Ordering::Relaxed), Ordering::Relaxed);
+        self.bytes_out = passed.outward.load(Ordering::Relaxed);
+        self.error = error;
+    }
+
     fn finished(&self) -> FinishedCall {
         let took = self.began.elapsed();
         FinishedCall {
@@ -216,8 +228,7 @@ fn cut(path: &str) -> String {
 
 /// Hands the answer on and hands the call in when the body is through.
 pub(super) fn watch(answer: Response<Body>, mut entry: Entry) -> Response<Body> {
-    let status = answer.status().as_u16();
-    (entry.ours, entry.status, entry.error) = (false, status, None);
+    entry.answered(answer.status());
     answer.map(|body| Body::new(Watched { body, entry, ended: false }))
 }
 

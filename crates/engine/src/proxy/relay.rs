@@ -25,6 +25,8 @@ pub(super) fn answer(from: Response<Body>, echoes: Echoes, request_id: &RequestI
     let mut answer = Response::new(());
     *answer.status_mut() = from.status;
     *answer.headers_mut() = clean(&from.headers, &echoes);
+    // The reason phrase, and how the provider wrote the names of its headers, in a type that only hyper knows.
+    *answer.extensions_mut() = from.extensions;
     if let Ok(id) = HeaderValue::from_str(request_id.as_str()) {
         answer.headers_mut().insert(REQUEST_ID, id);
     }

@@ -18,7 +18,10 @@ use http::HeaderMap;
 use http_body::{Body as _, Frame, SizeHint};
 
 use super::headers;
-use crate::outbound::{Body, BoxError};
+use crate::{
+    error::Error,
+    outbound::{Body, BoxError, Failure},
+};
 
 /// How many bytes are kept.
 pub(super) const KEPT: usize = 64 * 1024;
@@ -37,6 +40,8 @@ struct Shared {
     state: State,
     /// The reader that may read; earlier ones are refused.
     reader: u64,
+    /// Whether the source failed.
+    broken: bool,
     /// How many bytes were read from the source.
     read: Arc<AtomicU64>,
 }
@@ -56,8 +61,16 @@ impl Replay {
     pub fn new(source: Body, read: Arc<AtomicU64>) -> Self {
         let hint = source.size_hint();
         let state = if source.is_end_stream() { State::Whole } else { State::Kept };
-        let shared =
-            Shared { source, kept: Vec::new(), kept_bytes: 0, trailers: None, state, reader: 0, read };
+        let shared = Shared {
+            source,
+            kept: Vec::new(),
+            kept_bytes: 0,
+            trailers: None,
+            state,
+            reader: 0,
+            broken: false,
+            read,
+        };
         Self { shared: Arc::new(Mutex::new(shared)), hint }
     }
 
@@ -69,6 +82,17 @@ impl Replay {
     /// Whether the body can be read from its beginning again.
     pub fn replayable(&self) -> bool {
         lock(&self.shared).state != State::Gone
+    }
+
+    /// The outcome of the last attempt. That it failed for the caller's body is not the provider's fault.
+    ///
+    /// # Errors
+    /// `Invalid` when the caller's body broke off, else the failure as it is.
+    pub fn blame<T>(&self, outcome: Result<T, Failure>) -> Result<T, Error> {
+        if outcome.is_err() && lock(&self.shared).broken {
+            return Err(Error::invalid("body", "The body broke off, or is not framed as its headers say"));
+        }
+        outcome.map_err(Into::into)
     }
 
     /// The body from its beginning, `None` when that is gone. Ends all earlier readers.
@@ -179,7 +203,10 @@ impl Shared {
         match &frame {
             None if self.state == State::Kept => self.state = State::Whole,
             None => {}
-            Some(Err(_)) => self.let_go(),
+            Some(Err(_)) => {
+                self.broken = true;
+                self.let_go();
+            }
             Some(Ok(frame)) => {
                 if let Some(data) = frame.data_ref() {
                     self.read.fetch_add(u64::try_from(data.len()).unwrap_or(u64::MAX), Ordering::Relaxed);

@@ -1,12 +1,16 @@
 //! Phase 6: one attempt.
 //!
-//! Over a connection that shows the client certificate, where the provider wants one.
+//! Over a connection of its own, where it is to become a WebSocket's; and over one that shows the client certificate, where the provider wants one.
 
 use claviger_catalog::CertificateAt;
 use claviger_protocol::oauth2::Tokens;
 use http::{Request, Response, request::Parts};
 
-use super::replay::Replay;
+use super::{
+    headers,
+    replay::Replay,
+    upgrade::{self, Switch},
+};
 use crate::{
     broker::Broker,
     connect::certificate,
@@ -29,10 +33,20 @@ pub(super) async fn attempt(
     way: &Outbound,
     parts: Parts,
     body: &Replay,
+    switch: Option<&Switch>,
 ) -> std::result::Result<Response<Body>, Failure> {
     let Some(body) = body.restart() else {
         let message = "the request's body can't be sent again".to_owned();
         return Err(Failure { kind: FailureKind::Broken, nothing_sent: false, message });
     };
-    way.send(Request::from_parts(parts, body)).await
+    let mut request = Request::from_parts(parts, body);
+    let answer = match switch {
+        None => way.send(request).await?,
+        Some(_) => {
+            upgrade::ask(request.headers_mut());
+            way.switch(request).await?
+        }
+    };
+    headers::check_answer(answer.headers())?;
+    Ok(answer)
 }

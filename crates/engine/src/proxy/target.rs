@@ -137,11 +137,12 @@ pub(super) fn base(api: &Api) -> Result<(&str, Uri)> {
 pub(super) fn under_base(api: &Api, asked: &Uri) -> Result<Uri> {
     let (base, origin) = base(api)?;
     let path = asked.path();
-    if !path.starts_with('/') {
+    let path_and_query = asked.path_and_query().map_or(path, http::uri::PathAndQuery::as_str);
+    // Not the path alone: HTTP/2 may bring a query without one, and its path reads as a slash.
+    if !path_and_query.starts_with('/') {
         return Err(refuse("The path must begin with a slash"));
     }
     check_path(path)?;
-    let path_and_query = asked.path_and_query().map_or(path, http::uri::PathAndQuery::as_str);
     let joined: Uri = format!("{base}{path_and_query}").parse().map_err(|_| refuse("The path is not one"))?;
     let base_path = path_of(&origin);
     let below = joined.path().strip_prefix(base_path).is_some_and(|rest| rest.starts_with('/'));

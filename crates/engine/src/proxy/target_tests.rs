@@ -145,6 +145,8 @@ fn what_could_leave_the_base_is_refused() {
 
 #[test]
 fn the_host_that_http_2_names_is_ours_and_says_nothing() {
+    // A query without a path is no target of a request, though its path reads as a slash.
+    assert!(at("https://api.test", "GET", "https://proxy.ours.test?y", Version::HTTP_2).is_err());
     let url = at("https://api.test/v1", "GET", "https://proxy.ours.test/x?y", Version::HTTP_2).unwrap();
     assert_eq!(url, "https://api.test/v1/x?y");
 }

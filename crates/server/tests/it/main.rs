@@ -23,6 +23,7 @@ mod discovery;
 mod dpop;
 mod embed;
 mod exchange;
+mod fidelity;
 mod fields;
 mod grown;
 mod guards;

@@ -13,7 +13,7 @@ use axum::{
     extract::{Request, State},
     http::{
         self, HeaderMap, HeaderName, Method, StatusCode, Uri,
-        header::{CONTENT_LENGTH, CONTENT_TYPE, ORIGIN, REFERER},
+        header::{CONTENT_LENGTH, CONTENT_TYPE, ORIGIN, REFERER, TRANSFER_ENCODING},
     },
     response::Response,
 };
@@ -93,7 +93,11 @@ pub async fn named(
     Extension(request_id): Extension<RequestId>,
     asked::Body(body): asked::Body,
 ) -> Answer {
-    let Wanted { method, url, headers, data } = Wanted::read(&body)?;
+    let Wanted { method, url, mut headers, data } = Wanted::read(&body)?;
+    // How the request is framed follows from the data.
+    for framing in [CONTENT_LENGTH, TRANSFER_ENCODING] {
+        headers.remove(framing);
+    }
     if !method.is_safe() {
         member.require_writing()?;
     }

@@ -15,7 +15,7 @@ use super::{
     send,
 };
 use crate::support::{
-    Answer, Browser, Options, TestApp, Upstream, on_each, on_each_with,
+    Answer, Browser, Options, TestApp, Upstream, on_each, on_each_with, raw,
     upstream::{Head, say},
     wire,
 };
@@ -325,6 +325,22 @@ async fn an_admin_calls_with_any_customers_connection_and_nobody_else_does() {
         assert_eq!(up.calls().len(), 1);
         // At the other doors the connection is not there.
         assert_ne!(app.call(&app.acme.key, id.as_str(), "/x").await.status, 200);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_websocket_is_not_to_be_had_here() {
+    on_each(async |app| {
+        let up = provider(echo).await;
+        let alice = connected(app, &up).await;
+        let request = format!(
+            "GET /connections/up/proxy/ws HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer {alice}\r\nConnection: close, Upgrade\r\n\
+                 Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        );
+        let answer = raw(&app.origin, request.as_bytes()).await;
+        assert_eq!(answer.status, 501, "{}", answer.text());
+        assert_eq!(up.calls().len(), 0);
     })
     .await;
 }

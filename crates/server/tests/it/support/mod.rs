@@ -3,6 +3,7 @@
 pub mod app;
 pub mod browser;
 pub mod leg;
+pub mod recorder;
 pub mod sandbox;
 pub mod signed;
 pub mod stub;
@@ -12,6 +13,7 @@ pub mod wire;
 pub use app::{CB, Options, Tenant, TestApp};
 pub use browser::{Answer, Browser, raw};
 pub use leg::Leg;
+pub use recorder::{Line, Recorder, Wire};
 pub use sandbox::Sandbox;
 pub use stub::{Reply, Stub};
 pub use upstream::Upstream;

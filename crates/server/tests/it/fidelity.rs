@@ -1,0 +1,8 @@
+//! Byte for byte: what a caller writes and what a provider on bare TCP reads, and the other way round.
+
+mod bodies;
+mod ends;
+mod framing;
+mod heads;
+mod http2;
+mod upgrades;
