@@ -16,7 +16,7 @@ use crate::{
     limit::Limiter,
     metrics::Metrics,
     outbound::Outbound,
-    proxy::{Recorder, Refused, Subjects, Waits},
+    proxy::{Bounds, Recorder, Refused, Subjects, Waits},
     refresh::{self, Flights, Kept},
     store::Store,
     time::Clock,
@@ -42,6 +42,8 @@ pub struct Broker {
     pub dev: bool,
     /// Proxied calls per connection.
     pub proxy_limit: Limiter,
+    /// What one call may take of this process.
+    pub bounds: Bounds,
     /// What providers said of when they take calls again.
     pub waits: Waits,
     /// Flows begun per client address.

@@ -142,6 +142,8 @@ impl Error {
     /// When to try again, where that can be said, in whole seconds for a `Retry-After` (RFC 9110 §10.2.3).
     pub fn retry_after(&self) -> Option<u64> {
         let wait = match self {
+            // Whoever stalled knows best when to go on.
+            Self::Limited { limit: Limit::Body, .. } => return None,
             Self::Limited { retry_after, .. } => *retry_after,
             _ if self.is_busy() => BUSY_FOR,
             _ => return None,

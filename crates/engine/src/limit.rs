@@ -4,6 +4,8 @@
 //! keys ever seen: ended windows are dropped as new ones begin, and past [`MAX_KEYS`] the oldest goes. The
 //! callers are `proxy::limit`, the start of a flow, and signing in. How several processes share one count: [`shared`].
 
+pub mod at_once;
+pub mod patience;
 pub mod shared;
 pub mod slices;
 

@@ -117,7 +117,7 @@ pub async fn serve(
 ) -> Result<()> {
     app.default_workspace = settings.default_workspace.as_deref().map(Into::into);
     let tls = settings.tls.as_ref().map(|tls| listen::tls(&tls.cert, &tls.key)).transpose()?;
-    let limit = settings.shutdown_timeout;
+    let limits = listen::Limits::of(settings);
     // To the very end: connections to the database that calls opened live on these threads.
     let cores = Cores::start(settings.proxy_threads).context("proxy_threads")?;
     // Before anything is served, so that no rotation of root keys overlooks this process.
@@ -127,17 +127,30 @@ pub async fn serve(
     let broker = app.broker.clone();
     let metrics = async {
         if let Some(listener) = bound.metrics {
-            listen::serve(listener, None, router::metrics(app.clone()), stopped(stop.clone()), limit).await;
+            listen::serve(
+                listener,
+                None,
+                router::metrics(app.clone()),
+                stopped(stop.clone()),
+                limits.clone(),
+            )
+            .await;
         }
     };
-    let doors = listen::serve(bound.app, tls.clone(), router::app(app.clone()), stopped(stop.clone()), limit);
+    let doors = listen::serve(
+        bound.app,
+        tls.clone(),
+        router::app(app.clone()),
+        stopped(stop.clone()),
+        limits.clone(),
+    );
     let (calls, stop_calls) = (router::proxy(app.clone()), stopped(stop.clone()));
-    let proxy = listen::serve_on(Some(&cores), bound.proxy, tls, calls, stop_calls, limit);
+    let proxy = listen::serve_on(Some(&cores), bound.proxy, tls, calls, stop_calls, limits.clone());
     // Whoever waits for an end that may never come would be waited for.
     let leave = async {
         stopped(stop.clone()).await;
         app.listeners.close();
-        broker.watch.leave(limit).await;
+        broker.watch.leave(settings.shutdown_timeout).await;
     };
     let (doors, proxy, (), ()) = tokio::join!(doors, proxy, metrics, leave);
     jobs.stop().await;

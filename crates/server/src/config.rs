@@ -8,6 +8,7 @@
 use std::{
     collections::BTreeMap,
     net::SocketAddr,
+    num::NonZeroU32,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -55,7 +56,7 @@ const fn secret(name: &'static str, help: &'static str) -> Key {
 }
 
 /// Every setting there is.
-pub const KEYS: [Key; 38] = [
+pub const KEYS: [Key; 45] = [
     secret("database_url", "sqlite://PATH or postgres://user:password@host/database"),
     key("database_connections", "Connections to PostgreSQL at most, of each process"),
     secret("master_key", "Root keys, id:base64,… (visible to others on this machine: prefer a file)"),
@@ -89,6 +90,16 @@ pub const KEYS: [Key; 38] = [
         "proxy_wait_limit",
         "The longest that a provider's word to wait is kept to without asking it, or off",
     ),
+    key("proxy_connection_calls", "Proxied calls at once with one connection, or off"),
+    key("proxy_provider_calls", "Proxied calls at once to one host, or off"),
+    key("client_connections", "Connections to the listeners at once, or off"),
+    key(
+        "client_header_timeout",
+        "How long a request's head may take, and a new connection to its first request",
+    ),
+    key("client_idle_timeout", "How long a connection may be without a request"),
+    key("client_body_timeout", "How long the body of a proxied call may stall"),
+    key("client_read_timeout", "How long whoever is sent an answer may take none of it"),
     key("keep_flows", "How long ended authorizations and their codes are kept"),
     key("keep_events", "How long events, their deliveries and attempts are kept"),
     key("keep_request_logs", "How long the request log is kept"),
@@ -171,6 +182,20 @@ pub struct Settings {
     pub proxy_wait_limit: Option<Duration>,
     /// Which calls get a row in the request log.
     pub request_log: Sampling,
+    /// Proxied calls at once with one connection.
+    pub proxy_connection_calls: Option<NonZeroU32>,
+    /// Proxied calls at once to one host.
+    pub proxy_provider_calls: Option<NonZeroU32>,
+    /// Connections to the listeners at once.
+    pub client_connections: Option<NonZeroU32>,
+    /// From the first byte of a request's head to its last.
+    pub client_header_timeout: Duration,
+    /// Between two requests on a connection.
+    pub client_idle_timeout: Duration,
+    /// Between two pieces of a proxied call's body.
+    pub client_body_timeout: Duration,
+    /// How long whoever is sent an answer may take none of it.
+    pub client_read_timeout: Duration,
     /// How long things are kept after their end.
     pub keep: Keep,
     /// How log lines look.
@@ -382,6 +407,13 @@ impl Layers {
                 |t| t.parse().ok(),
             )?,
             proxy_wait_limit: self.timeout_or_off("proxy_wait_limit")?,
+            proxy_connection_calls: self.count_or_off("proxy_connection_calls")?,
+            proxy_provider_calls: self.count_or_off("proxy_provider_calls")?,
+            client_connections: self.count_or_off("client_connections")?,
+            client_header_timeout: self.timeout("client_header_timeout")?,
+            client_idle_timeout: self.timeout("client_idle_timeout")?,
+            client_body_timeout: self.timeout("client_body_timeout")?,
+            client_read_timeout: self.timeout("client_read_timeout")?,
             keep: Keep {
                 flows: self.keep("keep_flows")?,
                 events: self.keep("keep_events")?,
@@ -434,6 +466,10 @@ impl Layers {
         self.read(name, "a time above zero such as 30s or 1h, or off", |text| {
             value::or_off(text, |text| value::duration(text).filter(|time| !time.is_zero()))
         })
+    }
+
+    fn count_or_off(&self, name: &'static str) -> Result<Option<NonZeroU32>, SettingError> {
+        self.read(name, "a number above zero, or off", |text| value::or_off(text, |text| text.parse().ok()))
     }
 
     fn master_key(&self) -> Result<Option<MasterKey>, SettingError> {

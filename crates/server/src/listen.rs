@@ -1,12 +1,12 @@
 //! Listeners: a port bound, connections served, an orderly end. The app and the proxy both stand on this.
 //!
-//! Knows nothing of URLs. A connection that does not come to a request in time is dropped; one that is open
-//! at the end gets until the limit. TLS is rustls with keys from PEM files, read at start.
+//! Knows nothing of URLs. How many may be connected, and for how long each may keep us waiting, is in `limits` and
+//! `patience`; a connection that is open at the end gets until the limit. TLS is rustls with keys from PEM files, read at start.
 
 use std::{future::Future, io, net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result, anyhow};
-use http::{Request, Response};
+use http::{Method, Request, Response, StatusCode};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper_util::{
@@ -21,7 +21,6 @@ use rustls::{
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
-    sync::watch,
     task::JoinSet,
     time::timeout,
 };
@@ -30,11 +29,15 @@ use tower::{Service, ServiceExt as _, service_fn};
 
 use crate::cores::Cores;
 
+mod limits;
+mod patience;
+
+pub use self::limits::Limits;
+use self::patience::{Answering, Patient, Traffic};
+
 #[cfg(test)]
 mod tests;
 
-/// How long a connection may take from its first byte to its first request, and each later request's headers.
-const HEADER_LIMIT: Duration = Duration::from_secs(15);
 /// How long a TLS handshake may take.
 const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
 /// Requests at once on one HTTP/2 connection.
@@ -105,23 +108,23 @@ pub fn tls(cert: &Path, key: &Path) -> Result<Arc<ServerConfig>> {
     Ok(Arc::new(config))
 }
 
-/// Serves until `shutdown` is ready, then gives open requests up to `limit` to finish.
+/// Serves within the limits until `shutdown` is ready, then gives open requests their time to finish.
 pub async fn serve<S, B>(
     listener: TcpListener,
     tls: Option<Arc<ServerConfig>>,
     service: S,
     shutdown: impl Future<Output = ()>,
-    limit: Duration,
+    limits: impl Into<Limits>,
 ) -> Ended
 where
     S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
     S::Error: Into<BoxError>,
     S::Future: Send,
-    B: Body + Send + 'static,
+    B: Body + Send + Unpin + 'static,
     B::Data: Send,
     B::Error: Into<BoxError>,
 {
-    serve_on(None, listener, tls, service, shutdown, limit).await
+    serve_on(None, listener, tls, service, shutdown, limits).await
 }
 
 /// The same, each connection on one of the threads of `cores`, where there are such.
@@ -131,16 +134,17 @@ pub async fn serve_on<S, B>(
     tls: Option<Arc<ServerConfig>>,
     service: S,
     shutdown: impl Future<Output = ()>,
-    limit: Duration,
+    limits: impl Into<Limits>,
 ) -> Ended
 where
     S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
     S::Error: Into<BoxError>,
     S::Future: Send,
-    B: Body + Send + 'static,
+    B: Body + Send + Unpin + 'static,
     B::Data: Send,
     B::Error: Into<BoxError>,
 {
+    let limits = limits.into();
     let acceptor = tls.map(TlsAcceptor::from);
     let builder = builder();
     let graceful = GracefulShutdown::new();
@@ -153,16 +157,24 @@ where
                 Ok((stream, peer)) => {
                     let _refused = stream.set_nodelay(true);
                     let Ok(stream) = stream.into_std() else { continue };
+                    let Some(taken) = limits.enter() else {
+                        tasks.spawn(limits::refuse(stream, acceptor.is_none()));
+                        continue;
+                    };
                     let watcher = graceful.watcher();
-                    let (seen, was_seen) = watch::channel(false);
-                    let service = with_peer(service.clone(), peer, seen);
-                    let (acceptor, builder) = (acceptor.clone(), builder.clone());
+                    let traffic = Arc::new(Traffic::default());
+                    let service = with_peer(service.clone(), peer, traffic.clone());
+                    let (acceptor, builder, limits) = (acceptor.clone(), builder.clone(), limits.clone());
                     let connection = async move {
+                        let _taken = taken;
                         let Some(stream) = here(stream) else { return };
                         let Some(io) = handshake(acceptor, stream).await else { return };
+                        let io = TokioIo::new(Patient::new(io, &limits, traffic));
                         let service = TowerToHyperService::new(service);
                         let connection = builder.serve_connection_with_upgrades(io, service).into_owned();
-                        until_silent(watcher.watch(connection), was_seen).await;
+                        if let Err(e) = watcher.watch(connection).await {
+                            tracing::debug!(error = %e, "a connection broke");
+                        }
                     };
                     match cores.and_then(Cores::place) {
                         None => tasks.spawn(connection),
@@ -185,7 +197,7 @@ where
         graceful.shutdown().await;
         while tasks.join_next().await.is_some() {}
     };
-    let finished = timeout(limit, finish).await.is_ok();
+    let finished = timeout(limits.shutdown, finish).await.is_ok();
     let cut = if finished { 0 } else { tasks.len() };
     tasks.shutdown().await;
     Ended { cut }
@@ -201,7 +213,8 @@ fn builder() -> Builder<TokioExecutor> {
     builder
         .http1()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_LIMIT)
+        // `patience` waits for heads, and costs no timer per request.
+        .header_read_timeout(None)
         .preserve_header_case(true)
         .max_buf_size(HEAD_BUFFER);
     builder
@@ -214,51 +227,34 @@ fn builder() -> Builder<TokioExecutor> {
     builder
 }
 
-/// The service, each request carrying [`PeerAddr`]; the first one is noted.
+/// An answer whose request is counted until its body ends.
+type Counted<B> = Response<Answering<B>>;
+
+/// The service, each request carrying [`PeerAddr`] and counted for as long as its answer lasts.
 fn with_peer<S, B>(
     service: S,
     peer: SocketAddr,
-    seen: watch::Sender<bool>,
-) -> impl Service<
-    Request<Incoming>,
-    Response = Response<B>,
-    Error = S::Error,
-    Future = impl Future<Output = Result<Response<B>, S::Error>> + Send,
-> + Clone
-+ Send
-+ 'static
+    traffic: Arc<Traffic>,
+) -> impl Service<Request<Incoming>, Response = Counted<B>, Error = S::Error, Future: Send> + Clone + Send + 'static
 where
     S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
     S::Future: Send,
 {
-    let seen = Arc::new(seen);
     service_fn(move |mut request: Request<Incoming>| {
-        seen.send_replace(true);
+        let traffic = traffic.clone();
+        let under_way = traffic.begin();
+        let connecting = request.method() == Method::CONNECT;
         request.extensions_mut().insert(PeerAddr(peer));
-        service.clone().oneshot(request)
-    })
-}
-
-/// Drives a connection; one that brings no request within the limit is dropped.
-async fn until_silent<T, E>(connection: impl Future<Output = Result<T, E>>, mut seen: watch::Receiver<bool>)
-where
-    E: Into<BoxError>,
-{
-    let mut connection = std::pin::pin!(connection);
-    let in_time = async { timeout(HEADER_LIMIT, seen.wait_for(|seen| *seen)).await.is_ok() };
-    let ended = tokio::select! {
-        ended = &mut connection => ended,
-        in_time = in_time => {
-            if !in_time {
-                tracing::debug!("a connection brought no request in time");
-                return;
+        let answer = service.clone().oneshot(request);
+        async move {
+            let answer = answer.await?;
+            let status = answer.status();
+            if status == StatusCode::SWITCHING_PROTOCOLS || (connecting && status.is_success()) {
+                traffic.upgrade();
             }
-            connection.await
+            Ok(answer.map(|body| Answering::new(body, under_way)))
         }
-    };
-    if let Err(e) = ended {
-        tracing::debug!(error = %e.into(), "a connection broke");
-    }
+    })
 }
 
 /// A connection's bytes, in the clear.
@@ -266,10 +262,10 @@ trait Socket: AsyncRead + AsyncWrite + Send + Unpin {}
 impl Socket for TcpStream {}
 impl Socket for TlsStream<TcpStream> {}
 
-async fn handshake(acceptor: Option<TlsAcceptor>, stream: TcpStream) -> Option<TokioIo<Box<dyn Socket>>> {
-    let Some(acceptor) = acceptor else { return Some(TokioIo::new(Box::new(stream))) };
+async fn handshake(acceptor: Option<TlsAcceptor>, stream: TcpStream) -> Option<Box<dyn Socket>> {
+    let Some(acceptor) = acceptor else { return Some(Box::new(stream)) };
     match timeout(HANDSHAKE_LIMIT, acceptor.accept(stream)).await {
-        Ok(Ok(stream)) => Some(TokioIo::new(Box::new(stream))),
+        Ok(Ok(stream)) => Some(Box::new(stream)),
         Ok(Err(e)) => {
             tracing::debug!(error = %e, "a TLS handshake failed");
             None

@@ -43,7 +43,10 @@ use http::{Request, Response};
 
 pub(crate) use self::headers::{not_a_place, not_addable};
 pub(crate) use self::still::still;
-pub use self::{credential::Refused, recorder::Recorder, sample::Sampling, subjects::Subjects, waits::Waits};
+pub use self::{
+    credential::Refused, limit::Bounds, recorder::Recorder, sample::Sampling, subjects::Subjects,
+    waits::Waits,
+};
 use self::{proof::Heard, react::Verdict, ready::Ready, record::Entry, replay::Replay};
 use crate::{
     access::{By, Holder, Member, Signer, Who},
@@ -51,6 +54,7 @@ use crate::{
     domain::{api_key::ApiKey, user::User},
     error::{Error, Result},
     id::{ConnectionId, RequestId},
+    limit::patience::patient,
     outbound::Body,
     refresh::{Subject, Usable},
     watch::{self, Standing},
@@ -206,10 +210,13 @@ async fn exchange(
     };
     broker.outbound.check_url(&uri)?;
     broker.waits.check(subject, &uri, broker.clock.now())?;
+    entry.permit = Some(limit::enter(broker, subject, &uri)?);
     let filled = fill::headers(broker, subject, call.caller.user()).await?;
     let mut usable = credential::usable(broker, subject).await?;
     let (caller, body) = call.request.into_parts();
-    let (signing, body) = sign::begin(broker, subject, &caller, &uri, body).await?;
+    let (body, late) = patient(body, broker.bounds.body);
+    let begun = sign::begin(broker, subject, &caller, &uri, body).await;
+    let (signing, body) = begun.map_err(|error| if late.is_set() { limit::stalled() } else { error })?;
     let body = Replay::new(body, entry.bytes_in());
     let way = send::way(broker, subject, &usable.tokens).await?;
     let way = way.as_ref().unwrap_or(&broker.outbound);
@@ -230,6 +237,8 @@ async fn exchange(
         let outcome = send::attempt(way, prepared.parts, &body, switch.as_ref()).await;
         if outcome.is_ok() {
             entry.hears();
+        } else if late.is_set() {
+            return Err(limit::stalled());
         }
         broker.waits.hear(subject, &uri, &outcome, broker.clock.now());
         let heard = proofs.hear(broker, &uri, &outcome, body.replayable());

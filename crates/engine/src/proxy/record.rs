@@ -15,7 +15,7 @@ use bytes::Bytes;
 use http::{Method, Response, StatusCode, Uri};
 use http_body::{Body as _, Frame, SizeHint};
 
-use super::{Call, Caller, Target, named, trace::TraceId};
+use super::{Call, Caller, Target, limit::Permit, named, trace::TraceId};
 use crate::{
     access::{Holder, Member, Who},
     broker::Broker,
@@ -51,6 +51,8 @@ pub(super) struct Entry {
     attempts: u32,
     status: u16,
     error: Option<&'static str>,
+    /// The call's places, free once this is dropped.
+    pub permit: Option<Permit>,
     /// Whether the answer was ours rather than the provider's.
     ours: bool,
     bytes_in: Arc<AtomicU64>,
@@ -88,6 +90,7 @@ impl Entry {
             method: call.request.method().clone(),
             place,
             trace: TraceId::of(call.request.headers()),
+            permit: None,
             said: call.said,
             at: broker.clock.now(),
             began: Instant::now(),

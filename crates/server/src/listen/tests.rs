@@ -1,5 +1,7 @@
 //! A taken port, and an end that is orderly but not endless.
 
+mod waiting;
+
 use std::convert::Infallible;
 
 use bytes::Bytes;
@@ -24,7 +26,7 @@ struct Stage {
     ended: tokio::task::JoinHandle<Ended>,
 }
 
-async fn stage(limit: Duration, tls: Option<Arc<ServerConfig>>) -> Stage {
+async fn stage(limit: impl Into<Limits> + Send + 'static, tls: Option<Arc<ServerConfig>>) -> Stage {
     let listener = bind("listen", any_port()).await.unwrap();
     let addr = listener.local_addr().unwrap();
     let (arrive, arrived) = mpsc::unbounded_channel();

@@ -34,6 +34,7 @@ mod introspection;
 mod keys;
 mod law;
 mod life;
+mod limits;
 mod management;
 mod membrane;
 mod metrics;

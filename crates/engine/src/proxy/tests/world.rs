@@ -154,6 +154,7 @@ pub(super) async fn world_with(
         urls: Urls { app: "https://app.test".into(), proxy: "https://proxy.test".into() },
         dev: false,
         proxy_limit: Limiter::new(rate),
+        bounds: Default::default(),
         waits: crate::proxy::Waits::new(Some(Duration::from_secs(3600))),
         flow_limit: Limiter::new(Rate::Off),
         sign_ins: Default::default(),

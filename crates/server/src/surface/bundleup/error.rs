@@ -111,6 +111,10 @@ fn kind(error: &Error, half: Half) -> (StatusCode, &'static str) {
         Error::Limited { limit: Limit::Provider, .. } => {
             (StatusCode::TOO_MANY_REQUESTS, "upstream_rate_limit")
         }
+        Error::Limited { limit: Limit::ConnectionCalls | Limit::ProviderCalls, .. } => {
+            (StatusCode::TOO_MANY_REQUESTS, "concurrency_limit")
+        }
+        Error::Limited { limit: Limit::Body, .. } => (StatusCode::REQUEST_TIMEOUT, "request_timeout"),
         Error::Limited { .. } => (StatusCode::TOO_MANY_REQUESTS, "rate_limit"),
         Error::TargetNotAllowed { .. } => (StatusCode::BAD_REQUEST, "target_not_allowed"),
         Error::Provider { fault: ProviderFault::TimedOut, .. } => {

@@ -5,7 +5,7 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use claviger_engine::error::{Error, ProviderFault};
+use claviger_engine::error::{Error, Limit, ProviderFault};
 use serde::Serialize;
 
 /// An error.
@@ -94,6 +94,7 @@ fn status(error: &Error) -> StatusCode {
         Error::Conflict { .. } | Error::NeedsReauth { .. } => StatusCode::CONFLICT,
         Error::Unauthenticated { .. } => StatusCode::UNAUTHORIZED,
         Error::Denied { .. } => StatusCode::FORBIDDEN,
+        Error::Limited { limit: Limit::Body, .. } => StatusCode::REQUEST_TIMEOUT,
         Error::Limited { .. } => StatusCode::TOO_MANY_REQUESTS,
         Error::Provider { fault: ProviderFault::TimedOut, .. } => StatusCode::GATEWAY_TIMEOUT,
         Error::Provider { .. } => StatusCode::BAD_GATEWAY,

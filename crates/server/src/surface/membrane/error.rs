@@ -100,6 +100,7 @@ pub fn read(error: &Error) -> (StatusCode, Problem) {
         Error::Limited { limit: Limit::Provider, .. } => {
             (StatusCode::TOO_MANY_REQUESTS, "connection", Some("rate_limit_exceeded"))
         }
+        Error::Limited { limit: Limit::Body, .. } => (StatusCode::REQUEST_TIMEOUT, "bad_request", None),
         Error::Limited { .. } => (StatusCode::TOO_MANY_REQUESTS, "bad_request", Some("rate_limit_exceeded")),
         Error::Provider { fault: ProviderFault::TimedOut, .. } => {
             (StatusCode::GATEWAY_TIMEOUT, "dependency_error", None)

@@ -28,7 +28,7 @@ use claviger_engine::{
     limit::{Limiter, Rate},
     metrics::Metrics,
     outbound::{self, Outbound, Policy, Resolver},
-    proxy::{Recorder, Sampling, Waits},
+    proxy::{Bounds, Recorder, Sampling, Waits},
     refresh::{self, Flights},
     secret::Secret,
     setup::{self, Change, NewApiKey, NewIntegration, NewWorkspace},
@@ -65,6 +65,7 @@ pub struct Options {
     pub trusted: Vec<IpNet>,
     pub flows: Rate,
     pub calls: Rate,
+    pub bounds: Bounds,
     /// For how long a provider's word that calls come too often is believed.
     pub waits: Option<Duration>,
     /// The app's public URL, when it is not simply where it listens.
@@ -89,6 +90,7 @@ impl Default for Options {
             trusted: Vec::new(),
             flows: Rate::Off,
             calls: Rate::Off,
+            bounds: Bounds::default(),
             waits: Some(Duration::from_secs(3600)),
             public_url: None,
             dev: false,
@@ -351,6 +353,7 @@ pub fn broker(store: Store, options: Options, urls: Urls, now: Millis) -> Arc<Br
         urls,
         dev: options.dev,
         proxy_limit: Limiter::new(options.calls),
+        bounds: options.bounds,
         waits: Waits::new(options.waits),
         flow_limit: Limiter::new(options.flows),
         sign_ins: Default::default(),
