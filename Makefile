@@ -33,6 +33,7 @@ check: $(DENY)
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --quiet
+	$(CARGO) fetch --locked --quiet
 	$(DENY) --offline --log-level error check licenses bans sources
 
 target/tools/bin/cargo-deny:
