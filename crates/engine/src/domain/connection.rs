@@ -167,6 +167,12 @@ impl Connection {
             updated_at: now,
         }
     }
+
+    /// Whether calls go to the same place as those of another reading of this connection, as far as connections say it:
+    /// only then the tokens of one may be sent where the other says.
+    pub fn calls_as(&self, other: &Self) -> bool {
+        (&self.inputs, &self.auth_option) == (&other.inputs, &other.auth_option)
+    }
 }
 
 /// Who the connected account is, as the provider's identity call said.

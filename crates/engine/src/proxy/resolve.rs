@@ -26,21 +26,19 @@ use crate::{
 pub(super) async fn subject(broker: &Broker, caller: &Caller) -> Result<Arc<Ready>> {
     match caller {
         Caller::Key { key, connection } => of_key(broker, key, connection).await,
-        Caller::Member { member, integration } => of_member(broker, member, integration).await,
-        Caller::Customer { holder, selector } => of_holder(broker, holder, selector).await,
+        Caller::Member { member, integration } => Box::pin(of_member(broker, member, integration)).await,
+        Caller::Customer { holder, selector } => Box::pin(of_holder(broker, holder, selector)).await,
     }
 }
 
 async fn of_key(broker: &Broker, key: &ApiKey, id: &ConnectionId) -> Result<Arc<Ready>> {
     access::require(key, Scope::Proxy)?;
     let known = broker.subjects.get(broker.store.board(), id);
-    // Memory refuses nobody: what it would refuse may have been mended in another process a moment ago.
-    let known =
-        known.filter(|known| known.workspace_id == key.workspace_id && usable(&known.connection).is_ok());
+    let known = known.filter(|known| known.workspace_id == key.workspace_id && is_enough(broker, known));
     broker.metrics.looked_up(known.is_some());
     let subject = match known {
         Some(subject) => subject,
-        None => read(broker, &key.workspace_id, id).await?,
+        None => Box::pin(read(broker, &key.workspace_id, id)).await?,
     };
     let connection = &subject.connection;
     let reached = key.integration_id.as_ref().is_none_or(|only| *only == connection.integration_id);
@@ -50,6 +48,14 @@ async fn of_key(broker: &Broker, key: &ApiKey, id: &ConnectionId) -> Result<Arc<
     }
     usable(connection)?;
     Ok(subject)
+}
+
+/// Whether a call can be made with what is remembered. It refuses nobody: what it would refuse may have been mended in
+/// another process a moment ago. And where a token has to be read, its connection is read with it: it may be of another
+/// authorization, for another host.
+fn is_enough(broker: &Broker, known: &Ready) -> bool {
+    let token = || broker.kept.get(broker.store.board(), &known.connection, broker.clock.now());
+    usable(&known.connection).is_ok() && token().is_some()
 }
 
 /// Reads a connection that is not remembered, and remembers it.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::Usable;
 use crate::{
-    id::ConnectionId,
+    domain::connection::Connection,
     memory::{Moment, Part, Remembered},
     store::{Board, Note, Topic},
     time::Millis,
@@ -23,6 +23,8 @@ pub struct Kept(Part<Good>);
 struct Good {
     usable: Usable,
     until: Option<Millis>,
+    /// Whose they are.
+    of: Arc<Connection>,
 }
 
 impl Default for Kept {
@@ -41,20 +43,23 @@ impl Remembered for Good {
 }
 
 impl Kept {
-    pub(super) fn get(&self, board: &Board, of: &ConnectionId, now: Millis) -> Option<Usable> {
-        let good = self.0.get(board, of.as_str())?;
-        good.until.is_none_or(|until| now < until).then(|| good.usable.clone())
+    /// A connection's tokens; none where they may be for another host than this connection says.
+    pub(crate) fn get(&self, board: &Board, of: &Connection, now: Millis) -> Option<Usable> {
+        let good = self.0.get(board, of.id.as_str())?;
+        let fits = good.of.calls_as(of) && good.until.is_none_or(|until| now < until);
+        fits.then(|| good.usable.clone())
     }
 
     pub(super) fn keep(
         &self,
         board: &Board,
         read: Moment,
-        of: &ConnectionId,
+        of: &Arc<Connection>,
         usable: Usable,
         until: Option<Millis>,
     ) {
-        self.0.keep(board, read, of.as_str(), Arc::new(Good { usable, until }));
+        let good = Good { usable, until, of: Arc::clone(of) };
+        self.0.keep(board, read, of.id.as_str(), Arc::new(good));
     }
 
     /// Forgets those that were opened long ago.

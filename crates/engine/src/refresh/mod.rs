@@ -118,10 +118,17 @@ pub struct Usable {
 /// `NeedsReauth` when the provider refuses to refresh or there is nothing to refresh with; `Provider` when it
 /// can't be asked and the token is past its life.
 pub async fn fresh(broker: &Arc<Broker>, subject: &Subject) -> Result<Usable> {
-    let (board, id) = (broker.store.board(), &subject.connection.id);
-    if let Some(usable) = broker.kept.get(board, id, broker.clock.now()) {
+    let board = broker.store.board();
+    if let Some(usable) = broker.kept.get(board, &subject.connection, broker.clock.now()) {
         return Ok(usable);
     }
+    // Seldom, and large: on the heap, so that calls need not carry room for it.
+    Box::pin(read(broker, subject)).await
+}
+
+/// The same of tokens that are not remembered.
+async fn read(broker: &Arc<Broker>, subject: &Subject) -> Result<Usable> {
+    let board = broker.store.board();
     let read = Moment::of(board);
     let held = load(broker, subject).await?;
     let lead = due::margin(&subject.provider);
@@ -136,7 +143,7 @@ pub async fn fresh(broker: &Arc<Broker>, subject: &Subject) -> Result<Usable> {
     match decision {
         Decision::Use => {
             let until = decide::until(&held.credential, lead, refreshable);
-            broker.kept.keep(board, read, id, held.usable.clone(), until);
+            broker.kept.keep(board, read, &subject.connection, held.usable.clone(), until);
             Ok(held.usable)
         }
         Decision::Refresh { still_good: true } => {
@@ -248,13 +255,22 @@ struct Held {
     usable: Usable,
 }
 
+/// The credential as it is now.
+///
+/// # Errors
+/// `NotFound`; busy where the connection was authorized anew since it was read, with other values: its tokens may be for
+/// another host.
 async fn load(broker: &Broker, subject: &Subject) -> Result<Held> {
+    let Subject { workspace_id, connection, .. } = subject;
+    let missing = || Error::NotFound { what: "connection" };
     let mut conn = broker.store.read().await?;
-    let credential = conn
-        .credential(&subject.workspace_id, &subject.connection.id)
-        .await?
-        .ok_or(Error::NotFound { what: "connection" })?;
+    let credential = conn.credential(workspace_id, &connection.id).await?.ok_or_else(missing)?;
+    // After the credential: values change with it, so those that are the same now were so then.
+    let now = conn.connection(workspace_id, &connection.id).await?.ok_or_else(missing)?;
     drop(conn);
+    if !now.calls_as(connection) {
+        return Err(Error::busy());
+    }
     let usable = Usable {
         tokens: Arc::new(tokens::open(broker, &credential)?),
         version: credential.version,

@@ -191,6 +191,21 @@ async fn each_credential_is_shown_as_itself() {
     }
 }
 
+/// Values may name another host: tokens that came with others don't go there, remembered or read.
+#[tokio::test]
+async fn a_token_goes_where_the_values_say_that_it_came_with() {
+    let world = world(|_, _| status(200)).await;
+    let ready = resolve::subject(&world.broker, &world.caller()).await.unwrap();
+    let mut other = Subject::clone(&ready);
+    let connection = Arc::make_mut(&mut other.connection);
+    connection.inputs.insert("host".to_owned(), "elsewhere.test".to_owned());
+    for _ in 0..2 {
+        let error = crate::refresh::fresh(&world.broker, &other).await.err().unwrap();
+        assert!(error.is_busy(), "{error}");
+        crate::refresh::fresh(&world.broker, &ready).await.unwrap();
+    }
+}
+
 #[tokio::test]
 async fn over_the_limit_nothing_is_sent() {
     let rate = Rate::Per { count: 2, window: Duration::from_secs(60) };
