@@ -166,10 +166,9 @@ where
                     let service = with_peer(service.clone(), peer, traffic.clone());
                     let (acceptor, builder, limits) = (acceptor.clone(), builder.clone(), limits.clone());
                     let connection = async move {
-                        let _taken = taken;
                         let Some(stream) = here(stream) else { return };
                         let Some(io) = handshake(acceptor, stream).await else { return };
-                        let io = TokioIo::new(Patient::new(io, &limits, traffic));
+                        let io = TokioIo::new(Patient::new(io, &limits, traffic, taken));
                         let service = TowerToHyperService::new(service);
                         let connection = builder.serve_connection_with_upgrades(io, service).into_owned();
                         if let Err(e) = watcher.watch(connection).await {

@@ -1,17 +1,19 @@
 //! The map of every URL.
 
-use std::{convert::Infallible, sync::Arc};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use axum::{
     BoxError, Router,
-    body::{Bytes, HttpBody},
-    extract::DefaultBodyLimit,
+    body::{Body, Bytes, HttpBody},
+    extract::{DefaultBodyLimit, State},
     http::{HeaderMap, HeaderValue, StatusCode, header},
     middleware,
     response::Response,
     routing::{MethodRouter, any, get, post},
 };
+use claviger_engine::{limit::patience::patient, outbound};
 use http::Request;
+use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use tower::{Layer as _, Service, service_fn};
 use tower_http::catch_panic::CatchPanicLayer;
@@ -87,6 +89,7 @@ pub fn app(app: App) -> Router {
         .fallback(missing)
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(BODY))
+        .layer(middleware::map_request_with_state(app.clone(), patient_body))
         .layer(CatchPanicLayer::new())
         .layer(middleware::from_fn_with_state(app.clone(), count::layer))
         .layer(middleware::from_fn(request_id::layer))
@@ -310,6 +313,16 @@ fn below_v1(router: Router<App>, noun: &str, handler: impl Fn() -> MethodRouter<
         .route(&format!("/v1/{noun}"), handler())
         .route(&format!("/v1/{noun}/"), handler())
         .route(&format!("/v1/{noun}/{{*rest}}"), handler())
+}
+
+/// Whoever stalls in a body holds its connection no longer than the sender of a proxied one. Where a body is proxied, its
+/// own patience ends first, and says so.
+async fn patient_body(State(app): State<App>, request: Request<Body>) -> Request<Body> {
+    let limit = app.broker.bounds.body.map(|limit| limit + Duration::from_secs(1));
+    request.map(|body| {
+        let body = outbound::Body::new(body.map_err(Into::into));
+        Body::new(patient(body, limit).0)
+    })
 }
 
 async fn not_for_keeping(mut response: Response) -> Response {

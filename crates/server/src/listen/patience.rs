@@ -23,7 +23,7 @@ use tokio::{
     time::{Instant, Sleep},
 };
 
-use super::limits::Limits;
+use super::limits::{Limits, Place};
 
 /// What a request that did not come to its end in time is answered under HTTP/1. No door is known by then.
 pub(super) const LATE: &[u8] = b"HTTP/1.1 408 Request Timeout\r\ncontent-type: application/json\r\n\
@@ -145,10 +145,12 @@ pub(super) struct Patient<S> {
     unread: Option<Instant>,
     reading: Timer,
     writing: Timer,
+    /// The connection's place: it goes with the bytes, also to whatever they are handed over to.
+    _place: Place,
 }
 
 impl<S> Patient<S> {
-    pub fn new(io: S, limits: &Limits, traffic: Arc<Traffic>) -> Self {
+    pub fn new(io: S, limits: &Limits, traffic: Arc<Traffic>, place: Place) -> Self {
         let now = Instant::now();
         Self {
             io,
@@ -163,6 +165,7 @@ impl<S> Patient<S> {
             unread: None,
             reading: Timer::default(),
             writing: Timer::default(),
+            _place: place,
         }
     }
 

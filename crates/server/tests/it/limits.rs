@@ -8,6 +8,10 @@ use futures_util::{StreamExt as _, stream};
 use http::Method;
 use http_body::Frame;
 use http_body_util::{BodyExt as _, StreamBody};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
 
 use crate::support::{
     Options, TestApp, Upstream, on_each_with,
@@ -103,6 +107,23 @@ async fn a_body_that_stalls_is_the_callers_fault() {
         let text = answer.next().await.expect("a body");
         let text = String::from_utf8_lossy(&text);
         assert!(text.contains("request_timeout") && text.contains("client_body_timeout"), "{text}");
+    })
+    .await;
+}
+
+/// Nobody has to be known for it: signing in begins with a body.
+#[tokio::test]
+async fn a_body_that_stalls_at_the_app_is_waited_for_no_longer() {
+    let hasty = || bounded(Bounds { body: Some(Duration::from_millis(50)), ..Bounds::default() });
+    on_each_with(hasty, async |app| {
+        let request = "POST /api/auth/login HTTP/1.1\r\nhost: here\r\ncontent-type: application/json\r\n\
+                       content-length: 100\r\n\r\n{";
+        let mut socket = TcpStream::connect(app.origin.trim_start_matches("http://")).await.unwrap();
+        socket.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        let read = socket.read_to_end(&mut answer);
+        tokio::time::timeout(Duration::from_secs(20), read).await.expect("it ends").unwrap();
+        assert!(answer.starts_with(b"HTTP/1.1 400 "), "{}", String::from_utf8_lossy(&answer));
     })
     .await;
 }

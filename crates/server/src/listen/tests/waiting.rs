@@ -157,3 +157,47 @@ async fn a_connection_too_many_is_told_so_until_another_one_ends() {
     }
     panic!("the place is not free again");
 }
+
+/// A WebSocket's sockets are there for as long as it lasts, though HTTP has let go of them.
+#[tokio::test]
+async fn a_connection_that_was_handed_over_keeps_its_place() {
+    let listener = bind("listen", any_port()).await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    let over = Arc::new(Notify::new());
+    let told = over.clone();
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        let (side, told) = (hyper::upgrade::on(&mut request), told.clone());
+        tokio::spawn(async move {
+            let side = side.await.unwrap();
+            told.notified().await;
+            drop(side);
+        });
+        let answer =
+            Response::builder().status(101).header("connection", "upgrade").header("upgrade", "else");
+        async move { Ok::<_, Infallible>(answer.body(Full::new(Bytes::new())).unwrap()) }
+    });
+    let most = Limits { connections: Some(1), ..limits(LONG, LONG) };
+    let serving = tokio::spawn(serve(listener, None, service, std::future::pending(), most));
+    let mut first = TcpStream::connect(addr).await.unwrap();
+    first
+        .write_all(b"GET / HTTP/1.1\r\nHost: here\r\nConnection: upgrade\r\nUpgrade: else\r\n\r\n")
+        .await
+        .unwrap();
+    let mut head = [0; 12];
+    first.read_exact(&mut head).await.unwrap();
+    assert_eq!(&head, b"HTTP/1.1 101");
+    let second = async || rest(&mut TcpStream::connect(addr).await.unwrap()).await;
+    assert!(second().await.contains("client_connections"));
+    over.notify_one();
+    first.read_to_end(&mut Vec::new()).await.unwrap();
+    // It is noticed a moment later.
+    for _ in 0..200 {
+        let mut third = ask(addr).await;
+        if third.read_exact(&mut head).await.is_ok() && &head == b"HTTP/1.1 101" {
+            serving.abort();
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("the place is not free again");
+}
