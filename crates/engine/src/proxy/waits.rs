@@ -115,7 +115,8 @@ impl Waits {
 }
 
 fn scope(subject: &Subject) -> RateScope {
-    subject.provider.rate_limit.as_ref().map(|limit| limit.scope).unwrap_or_default()
+    // Where no file says whom the provider counts, only the very same call is known to fail.
+    subject.provider.rate_limit.as_ref().map_or(RateScope::Path, |limit| limit.scope)
 }
 
 /// How long an answer says to wait, and whom that is said to.

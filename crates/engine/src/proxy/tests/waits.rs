@@ -128,7 +128,8 @@ async fn who_waits_is_whom_the_provider_counts() {
     let (items, users, elsewhere) = (HERE, "https://api.acme.test/users", "https://files.acme.test/items");
     // Held up: the same path, another path, another connection, another host.
     for (limit, status, held) in [
-        (None, 429, [true, true, false, false]),
+        (None, 429, [true, false, false, false]),
+        (None, 503, [true, true, false, false]),
         (Some(RateScope::Connection), 429, [true, true, false, false]),
         (Some(RateScope::Path), 429, [true, false, false, false]),
         (Some(RateScope::Provider), 429, [true, true, true, false]),
@@ -171,7 +172,7 @@ async fn a_call_that_is_bound_to_fail_is_not_sent() {
     let world = world(busy).await;
     assert_eq!(world.send("POST", "/x", "").await.unwrap().status(), 429, "the provider's own answer");
     for method in ["POST", "GET"] {
-        let error = world.send(method, "/y?secret=canary", "").await.unwrap_err();
+        let error = world.send(method, "/x?secret=canary", "").await.unwrap_err();
         assert_eq!(error.retry_after(), Some(60), "{method}");
         let text = error.to_string();
         assert!(text.contains("provider's own limit") && !text.contains("canary"), "{text}");
