@@ -13,7 +13,7 @@ from . import place
 from .process import base_env
 
 KINDS = ("sqlite", "postgres")
-LOOKED = 2  # seconds within which every process has heard of a change
+LOOKED = 4  # seconds within which every process has heard of a change
 MADE = place.PRIVATE / "databases"
 MADE.mkdir(exist_ok=True)
 
