@@ -64,7 +64,7 @@ pub async fn api_key(broker: &Arc<Broker>, shown: &str) -> Result<Arc<ApiKey>> {
     let hash = hash::token(shown);
     let known = match broker.keys.get(broker.store.board(), &hash) {
         Some(known) => known,
-        None => find(broker, prefix, &hash).await?.ok_or_else(refused)?,
+        None => Box::pin(find(broker, prefix, &hash)).await?.ok_or_else(refused)?,
     };
     if known.key.expires_at.is_some_and(|at| at <= now) {
         return Err(refused());

@@ -42,7 +42,7 @@ pub(crate) async fn way(
             broker.outbound.showing(&pair, broker.clock.now()).map(Some)
         }
         Some(Whose::Integrations) => {
-            let (key, secret) = of(broker, integration).await?.ok_or_else(|| Error::Conflict {
+            let (key, secret) = Box::pin(of(broker, integration)).await?.ok_or_else(|| Error::Conflict {
                 message: format!("integration `{}` has no client certificate yet", integration.key),
             })?;
             let pair = Pair { certificate: &key.public, key: &secret };

@@ -85,8 +85,9 @@ pub(super) struct Sent {
 }
 
 impl Sent {
-    pub fn new(body: Body, progress: Progress) -> Self {
-        Self { body, progress }
+    /// One that is all there makes no progress.
+    pub fn body(body: Body, progress: &Progress) -> Body {
+        if body.is_end_stream() { body } else { Body::new(Self { body, progress: progress.clone() }) }
     }
 }
 

@@ -185,7 +185,7 @@ impl Outbound {
         self.check_url(request.uri())?;
         let progress = Progress::new();
         let (request, guard) = guarded(request)?;
-        let mut request = request.map(|body| Body::new(Sent::new(body, progress.clone())));
+        let mut request = request.map(|body| Sent::body(body, &progress));
         *request.version_mut() = Version::HTTP_11;
         request.headers_mut().entry(header::USER_AGENT).or_insert_with(|| self.user_agent.clone());
         let mut connected = capture_connection(&mut request);

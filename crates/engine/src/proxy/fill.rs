@@ -78,9 +78,15 @@ fn pieces(value: &str) -> Option<Vec<Piece<'_>>> {
 pub(super) async fn headers(broker: &Broker, subject: &Subject, user: Option<&User>) -> Result<Vec<Filled>> {
     let templates = subject.integration.config.headers.iter().filter(|(_, value)| is_template(value));
     let templates: Vec<_> = templates.filter(|(name, value)| addable(name, value)).collect();
-    if templates.is_empty() {
-        return Ok(Vec::new());
-    }
+    if templates.is_empty() { Ok(Vec::new()) } else { Box::pin(all(broker, subject, user, templates)).await }
+}
+
+async fn all(
+    broker: &Broker,
+    subject: &Subject,
+    user: Option<&User>,
+    templates: Vec<(&String, &String)>,
+) -> Result<Vec<Filled>> {
     let workspace = if templates.iter().any(|(_, value)| value.contains("${tenant.")) {
         broker.store.read().await?.workspace(&subject.workspace_id).await?
     } else {

@@ -135,7 +135,7 @@ fn codings(from: &HeaderMap) -> Vec<&str> {
 
 /// The caller's headers that go to the provider, in their order.
 pub(super) fn inward(from: &HeaderMap) -> HeaderMap {
-    let mut kept = keep(from, |name| !ours(name));
+    let mut kept = keep(from, |name, _| !ours(name));
     let trailers = from.get_all(header::TE).iter().filter_map(|value| value.to_str().ok());
     if trailers.flat_map(|value| value.split(',')).any(|one| one.trim().eq_ignore_ascii_case("trailers")) {
         kept.insert(header::TE, http::HeaderValue::from_static("trailers"));
@@ -149,12 +149,13 @@ pub(super) fn inward(from: &HeaderMap) -> HeaderMap {
 /// The caller's trailers that go to the provider: as its headers, and none that must stand in front of a body
 /// (RFC 9110 §6.5.1).
 pub(super) fn inward_trailers(from: &HeaderMap) -> HeaderMap {
-    keep(from, |name| !ours(name) && !framing(name))
+    keep(from, |name, _| !ours(name) && !framing(name))
 }
 
-/// The provider's headers that go to the caller, in their order.
-pub(super) fn outward(from: &HeaderMap) -> HeaderMap {
-    let mut kept = keep(from, |name| *name != header::SET_COOKIE && name.as_str() != "set-cookie2");
+/// The provider's headers that go to the caller, in their order; none whose value repeats a secret.
+pub(super) fn outward(from: &HeaderMap, repeats: impl Fn(&HeaderValue) -> bool) -> HeaderMap {
+    let cookie = |name: &HeaderName| *name == header::SET_COOKIE || name.as_str() == "set-cookie2";
+    let mut kept = keep(from, |name, value| !cookie(name) && !repeats(value));
     one_length(&mut kept, from.contains_key(header::TRANSFER_ENCODING));
     kept
 }
@@ -178,12 +179,13 @@ fn one_length(headers: &mut HeaderMap, coded: bool) {
     }
 }
 
-fn keep(from: &HeaderMap, also: impl Fn(&HeaderName) -> bool) -> HeaderMap {
+fn keep(from: &HeaderMap, also: impl Fn(&HeaderName, &HeaderValue) -> bool) -> HeaderMap {
     let named = named_in_connection(from);
-    let mut kept = HeaderMap::with_capacity(from.len());
+    // One more comes of us, in either direction.
+    let mut kept = HeaderMap::with_capacity(from.len() + 1);
     for (name, value) in from {
         if !hop_by_hop(name)
-            && also(name)
+            && also(name, value)
             && !named.iter().any(|other| name.as_str().eq_ignore_ascii_case(other))
         {
             kept.append(name.clone(), value.clone());

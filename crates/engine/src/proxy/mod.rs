@@ -175,7 +175,9 @@ pub async fn forward(broker: &Arc<Broker>, call: Call) -> Result<Response<Body>>
     let subject = resolve::subject(broker, &call.caller).await?;
     let mut entry = Entry::open(broker, &call, &subject);
     let ticket = broker.watch.enter(turn, standing(&subject, &call.caller));
-    match watch::until_cut(ticket, exchange(broker, &subject, call, &mut entry)).await {
+    // On the heap, where nobody moves it: it is large, and everything around it is moved with it.
+    let exchange = Box::pin(exchange(broker, &subject, call, &mut entry));
+    match watch::until_cut(ticket, exchange).await {
         Ok(answer) => Ok(upgrade::watch(broker, answer, entry)),
         Err(error) => {
             entry.failed(&error);
@@ -250,7 +252,7 @@ async fn exchange(
             if renewed && !usable.previous {
                 broker.refused.remember(&subject.connection.id, usable.version, broker.clock.now());
             } else if tries.may_refresh()
-                && let Some(newer) = newer(broker, subject, &usable, &call.caller).await?
+                && let Some(newer) = Box::pin(newer(broker, subject, &usable, &call.caller)).await?
                 && body.replayable()
             {
                 (usable, renewed) = (newer, true);

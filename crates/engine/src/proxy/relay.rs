@@ -8,6 +8,7 @@ use std::{
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response};
 use http_body::{Frame, SizeHint};
+use hyper::ext::ReasonPhrase;
 
 use super::{echoes::Echoes, headers};
 use crate::{
@@ -27,6 +28,11 @@ pub(super) fn answer(from: Response<Body>, echoes: Echoes, request_id: &RequestI
     *answer.headers_mut() = clean(&from.headers, &echoes);
     // The reason phrase, and how the provider wrote the names of its headers, in a type that only hyper knows.
     *answer.extensions_mut() = from.extensions;
+    let reason =
+        answer.extensions().get::<ReasonPhrase>().map(|reason| HeaderValue::from_bytes(reason.as_bytes()));
+    if reason.is_some_and(|reason| reason.map_or(true, |reason| echoes.found_in(&reason))) {
+        answer.extensions_mut().remove::<ReasonPhrase>();
+    }
     if let Ok(id) = HeaderValue::from_str(request_id.as_str()) {
         answer.headers_mut().insert(REQUEST_ID, id);
     }
@@ -34,14 +40,7 @@ pub(super) fn answer(from: Response<Body>, echoes: Echoes, request_id: &RequestI
 }
 
 fn clean(from: &HeaderMap, echoes: &Echoes) -> HeaderMap {
-    let kept = headers::outward(from);
-    let mut clean = HeaderMap::with_capacity(kept.len() + 1);
-    for (name, value) in &kept {
-        if !echoes.found_in(value) {
-            clean.append(name.clone(), value.clone());
-        }
-    }
-    clean
+    headers::outward(from, |value| echoes.found_in(value))
 }
 
 /// The body, its trailers cleaned like headers.

@@ -83,3 +83,15 @@ async fn trailers_are_cleaned_like_headers() {
     let trailers = answer.into_body().collect().await.unwrap().trailers().cloned().unwrap();
     assert_eq!(trailers.keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["x-sum"]);
 }
+
+#[test]
+fn a_reason_phrase_that_repeats_the_secret_is_dropped() {
+    let reason = |text: &'static [u8]| {
+        let mut from = Response::new(full("body"));
+        from.extensions_mut().insert(ReasonPhrase::from_static(text));
+        let answer = answer(from, Echoes::new(&["tok_canary_1"]), &RequestId::new());
+        answer.extensions().get::<ReasonPhrase>().map(|reason| reason.as_bytes().to_owned())
+    };
+    assert_eq!(reason(b"Not Today"), Some(b"Not Today".to_vec()));
+    assert_eq!(reason(b"Bad token tok_canary_1"), None);
+}

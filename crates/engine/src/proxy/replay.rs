@@ -20,7 +20,7 @@ use http_body::{Body as _, Frame, SizeHint};
 use super::headers;
 use crate::{
     error::Error,
-    outbound::{Body, BoxError, Failure},
+    outbound::{Body, BoxError, Failure, empty},
 };
 
 /// How many bytes are kept.
@@ -102,6 +102,9 @@ impl Replay {
             return None;
         }
         shared.reader += 1;
+        if shared.state == State::Whole && shared.kept.is_empty() && shared.trailers.is_none() {
+            return Some(empty());
+        }
         let reader = Reader {
             shared: Arc::clone(&self.shared),
             id: shared.reader,

@@ -44,7 +44,7 @@ pub(super) async fn attempt(
         None => way.send(request).await?,
         Some(_) => {
             upgrade::ask(request.headers_mut());
-            way.switch(request).await?
+            Box::pin(way.switch(request)).await?
         }
     };
     headers::check_answer(answer.headers())?;

@@ -45,11 +45,11 @@ pub(super) async fn begin(
 ) -> Result<(Option<Signing>, Body)> {
     match &subject.provider.auth {
         Auth::OAuth1(_) => {
-            let (signing, body) = oauth1::begin(broker, subject, caller, body).await?;
+            let (signing, body) = Box::pin(oauth1::begin(broker, subject, caller, body)).await?;
             Ok((Some(Signing::OAuth1(Box::new(signing))), body))
         }
         Auth::SigV4(_) => {
-            let (signing, body) = sigv4::begin(subject, caller, uri, body).await?;
+            let (signing, body) = Box::pin(sigv4::begin(subject, caller, uri, body)).await?;
             Ok((Some(Signing::SigV4(Box::new(signing))), body))
         }
         Auth::OAuth2(_) | Auth::Keys(_) | Auth::Steps(_) | Auth::WorkspaceToken(_) => Ok((None, body)),
