@@ -1,6 +1,7 @@
 """The pages that a product's customers see, in Chromium: by eye, by ear, by keyboard, without scripts, in four languages."""
 
 import json
+import time
 
 import pytest
 
@@ -138,17 +139,26 @@ def test_the_keyboard_puts_right_what_was_wrong(gallery, chromium):
         window.see("#told")
 
 
+def tab(window, before):
+    """Tab, and what has the keyboard then: a frame of another site is a process of its own, and hears of it a moment later."""
+    window.press("Tab")
+    end = time.monotonic() + 1
+    while (now := window.focused()) == before and time.monotonic() < end:
+        time.sleep(0.02)
+    return now
+
+
 def test_the_keyboard_alone_in_an_embed_with_oauth(gallery, chromium):
     with chromium.window(None, gallery.broker) as window:
         window.goto(f"{gallery.shop.origin}/{M}")
         gallery.sign_in(window, M, gallery.broker.token("keyboard"))
         promised = window.begin("client.integration('drive').openNewConnection()")
         window.frame(FRAME).see(GO)
-        for _ in range(12):
-            now = window.focused()
+        now = window.focused()
+        for _ in range(24):
             if now and now["tag"] == "button" and now["name"] == "decision" and "Drive" in now["text"]:
                 break
-            window.press("Tab")
+            now = tab(window, now)
         else:
             raise AssertionError(f"the keyboard never came to the button: {now}")
         assert now["ring"] and now["shown"], now
