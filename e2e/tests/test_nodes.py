@@ -5,6 +5,7 @@ No load balancer stands in between: each story says itself which process it asks
 
 import glob
 import json
+import re
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -169,7 +170,7 @@ def test_what_is_frozen_or_ended_at_one_is_cut_at_the_other(cluster, tmp_path):
 
 def test_a_limit_holds_for_all_together(cluster):
     count, part = 48, 3
-    limited = {"CLAVIGER_PROXY_RATE_LIMIT": f"{count}/60s"}
+    limited = {"CLAVIGER_PROXY_RATE_LIMIT": f"{count}/60s", "CLAVIGER_RATE_LIMIT_HEADERS": "true"}
     nodes, connection = [cluster.node("c", **limited), cluster.node("d", **limited)], cluster.connect("own")
     with ThreadPoolExecutor(6) as pool:
         answers = list(pool.map(lambda n: nodes[n % 2].call("GET", "/x", connection), range(2 * count)))
@@ -180,6 +181,10 @@ def test_a_limit_holds_for_all_together(cluster):
     assert len(cluster.upstream.requests) >= passed
     refused = next(answer for answer in answers if answer.status_code == 429)
     assert 0 < int(refused.headers["Retry-After"]) <= 60
+    assert {answer.headers["RateLimit-Policy"] for answer in answers} == {f'"claviger-connection";q={count};w=60'}
+    said = [re.fullmatch(r'"claviger-connection";r=(\d+);t=(\d+)', answer.headers["RateLimit"]) for answer in answers]
+    assert all(int(one[1]) < count and int(one[2]) <= 60 for one in said)
+    assert {one[1] for one, answer in zip(said, answers) if answer.status_code == 429} == {"0"}
 
 
 @pytest.mark.parametrize("skew", [SKEW, -SKEW], ids=["ahead", "behind"])

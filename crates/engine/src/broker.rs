@@ -16,7 +16,7 @@ use crate::{
     limit::Limiter,
     metrics::Metrics,
     outbound::Outbound,
-    proxy::{Bounds, Recorder, Refused, Subjects, Waits},
+    proxy::{Bounds, Quota, Recorder, Refused, Subjects, Waits},
     refresh::{self, Flights, Kept},
     store::Store,
     time::Clock,
@@ -42,6 +42,8 @@ pub struct Broker {
     pub dev: bool,
     /// Proxied calls per connection.
     pub proxy_limit: Limiter,
+    /// What callers are told of how much is left of that.
+    pub quota: Quota,
     /// What one call may take of this process.
     pub bounds: Bounds,
     /// What providers said of when they take calls again.

@@ -82,6 +82,15 @@ impl fmt::Display for Rate {
     }
 }
 
+/// What is left of a key's calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Left {
+    /// Calls that may still pass before the window ends.
+    pub calls: u32,
+    /// The time until it ends; `None` when no window is open, and all calls may pass.
+    pub ends: Option<Duration>,
+}
+
 /// Counts calls against one rate.
 #[derive(Debug)]
 pub struct Limiter {
@@ -179,6 +188,21 @@ impl Limiter {
         windows.by_key.insert(key.to_owned(), Window { began: now, calls: 1 });
         windows.order.push_back(key.to_owned());
         Ok(())
+    }
+
+    /// What is left for `key`; `None` without a limit. In several processes it is what was left to lend when this one was
+    /// last lent some, and what it has of that: others may have taken of it since.
+    pub fn left(&self, key: &str, now: Millis) -> Option<Left> {
+        let Rate::Per { count, window } = self.rate else { return None };
+        if let Some(shared) = &self.shared {
+            return Some(shared.left(key, now));
+        }
+        let windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
+        let open = windows.by_key.get(key).map(|open| (open.began.plus(window), open.calls));
+        Some(match open.filter(|(ends, _)| *ends > now) {
+            Some((ends, calls)) => Left { calls: count.saturating_sub(calls), ends: Some(ends.since(now)) },
+            None => Left { calls: count, ends: None },
+        })
     }
 
     /// Takes back a call that was counted for `key`, if its window is still open.

@@ -47,6 +47,22 @@ fn a_window_begins_with_the_first_call_and_ends_whole() {
 }
 
 #[test]
+fn what_is_left_is_what_may_still_pass() {
+    let limiter = Limiter::new(RATE);
+    let left = |calls, ends: Option<u64>| Some(Left { calls, ends: ends.map(Duration::from_millis) });
+    assert_eq!(limiter.left("a", Millis(0)), left(2, None));
+    limiter.take("a", Millis(0)).unwrap();
+    assert_eq!(limiter.left("a", Millis(1)), left(1, Some(59_999)));
+    assert_eq!(limiter.left("b", Millis(1)), left(2, None), "keys are counted apart");
+    for _ in 0..5 {
+        let _refused_in_the_end = limiter.take("a", Millis(2));
+    }
+    assert_eq!(limiter.left("a", Millis(59_999)), left(0, Some(1)));
+    assert_eq!(limiter.left("a", Millis(60_000)), left(2, None), "it is over");
+    assert_eq!(Limiter::new(Rate::Off).left("a", Millis(0)), None);
+}
+
+#[test]
 fn off_counts_nothing() {
     let limiter = Limiter::new(Rate::Off);
     for _ in 0..1_000 {

@@ -56,7 +56,7 @@ const fn secret(name: &'static str, help: &'static str) -> Key {
 }
 
 /// Every setting there is.
-pub const KEYS: [Key; 45] = [
+pub const KEYS: [Key; 46] = [
     secret("database_url", "sqlite://PATH or postgres://user:password@host/database"),
     key("database_connections", "Connections to PostgreSQL at most, of each process"),
     secret("master_key", "Root keys, id:base64,… (visible to others on this machine: prefer a file)"),
@@ -86,6 +86,7 @@ pub const KEYS: [Key; 45] = [
     key("refresh_ahead", "Whether tokens are refreshed before calls have to wait for it: true or false"),
     key("proxy_threads", "Threads that serve proxied calls, or auto: one for each core"),
     key("proxy_rate_limit", "Proxied calls per connection: COUNT/WINDOW, or off"),
+    key("rate_limit_headers", "Whether answers say what is left of proxy_rate_limit: true or false"),
     key(
         "proxy_wait_limit",
         "The longest that a provider's word to wait is kept to without asking it, or off",
@@ -178,6 +179,8 @@ pub struct Settings {
     pub proxy_threads: usize,
     /// Proxied calls per connection.
     pub proxy_rate_limit: Rate,
+    /// Whether answers of the proxy say what is left of that.
+    pub rate_limit_headers: bool,
     /// For how long a provider's word that it takes no calls is believed at most; `None` when each call is sent.
     pub proxy_wait_limit: Option<Duration>,
     /// Which calls get a row in the request log.
@@ -406,6 +409,7 @@ impl Layers {
                 "a count and a window such as 100/60s, or off",
                 |t| t.parse().ok(),
             )?,
+            rate_limit_headers: self.read("rate_limit_headers", "true or false", |text| text.parse().ok())?,
             proxy_wait_limit: self.timeout_or_off("proxy_wait_limit")?,
             proxy_connection_calls: self.count_or_off("proxy_connection_calls")?,
             proxy_provider_calls: self.count_or_off("proxy_provider_calls")?,

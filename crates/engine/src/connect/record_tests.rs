@@ -42,6 +42,7 @@ fn broker(store: Store) -> Broker {
         dev: false,
         proxy_limit: Limiter::new(Rate::Off),
         bounds: Default::default(),
+        quota: Default::default(),
         waits: crate::proxy::Waits::new(Some(Duration::from_secs(3600))),
         flow_limit: Limiter::new(Rate::Off),
         sign_ins: Default::default(),

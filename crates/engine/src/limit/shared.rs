@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{
-    MAX_KEYS,
+    Left, MAX_KEYS,
     slices::{Ask, Limit, Loan, Slices, Verdict, next_slice},
 };
 use crate::{
@@ -92,6 +92,11 @@ impl Shared {
         answer
     }
 
+    /// What is left for `key`, as far as this process knows.
+    pub fn left(&self, key: &str, now: Millis) -> Left {
+        self.lock().left(key, now)
+    }
+
     /// Asks for a slice, in a task of its own.
     fn ask(&self, key: &str, ask: Option<Ask>, now: Millis) {
         let Some(ask) = ask else { return };
@@ -126,7 +131,7 @@ impl Shared {
         let then = Budget { began, taken: taken.saturating_add(calls) };
         conn.any_set_budget(&row, &then).await?;
         conn.commit().await?;
-        Ok(Loan { began, calls })
+        Ok(Loan { began, calls, rest: self.limit.count.saturating_sub(then.taken) })
     }
 
     fn lock(&self) -> MutexGuard<'_, Slices> {

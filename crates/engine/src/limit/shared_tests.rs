@@ -66,6 +66,23 @@ async fn a_burst_waits_for_its_slice_and_passes_whole() {
     .await;
 }
 
+/// What others took is known when the next slice is lent.
+#[tokio::test]
+async fn what_is_left_is_what_was_left_to_lend_at_last_and_what_is_here() {
+    on_each(async |store| {
+        let (one, other) = (shared(&store, 100, 0), shared(&store, 100, 0));
+        assert_eq!(one.left("conn_a", NOW), Left { calls: 100, ends: None });
+        one.take("conn_a", NOW).await.unwrap();
+        let (later, ends) = (NOW.plus(Duration::from_secs(20)), Some(Duration::from_secs(40)));
+        assert_eq!(one.left("conn_a", later), Left { calls: 99, ends });
+        while other.take("conn_a", later).await.is_ok() {}
+        assert_eq!(other.left("conn_a", later), Left { calls: 0, ends }, "of the same window");
+        while one.take("conn_a", later).await.is_ok() {}
+        assert_eq!(one.left("conn_a", later), Left { calls: 0, ends }, "it knows now");
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn without_the_database_it_counts_by_itself() {
     on_each(async |store| {

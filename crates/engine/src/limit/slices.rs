@@ -13,7 +13,7 @@ use std::{
 
 use tokio::sync::{Notify, futures::OwnedNotified};
 
-use crate::time::Millis;
+use crate::{limit::Left, time::Millis};
 
 /// A limit that processes share.
 #[derive(Debug, Clone, Copy)]
@@ -43,6 +43,8 @@ struct Share {
     began: Millis,
     /// How many calls were lent to this process in this window.
     lent: u32,
+    /// How many were left to lend then.
+    rest: u32,
     /// How many it let pass.
     passed: u32,
     /// At so many calls left it asks for the next slice.
@@ -82,6 +84,8 @@ pub struct Loan {
     pub began: Millis,
     /// How many calls; none when the window is used up.
     pub calls: u32,
+    /// How many are left to lend to whoever asks next.
+    pub rest: u32,
 }
 
 /// How many calls a window of `count` lends next, of which `taken` are lent already: a quarter of what is left, at least
@@ -132,6 +136,7 @@ impl Slices {
             share.began = loan.began;
             share.dry = loan.calls == 0;
             share.lent = share.lent.saturating_add(loan.calls);
+            share.rest = loan.rest;
             share.low = loan.calls / 2;
         }
         share.answered.notify_waiters();
@@ -143,8 +148,18 @@ impl Slices {
         let Some(share) = self.by_key.get_mut(key) else { return };
         (share.asking, share.low) = (false, 0);
         // As if it were the only one; and not asked again before the window ends.
-        (share.lent, share.dry) = (share.lent.max(count), true);
+        (share.lent, share.rest, share.dry) = (share.lent.max(count), 0, true);
         share.answered.notify_waiters();
+    }
+
+    /// What is left of a key's window, as far as is known here.
+    pub fn left(&self, key: &str, now: Millis) -> Left {
+        let Limit { count, window, .. } = self.limit;
+        let open = self.by_key.get(key).filter(|share| share.began.plus(window) > now);
+        open.map_or(Left { calls: count, ends: None }, |share| Left {
+            calls: share.lent.saturating_add(share.rest).saturating_sub(share.passed),
+            ends: Some(share.began.plus(window).since(now)),
+        })
     }
 
     /// How many keys are counted.
@@ -167,12 +182,13 @@ impl Slices {
             }
             self.order.push_back(key.to_owned());
         }
-        let share = self.by_key.entry(key.to_owned()).or_insert_with(|| Share::begin(now));
+        let count = self.limit.count;
+        let share = self.by_key.entry(key.to_owned()).or_insert_with(|| Share::begin(now, count));
         if share.began.plus(window) <= now {
             // Who waits goes on waiting for the same answer; and what passed on credit is not lent anew before it is there.
             let owed = if share.asking { share.owed() } else { 0 };
             let (asking, answered) = (share.asking, share.answered.clone());
-            *share = Share { asking, answered, passed: owed, ..Share::begin(now) };
+            *share = Share { asking, answered, passed: owed, ..Share::begin(now, count) };
         }
         share
     }
@@ -198,8 +214,18 @@ impl Slices {
 }
 
 impl Share {
-    fn begin(now: Millis) -> Self {
-        Self { began: now, lent: 0, passed: 0, low: 0, asking: false, dry: false, answered: Arc::default() }
+    /// Nothing is lent of a window of so many calls, as far as is known here.
+    fn begin(now: Millis, count: u32) -> Self {
+        Self {
+            began: now,
+            lent: 0,
+            rest: count,
+            passed: 0,
+            low: 0,
+            asking: false,
+            dry: false,
+            answered: Arc::default(),
+        }
     }
 
     /// What to ask for, unless it is being asked or there is nothing to be had.

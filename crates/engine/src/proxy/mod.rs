@@ -16,6 +16,7 @@ mod named;
 mod prepare;
 mod proof;
 mod proven;
+mod quota;
 mod react;
 mod ready;
 mod record;
@@ -44,8 +45,8 @@ use http::{Request, Response};
 pub(crate) use self::headers::{not_a_place, not_addable};
 pub(crate) use self::still::still;
 pub use self::{
-    credential::Refused, limit::Bounds, recorder::Recorder, sample::Sampling, subjects::Subjects,
-    waits::Waits,
+    credential::Refused, limit::Bounds, quota::Quota, recorder::Recorder, sample::Sampling,
+    subjects::Subjects, waits::Waits,
 };
 use self::{proof::Heard, react::Verdict, ready::Ready, record::Entry, replay::Replay};
 use crate::{
@@ -178,7 +179,11 @@ pub async fn forward(broker: &Arc<Broker>, call: Call) -> Result<Response<Body>>
     // On the heap, where nobody moves it: it is large, and everything around it is moved with it.
     let exchange = Box::pin(exchange(broker, &subject, call, &mut entry));
     match watch::until_cut(ticket, exchange).await {
-        Ok(answer) => Ok(upgrade::watch(broker, answer, entry)),
+        Ok(mut answer) => {
+            let now = || broker.clock.now();
+            broker.quota.tell(answer.headers_mut(), &broker.proxy_limit, &subject.connection.id, now);
+            Ok(upgrade::watch(broker, answer, entry))
+        }
         Err(error) => {
             entry.failed(&error);
             Err(error)

@@ -33,6 +33,7 @@ fn the_defaults_name_every_setting_and_no_other() {
     let settings = load_from(&Given::default(), []).unwrap().settings;
     assert_eq!(settings.listen, "127.0.0.1:8080".parse().unwrap());
     assert_eq!(settings.proxy_rate_limit, Rate::Per { count: 100, window: Duration::from_secs(60) });
+    assert!(!settings.rate_limit_headers);
     assert_eq!(settings.proxy_wait_limit, Some(Duration::from_secs(3600)));
     assert_eq!(settings.request_log, Sampling { share: 10_000, full_below: 10 });
     assert_eq!(

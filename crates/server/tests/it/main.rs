@@ -48,6 +48,7 @@ mod people_commands;
 mod provider_faults;
 mod proxy;
 mod quirks;
+mod quota;
 mod redirects;
 mod refresh;
 mod remembered;

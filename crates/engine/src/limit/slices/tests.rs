@@ -23,7 +23,7 @@ impl Row {
         }
         let calls = next_slice(count, self.taken, owed);
         self.taken += calls;
-        Loan { began: self.began, calls }
+        Loan { began: self.began, calls, rest: count - self.taken }
     }
 }
 
@@ -41,6 +41,26 @@ fn a_slice_is_a_quarter_of_what_is_left_and_pays_what_is_owed_first() {
     ] {
         assert_eq!(next_slice(count, taken, owed), slice, "{count} {taken} {owed}");
     }
+}
+
+#[test]
+fn what_is_left_counts_what_passed_on_credit_and_what_is_not_lent_yet() {
+    let mut slices = slices(100, 10);
+    let left = |slices: &Slices, at| slices.left("k", at).calls;
+    assert_eq!(slices.left("k", NOW), Left { calls: 100, ends: None });
+    for _ in 0..3 {
+        assert!(matches!(slices.take("k", NOW), Verdict::Pass(_)));
+    }
+    assert_eq!(slices.left("k", NOW), Left { calls: 97, ends: Some(WINDOW) }, "on credit");
+    slices.lent("k", Loan { began: NOW, calls: 27, rest: 13 }, NOW);
+    assert_eq!(left(&slices, NOW), 37, "others had sixty");
+    assert!(matches!(slices.take("k", NOW), Verdict::Pass(_)));
+    assert_eq!(left(&slices, NOW), 36);
+    slices.lent("k", Loan { began: NOW, calls: 0, rest: 0 }, NOW);
+    assert_eq!(left(&slices, NOW), 23, "what is here");
+    assert_eq!(slices.left("k", NOW.plus(WINDOW)), Left { calls: 100, ends: None });
+    slices.alone("k");
+    assert_eq!(left(&slices, NOW), 96, "as if it were the only one");
 }
 
 #[test]
@@ -84,7 +104,7 @@ fn the_credit_is_all_that_passes_before_the_answer() {
     let passed = (0..50).filter(|_| matches!(slices.take("k", NOW), Verdict::Pass(_))).count();
     assert_eq!(passed, 6);
     assert!(matches!(slices.take("k", NOW), Verdict::Wait(_, None)));
-    slices.lent("k", Loan { began: NOW, calls: 0 }, NOW);
+    slices.lent("k", Loan { began: NOW, calls: 0, rest: 0 }, NOW);
     assert!(matches!(slices.take("k", NOW), Verdict::Over(_)), "the others had it all");
 }
 
@@ -93,9 +113,9 @@ fn the_window_is_the_rows() {
     let mut slices = slices(100, 0);
     assert!(matches!(slices.take("k", NOW), Verdict::Wait(..)));
     let began = NOW.minus(Duration::from_secs(50));
-    slices.lent("k", Loan { began, calls: 1 }, NOW);
+    slices.lent("k", Loan { began, calls: 1, rest: 0 }, NOW);
     assert!(matches!(slices.take("k", NOW), Verdict::Pass(Some(_))));
-    slices.lent("k", Loan { began, calls: 0 }, NOW);
+    slices.lent("k", Loan { began, calls: 0, rest: 0 }, NOW);
     let Verdict::Over(ends) = slices.take("k", NOW) else { panic!("it is over") };
     assert_eq!(ends, Duration::from_secs(10));
     assert!(matches!(slices.take("k", NOW.plus(ends)), Verdict::Wait(_, Some(_))), "a new one begins");
@@ -118,7 +138,7 @@ fn what_passed_on_credit_is_not_lent_anew_before_the_answer() {
     let mut passed = |at| (0..50).filter(|_| matches!(slices.take("k", at), Verdict::Pass(_))).count();
     assert_eq!(passed(NOW), 6);
     assert_eq!(passed(NOW.plus(WINDOW)), 0, "another window, and still no word");
-    slices.lent("k", Loan { began: NOW.plus(WINDOW), calls: 10 }, NOW.plus(WINDOW));
+    slices.lent("k", Loan { began: NOW.plus(WINDOW), calls: 10, rest: 0 }, NOW.plus(WINDOW));
     assert!(matches!(slices.take("k", NOW.plus(WINDOW)), Verdict::Pass(_)));
 }
 
@@ -127,7 +147,7 @@ async fn who_waits_is_woken_by_the_answer() {
     let mut slices = slices(2, 0);
     let Verdict::Wait(first, Some(_)) = slices.take("k", NOW) else { panic!("nothing is there") };
     let Verdict::Wait(second, None) = slices.take("k", NOW) else { panic!("one asks") };
-    slices.lent("k", Loan { began: NOW, calls: 1 }, NOW);
+    slices.lent("k", Loan { began: NOW, calls: 1, rest: 0 }, NOW);
     first.await;
     second.await;
 }

@@ -155,6 +155,7 @@ pub(super) async fn world_with(
         dev: false,
         proxy_limit: Limiter::new(rate),
         bounds: Default::default(),
+        quota: Default::default(),
         waits: crate::proxy::Waits::new(Some(Duration::from_secs(3600))),
         flow_limit: Limiter::new(Rate::Off),
         sign_ins: Default::default(),

@@ -46,7 +46,13 @@ pub async fn forward(app: &App, request: Request<Incoming>) -> Response<Body> {
     let id = RequestId::new();
     let mut response = match attempt(app, request, &id).await {
         Ok(response) => response,
-        Err(refused) => refused.said().map(|body| Body::new(body.map_err(Into::into))),
+        Err(refused) => {
+            let mut answer = refused.said().map(|body| Body::new(body.map_err(Into::into)));
+            if let Refused::There(error) = &refused {
+                app.broker.quota.refuse(answer.headers_mut(), error);
+            }
+            answer
+        }
     };
     if let Ok(value) = HeaderValue::from_str(id.as_str()) {
         response.headers_mut().insert(request_id::HEADER, value);

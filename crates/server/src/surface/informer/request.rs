@@ -182,7 +182,11 @@ async fn forward(
             StatusCode::NOT_FOUND,
             format!("There is no connection yet: connect first, at GET {connect}"),
         ),
-        Err(error) => error::answer(&error),
+        Err(error) => {
+            let mut answer = error::answer(&error);
+            app.broker.quota.refuse(answer.headers_mut(), &error);
+            answer
+        }
     }
 }
 

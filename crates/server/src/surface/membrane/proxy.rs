@@ -94,7 +94,14 @@ pub async fn forward(
         request_id,
         said: error::said,
     };
-    let answer = proxy::forward(&app.broker, call).await?;
+    let answer = match proxy::forward(&app.broker, call).await {
+        Ok(answer) => answer,
+        Err(error) => {
+            let mut answer = error::answer(&error);
+            app.broker.quota.refuse(answer.headers_mut(), &error);
+            return Ok(answer);
+        }
+    };
     let mut answer = sandboxed::answer(answer.map(Body::new));
     // A client follows a redirect with the product's token; of ours, no provider may have it call anything.
     sandboxed::lead_away(answer.headers_mut(), &app.broker.urls.app);

@@ -257,20 +257,26 @@ async fn bodies_stream_both_ways() {
     .await;
 }
 
+/// What an answer says is left of the connection's calls.
+fn left(answer: &Answer) -> Option<&str> {
+    answer.header("ratelimit")
+}
+
 #[tokio::test]
 async fn calls_are_counted_logged_and_refused_in_this_doors_words() {
-    let options =
-        || Options { calls: Rate::Per { count: 2, window: Duration::from_secs(60) }, ..Options::default() };
+    let calls = Rate::Per { count: 2, window: Duration::from_secs(60) };
+    let options = || Options { calls, quota: true, ..Options::default() };
     on_each_with(options, async |app| {
         let up = provider(echo).await;
         let alice = connected(app, &up).await;
         let first = get(app, &alice, "/x?secret=canary_query").await;
-        assert_eq!(first.status, 200);
+        assert_eq!((first.status.as_u16(), left(&first)), (200, Some("\"claviger-connection\";r=1;t=60")));
         let whole = get(app, &alice, &format!("/{}/other?secret=canary_query", up.origin)).await;
         assert_refused(&whole, 400, None);
         let limited = get(app, &alice, "/x").await;
         assert_refused(&limited, 429, Some("rate_limit_exceeded"));
         assert!(limited.header("retry-after").is_some());
+        assert_eq!(left(&limited), Some("\"claviger-connection\";r=0;t=60"));
         app.broker.logs.flush().await;
         let rows = app
             .read()

@@ -28,7 +28,7 @@ use claviger_engine::{
     limit::{Limiter, Rate},
     metrics::Metrics,
     outbound::{self, Outbound, Policy, Resolver},
-    proxy::{Bounds, Recorder, Sampling, Waits},
+    proxy::{Bounds, Quota, Recorder, Sampling, Waits},
     refresh::{self, Flights},
     secret::Secret,
     setup::{self, Change, NewApiKey, NewIntegration, NewWorkspace},
@@ -66,6 +66,8 @@ pub struct Options {
     pub flows: Rate,
     pub calls: Rate,
     pub bounds: Bounds,
+    /// Whether answers say what is left of `calls`.
+    pub quota: bool,
     /// For how long a provider's word that calls come too often is believed.
     pub waits: Option<Duration>,
     /// The app's public URL, when it is not simply where it listens.
@@ -91,6 +93,7 @@ impl Default for Options {
             flows: Rate::Off,
             calls: Rate::Off,
             bounds: Bounds::default(),
+            quota: false,
             waits: Some(Duration::from_secs(3600)),
             public_url: None,
             dev: false,
@@ -354,6 +357,7 @@ pub fn broker(store: Store, options: Options, urls: Urls, now: Millis) -> Arc<Br
         dev: options.dev,
         proxy_limit: Limiter::new(options.calls),
         bounds: options.bounds,
+        quota: Quota::new(options.calls, options.quota),
         waits: Waits::new(options.waits),
         flow_limit: Limiter::new(options.flows),
         sign_ins: Default::default(),

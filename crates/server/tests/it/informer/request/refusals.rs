@@ -280,17 +280,19 @@ async fn a_passing_failure_is_retried_for_safe_methods_only() {
 
 #[tokio::test]
 async fn too_many_requests_are_told_when_to_go_on() {
-    let twice =
-        || Options { calls: Rate::Per { count: 2, window: Duration::from_secs(60) }, ..Options::default() };
+    let calls = Rate::Per { count: 2, window: Duration::from_secs(60) };
+    let twice = || Options { calls, quota: true, ..Options::default() };
     on_each_with(twice, async |app| {
         let up = provider(echo).await;
         let id = integrate(app, &up, |_| {}).await;
         let (alice, bob) = (connected(app, &id, "alice").await, connected(app, &id, "bob").await);
         assert_eq!(post(app, &alice, &json!({ "url": "x" })).await.status, 200);
-        assert_eq!(get(app, &alice, "/x").await.status, 200);
+        let second = get(app, &alice, "/x").await;
+        let none = Some("\"claviger-connection\";r=0;t=60");
+        assert_eq!((second.status.as_u16(), second.header("ratelimit")), (200, none));
         for answer in [post(app, &alice, &json!({ "url": "x" })).await, get(app, &alice, "/x").await] {
             assert_problem(&answer, 429, "too many requests with this connection (proxy_rate_limit)");
-            assert_eq!(answer.header("retry-after"), Some("60"));
+            assert_eq!((answer.header("retry-after"), answer.header("ratelimit")), (Some("60"), none));
         }
         assert_eq!(up.calls().len(), 2);
         assert_eq!(post(app, &bob, &json!({ "url": "x" })).await.status, 200, "each connection has its own");
