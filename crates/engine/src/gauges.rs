@@ -1,6 +1,7 @@
-//! Gauges: how things stand, looked up now and then for monitoring.
+//! Gauges: how things stand, looked up for monitoring.
 //!
-//! Never at a scrape: however often somebody asks, the database is asked four times a minute.
+//! What the database knows is never looked up at a scrape: however often somebody asks, it is asked four times a minute. What
+//! this process itself holds is counted at each.
 
 use std::{sync::Arc, time::Duration};
 
@@ -35,4 +36,11 @@ pub async fn look(broker: &Broker) -> Result<()> {
     broker.metrics.refreshes_unknown(conn.any_count_unknown_refreshes().await?);
     broker.metrics.connections(&conn.any_connections_by_status().await?);
     Ok(())
+}
+
+/// Counts what this process holds at this moment, but for what the server knows: connections and tasks.
+pub fn held(broker: &Broker) {
+    let held = &broker.metrics.held;
+    held.places(broker.bounds.connection.taken(), broker.bounds.provider.taken());
+    held.work(broker.tasks.len());
 }

@@ -5,6 +5,7 @@
 //! a test compares. How things stand, rather than what happened, is looked up by [`crate::gauges`].
 
 mod calls;
+mod held;
 mod log;
 
 use std::sync::Arc;
@@ -16,7 +17,10 @@ use prometheus_client::{
 };
 
 use self::calls::Calls;
-pub use self::log::Log;
+pub use self::{
+    held::{Held, RUNTIMES},
+    log::Log,
+};
 use crate::{
     domain::{call_rollup::FinishedCall, connection::Status},
     error::{Error, Result},
@@ -62,6 +66,8 @@ pub struct Metrics {
     pending: Gauge,
     oldest_pending: Gauge,
     started: Gauge,
+    /// What is held at this moment.
+    pub held: Held,
     /// Of the request log.
     pub log: Log,
 }
@@ -116,6 +122,7 @@ impl Default for Metrics {
             pending: Gauge::default(),
             oldest_pending: Gauge::default(),
             started: Gauge::default(),
+            held: Held::default(),
             log: Log::default(),
         };
         metrics.begin_at_zero();
@@ -150,6 +157,7 @@ impl Metrics {
         to.register("refreshes_unknown", help, self.refreshes_unknown.clone());
         let help = "Rows forgotten because their time was over, by table";
         to.register("retention_rows", help, self.pruned.clone());
+        self.held.register(to);
         self.log.register(to);
         self
     }

@@ -12,7 +12,7 @@ use tokio::{
     sync::{Mutex, watch},
 };
 
-use crate::{config::Settings, cores::Cores, hosted::page::Pages, listen, router};
+use crate::{config::Settings, cores::Cores, held::Held, hosted::page::Pages, listen, router};
 
 /// How long work between a provider's answer and its being written may take at the end: longer than any one
 /// request to a provider.
@@ -37,6 +37,8 @@ pub struct App {
     pub listeners: Arc<Listeners>,
     /// One readiness check at a time: it takes a turn at the database's writer.
     pub checking: Arc<Mutex<()>>,
+    /// Where what this process holds is counted.
+    pub held: Held,
 }
 
 /// What only `claviger dev` has.
@@ -71,6 +73,7 @@ impl App {
             dev: dev.map(Arc::new),
             listeners: Arc::default(),
             checking: Arc::default(),
+            held: Held::default(),
             broker,
         })
     }
@@ -120,6 +123,7 @@ pub async fn serve(
     let limits = listen::Limits::of(settings);
     // To the very end: connections to the database that calls opened live on these threads.
     let cores = Cores::start(settings.proxy_threads).context("proxy_threads")?;
+    app.held = Held::of(limits.clone(), &cores);
     // Before anything is served, so that no rotation of root keys overlooks this process.
     let presence = process::announce(&app.broker).await?;
     tracing::info!(app = %bound.app()?, proxy = %bound.proxy()?, public_url = %app.broker.urls.app, "listening");

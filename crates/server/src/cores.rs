@@ -47,6 +47,11 @@ impl Cores {
         (0..count.max(1)).map(Core::start).collect::<io::Result<_>>().map(Self)
     }
 
+    /// The threads' runtimes.
+    pub fn handles(&self) -> impl Iterator<Item = &Handle> {
+        self.0.iter().map(|core| &core.handle)
+    }
+
     /// A place on the thread that has the fewest connections.
     pub fn place(&self) -> Option<Place> {
         let core = self.0.iter().min_by_key(|core| core.busy.load(Ordering::Relaxed))?;

@@ -9,7 +9,10 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
-use claviger_engine::error::{Error, Result};
+use claviger_engine::{
+    error::{Error, Result},
+    gauges,
+};
 use serde_json::json;
 
 use crate::app::App;
@@ -51,6 +54,8 @@ async fn takes_writes(app: &App) -> Result<()> {
 /// `GET /metrics` on the metrics listener.
 pub async fn metrics(State(app): State<App>) -> Response {
     const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    gauges::held(&app.broker);
+    app.held.count(&app.broker.metrics.held);
     match app.broker.metrics.text() {
         Ok(text) => ([(CONTENT_TYPE, OPEN_METRICS)], text).into_response(),
         Err(error) => {

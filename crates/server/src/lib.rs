@@ -8,6 +8,7 @@ pub mod cli;
 pub mod config;
 pub mod cores;
 pub mod health;
+pub mod held;
 pub mod hosted;
 pub mod http;
 pub mod listen;

@@ -41,8 +41,13 @@ impl Limits {
         }
     }
 
+    /// How many connections are open.
+    pub fn open(&self) -> usize {
+        self.open.load(Ordering::Relaxed)
+    }
+
     /// Takes a connection's place, or `None` when all are taken.
-    pub(super) fn enter(&self) -> Option<Place> {
+    pub(crate) fn enter(&self) -> Option<Place> {
         let most = self.connections.unwrap_or(usize::MAX);
         let place = Place(Arc::clone(&self.open));
         // Dropped, a place that was one too many is given back.
@@ -82,7 +87,7 @@ impl From<Duration> for Limits {
 
 /// A connection's place.
 #[derive(Debug)]
-pub(super) struct Place(Arc<AtomicUsize>);
+pub(crate) struct Place(Arc<AtomicUsize>);
 
 impl Drop for Place {
     fn drop(&mut self) {
@@ -100,6 +105,7 @@ mod tests {
         let shared = limits.clone();
         let (first, second) = (limits.enter(), shared.enter());
         assert!(first.is_some() && second.is_some());
+        assert_eq!(limits.open(), 2);
         for _ in 0..3 {
             assert!(limits.enter().is_none());
         }

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    num::NonZeroU32,
     path::Path,
 };
 
@@ -10,14 +11,16 @@ use claviger::{app::App, router};
 use claviger_engine::{
     domain::event::EventKind,
     gauges,
+    limit::at_once::AtOnce,
     metrics::Metrics,
+    proxy::Bounds,
     setup::{self, NewWebhook},
 };
 use http::Request;
 use http_body_util::BodyExt as _;
 use tower::ServiceExt as _;
 
-use crate::support::{Browser, TestApp, on_each, value};
+use crate::support::{Browser, Options, TestApp, on_each, on_each_with, value};
 
 #[tokio::test]
 async fn what_was_done_is_counted() {
@@ -122,6 +125,42 @@ async fn how_things_stand_is_looked_up_now_and_then() {
         assert_line(&text, "claviger_webhook_pending 1");
         assert_line(&text, "claviger_webhook_oldest_pending_seconds 90");
         assert_line(&text, "claviger_connections{status=\"active\"} 1");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_held_is_counted_at_each_look() {
+    let one = || Options {
+        bounds: Bounds {
+            connection: AtOnce::new(NonZeroU32::new(9)),
+            provider: AtOnce::new(NonZeroU32::new(9)),
+            body: None,
+        },
+        ..Options::default()
+    };
+    on_each_with(one, async |app| {
+        let metrics = router::metrics(App::new(app.broker.clone(), &[], None).unwrap());
+        let look = async || {
+            let asked = Request::get("/metrics").body(Body::empty()).unwrap();
+            let body = metrics.clone().oneshot(asked).await.unwrap().into_body().collect().await.unwrap();
+            String::from_utf8(body.to_bytes().to_vec()).unwrap()
+        };
+        let bounds = &app.broker.bounds;
+        let places = (bounds.connection.enter("a"), bounds.connection.enter("b"), bounds.provider.enter("c"));
+        let (end, ended) = tokio::sync::oneshot::channel::<()>();
+        let work = app.broker.tasks.spawn(ended);
+        let text = look().await;
+        assert_line(&text, "claviger_places_taken{limit=\"proxy_connection_calls\"} 2");
+        assert_line(&text, "claviger_places_taken{limit=\"proxy_provider_calls\"} 1");
+        assert_line(&text, "claviger_work_under_way 1");
+        drop(places);
+        end.send(()).unwrap();
+        work.await.unwrap().unwrap();
+        let text = look().await;
+        assert_line(&text, "claviger_places_taken{limit=\"proxy_connection_calls\"} 0");
+        assert_line(&text, "claviger_places_taken{limit=\"proxy_provider_calls\"} 0");
+        assert_line(&text, "claviger_work_under_way 0");
     })
     .await;
 }
