@@ -13,7 +13,7 @@ help:
 	@echo "make bench    the load benchmark, next to nginx and others; the result goes into docs/performance.md"
 	@echo "make openapi  print the OpenAPI document; DOOR=informer or membrane for that door's"
 	@echo "make mutants  break the code on purpose, one line at a time; a test must notice each"
-	@echo "make soak     kill and freeze nodes under load for a quarter of an hour; SEED= repeats one"
+	@echo "make soak     nodes killed and frozen under load, then mixed load that must leave nothing: forty minutes; SOAK=load for one"
 	@echo "make fuzz     targets, headers and Retry-After against made-up input; FUZZ_SECONDS= for each, 60 when absent"
 	@echo "make streams  a gigabyte each way and ten thousand idle streams through the proxy"
 	@echo "make screenshots  take the pictures of the connect page in docs/images anew"
@@ -55,8 +55,10 @@ mutants:
 screenshots:
 	E2E_SKIP_CARGO=1 e2e/run tests/pictures.py
 
+# SOAK=refresh or SOAK=load for one of the two, SEED= to repeat one, LOAD_MINUTES= for a shorter load.
+SOAK ?= refresh load
 soak:
-	E2E_SKIP_CARGO=1 e2e/run tests/soak.py
+	E2E_SKIP_CARGO=1 e2e/run $(patsubst refresh,tests/soak.py,$(patsubst load,tests/load.py,$(SOAK)))
 
 # Optimised: a debug build tries a tenth as many.
 fuzz:

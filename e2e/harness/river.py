@@ -81,9 +81,12 @@ async def taken(reader, head):
         fields[name.lower()] = value
     if "content-length" in fields:
         while count < int(fields["content-length"]):
-            count += len(await reader.read(min(1 << 18, int(fields["content-length"]) - count)))
+            piece = await reader.read(min(1 << 18, int(fields["content-length"]) - count))
+            if not piece:
+                raise ConnectionResetError("a body without its end")
+            count += len(piece)
         return count
-    while size := int((await reader.readline()).split(b";")[0], 16):
+    while size := int((await reader.readuntil()).split(b";")[0], 16):
         await reader.readexactly(size + 2)
         count += size
     await reader.readline()
