@@ -2,14 +2,17 @@
 //!
 //! A product's server shows an API key; what is kept of a key is a prefix to find it and a hash to compare. A user
 //! shows a session, a token or a password and becomes a [`Member`]; what it may do is in [`rights`]. A customer of a
-//! product shows a token that the product signed and becomes a [`Holder`].
+//! product shows a token that the product signed and becomes a [`Holder`]. An operator shows a session of its own kind
+//! and takes a [`Seat`] in a workspace.
 
 pub mod chosen;
 mod holder;
 mod keys;
 mod member;
+mod operator;
 mod password;
 pub mod rights;
+mod seat;
 mod session;
 mod sign_in;
 pub(crate) mod signature;
@@ -20,7 +23,13 @@ mod workspace_token;
 pub use holder::{Holder, Signer, Who};
 pub use keys::Keys;
 pub use member::{By, Member};
+pub(crate) use operator::open as open_operator_session;
+pub use operator::{
+    Entered, Proof, SignedOperator, Visitor, change_operator_password, operator, prove, sign_in_operator,
+    sign_out_operator, sign_out_operator_everywhere,
+};
 pub use password::password;
+pub use seat::Seat;
 pub(crate) use session::lasting;
 pub use session::{Lifetimes, session, sign_out};
 pub use sign_in::{Attempt, SignIns, SignedIn, sign_in};

@@ -8,6 +8,7 @@ pub mod access;
 pub mod broker;
 pub mod connect;
 pub mod customer;
+pub mod desk;
 pub mod domain;
 pub mod error;
 pub mod fail;

@@ -33,7 +33,7 @@ use crate::{
 const BUCKETS: [f64; 11] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0];
 
 /// The parts of the app origin that requests are counted by.
-pub const RESOURCES: [&str; 11] = [
+pub const RESOURCES: [&str; 12] = [
     "authorize",
     "connection",
     "popup",
@@ -43,6 +43,7 @@ pub const RESOURCES: [&str; 11] = [
     "connections",
     "integrations",
     "webhooks",
+    "dashboard",
     "health",
     "other",
 ];

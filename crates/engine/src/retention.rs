@@ -53,6 +53,8 @@ pub struct Pruned {
     pub changes: i64,
     /// Sessions that were over.
     pub sessions: i64,
+    /// Those of operators.
+    pub operator_sessions: i64,
     /// Connect requests that were over.
     pub connect_requests: i64,
     /// Credentials that others took the place of.
@@ -63,7 +65,7 @@ pub struct Pruned {
 
 impl Pruned {
     /// Every table that is pruned, as metrics name it.
-    pub const TABLES: [&str; 11] = [
+    pub const TABLES: [&str; 12] = [
         "flow",
         "event",
         "delivery",
@@ -72,6 +74,7 @@ impl Pruned {
         "call_rollup",
         "change_log",
         "session",
+        "operator_session",
         "connect_request",
         "previous_credential",
         "refresh_intent",
@@ -81,7 +84,8 @@ impl Pruned {
         let of_events = self.events + self.deliveries + self.attempts;
         let of_refreshes = self.previous_credentials + self.refresh_intents;
         let of_calls = self.request_logs + self.rollups;
-        let others = of_calls + self.changes + self.sessions + self.connect_requests;
+        let of_people = self.sessions + self.operator_sessions;
+        let others = of_calls + self.changes + of_people + self.connect_requests;
         self.flows + of_events + of_refreshes + others
     }
 }
@@ -131,6 +135,7 @@ fn tell(pruned: &Pruned) {
             rollups,
             changes,
             sessions,
+            operator_sessions,
             connect_requests,
             previous_credentials,
             refresh_intents,
@@ -144,6 +149,7 @@ fn tell(pruned: &Pruned) {
             rollups,
             changes,
             sessions,
+            operator_sessions,
             connect_requests,
             previous_credentials,
             refresh_intents,
@@ -163,6 +169,7 @@ pub async fn prune(broker: &Broker, keep: &Keep) -> Result<Pruned> {
         rollups: all(broker, Table::Rollup, keep.rollups).await?,
         changes: all(broker, Table::ChangeLog, CHANGES).await?,
         sessions: all(broker, Table::Session, broker.sessions.idle).await?,
+        operator_sessions: all(broker, Table::OperatorSession, broker.sessions.idle).await?,
         connect_requests: all(broker, Table::ConnectRequest, keep.flows).await?,
         previous_credentials: all(broker, Table::PreviousCredential, Duration::ZERO).await?,
         refresh_intents: all(broker, Table::RefreshIntent, keep.events).await?,
@@ -183,6 +190,8 @@ enum Table {
     ChangeLog,
     /// As old as its last use; one that has come to its end goes, however old.
     Session,
+    /// Likewise.
+    OperatorSession,
     /// Like the flow that it is of.
     ConnectRequest,
     /// A column: each has its own time.
@@ -208,6 +217,10 @@ async fn older(broker: &Broker, table: Table, before: Millis) -> Result<i64> {
             Table::Session => {
                 let now = broker.clock.now();
                 ("session", conn.any_purge_sessions(now, before, BATCH).await?)
+            }
+            Table::OperatorSession => {
+                let now = broker.clock.now();
+                ("operator_session", conn.any_purge_operator_sessions(now, before, BATCH).await?)
             }
             Table::ConnectRequest => {
                 ("connect_request", conn.any_purge_connect_requests(before, BATCH).await?)

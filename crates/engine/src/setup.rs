@@ -27,6 +27,7 @@ mod auth_option_tests;
 mod certificate;
 pub mod check;
 pub mod client_key;
+pub mod first;
 mod fit;
 pub mod integration;
 pub mod jwt_key;

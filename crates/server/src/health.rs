@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use axum::http::header::CONTENT_TYPE;
 use axum::{
     Json,
     extract::State,
-    http::StatusCode,
+    http::{
+        HeaderMap, HeaderValue, StatusCode,
+        header::{ACCEPT, CONTENT_TYPE, VARY},
+    },
     response::{IntoResponse, Response},
 };
 use claviger_engine::{
@@ -15,12 +17,26 @@ use claviger_engine::{
 };
 use serde_json::json;
 
-use crate::app::App;
+use crate::{app::App, dashboard::sign_in, hosted::page::redirect};
 
 /// How long the database may take for a write before it counts as failing: whoever asks does not wait for long.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// `GET /healthz`, `GET /`: the process answers.
+/// `GET /`: health as JSON; whoever asks for a page is sent to the dashboard.
+pub async fn root(headers: HeaderMap) -> Response {
+    let lines = headers.get_all(ACCEPT).iter().filter_map(|line| line.to_str().ok());
+    let mut kinds =
+        lines.flat_map(|line| line.split(',')).map(|kind| kind.split(';').next().unwrap_or_default().trim());
+    let mut response = if kinds.any(|kind| kind.eq_ignore_ascii_case("text/html")) {
+        redirect(StatusCode::FOUND, sign_in::HOME)
+    } else {
+        live().await
+    };
+    response.headers_mut().append(VARY, HeaderValue::from_static("accept"));
+    response
+}
+
+/// `GET /healthz`: the process answers.
 pub async fn live() -> Response {
     Json(json!({ "status": "ok", "name": "claviger", "version": env!("CARGO_PKG_VERSION") })).into_response()
 }

@@ -7,6 +7,7 @@ pub mod app;
 pub mod cli;
 pub mod config;
 pub mod cores;
+pub mod dashboard;
 pub mod health;
 pub mod held;
 pub mod hosted;

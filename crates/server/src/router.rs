@@ -20,9 +20,11 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::{
     app::App,
+    dashboard::{self, page},
     health,
     hosted::{
-        assets, audience, callback, connect, dev_sign_in, device, done, jwks, landing, picture, reconnect,
+        assets, audience, callback, connect, dev_sign_in, device, done, jwks, landing, page::redirect,
+        picture, reconnect,
     },
     http::{count, request_id},
     surface::{
@@ -41,7 +43,7 @@ const FORM: usize = 256 * 1024;
 /// The app origin: all doors, hosted pages, health.
 pub fn app(app: App) -> Router {
     let mut router = Router::new()
-        .route("/", get(health::live))
+        .route("/", get(health::root))
         .route("/healthz", get(health::live))
         .route("/readyz", get(health::ready))
         // The BundleUp-style door.
@@ -56,6 +58,7 @@ pub fn app(app: App) -> Router {
         .merge(popups())
         .merge(embeds())
         .merge(scripts())
+        .merge(dashboard(&app))
         // Browsers ask for it by themselves.
         .route("/favicon.ico", get(async || StatusCode::NO_CONTENT))
         // Pages of ours, for every door.
@@ -229,9 +232,20 @@ fn embeds() -> Router<App> {
         .layer(middleware::map_response(not_for_keeping))
 }
 
-/// Scripts of ours: for pages of ours in frames, and for pages of products.
+/// The dashboard: the ways in, and every page behind its guard.
+fn dashboard(app: &App) -> Router<App> {
+    use dashboard::{first_run, route, sign_in};
+    Router::new()
+        .route("/dashboard", get(async || redirect(StatusCode::FOUND, sign_in::HOME)))
+        .route(sign_in::PATH, get(sign_in::show).post(sign_in::submit))
+        .route("/dashboard/setup/{link}", get(first_run::show).post(first_run::submit))
+        .merge(route::router(app))
+        .route("/dashboard/{*rest}", get(page::missing))
+}
+
+/// Files of ours: for the dashboard, for pages of ours in frames, and for pages of products.
 fn scripts() -> Router<App> {
-    assets::ALL.iter().fold(Router::new(), |router, asset| {
+    assets::ALL.iter().chain(dashboard::assets::ALL).fold(Router::new(), |router, asset| {
         router.route(asset.path, get(async |headers: HeaderMap| assets::serve(asset, &headers)))
     })
 }

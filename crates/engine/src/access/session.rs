@@ -25,6 +25,13 @@ pub struct Lifetimes {
     pub life: Duration,
 }
 
+impl Lifetimes {
+    /// Whether a session that was last used then, and ends then, is still one.
+    pub(super) fn last(&self, seen_at: Millis, ends_at: Millis, now: Millis) -> bool {
+        ends_at > now && seen_at.plus(self.idle) > now
+    }
+}
+
 /// Finds who signed in with the session that a browser shows.
 ///
 /// # Errors
@@ -56,7 +63,7 @@ async fn find(broker: &Broker, workspace: &WorkspaceId, hash: &str) -> Result<(M
 }
 
 fn is_open(session: &Session, lifetimes: &Lifetimes, now: Millis) -> bool {
-    session.ends_at > now && session.seen_at.plus(lifetimes.idle) > now
+    lifetimes.last(session.seen_at, session.ends_at, now)
 }
 
 /// Ends the session that a browser shows, if there is one.

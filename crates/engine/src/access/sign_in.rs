@@ -12,7 +12,11 @@ use tokio::sync::Semaphore;
 use super::password::Remembered;
 use crate::{
     broker::Broker,
-    domain::{audit::Actor, session::Session, user::User},
+    domain::{
+        audit::Actor,
+        session::Session,
+        user::{Operator, User},
+    },
     error::{Error, Limit, Result},
     id::WorkspaceId,
     limit::{Limiter, Rate},
@@ -77,11 +81,19 @@ struct Keys {
 
 impl Keys {
     fn of(attempt: &Attempt<'_>) -> Self {
+        Self::named(attempt.workspace.as_str(), attempt.username, attempt.address)
+    }
+
+    /// Of an operator. No workspace's id is spelled like this realm.
+    fn of_operator(username: &str, address: &str) -> Self {
+        Self::named("operator", username, address)
+    }
+
+    fn named(realm: &str, username: &str, address: &str) -> Self {
         // Hashed: names may be long, and there may be many.
-        let name = fold(attempt.username);
-        let account = hash::token(&format!("{} {name}", attempt.workspace));
-        let account_and_address = format!("{account} {}", attempt.address);
-        Self { account_and_address, account, address: attempt.address.to_owned() }
+        let account = hash::token(&format!("{realm} {}", fold(username)));
+        let account_and_address = format!("{account} {address}");
+        Self { account_and_address, account, address: address.to_owned() }
     }
 }
 
@@ -124,23 +136,41 @@ impl SignIns {
         user: Option<User>,
         now: Millis,
     ) -> Result<Option<User>> {
-        let keys = Keys::of(attempt);
-        self.take(&keys, now)?;
         let user = user.filter(|user| user.disabled_at.is_none() && user.password_hash.is_some());
-        let hash = user.as_ref().and_then(|user| user.password_hash.as_deref()).unwrap_or(hash::NOBODYS);
-        let right = match self.is_right(attempt.password.clone(), hash.to_owned()).await {
-            Ok(right) => right,
-            // Nothing was looked at.
-            Err(error) => {
-                self.give_back(&keys);
-                return Err(error);
-            }
-        };
-        let user = user.filter(|_| right);
-        if user.is_some() {
-            self.give_back(&keys);
+        let hash = user.as_ref().and_then(|user| user.password_hash.as_deref());
+        let right = self.judge(&Keys::of(attempt), attempt.password.clone(), hash, now).await?;
+        Ok(user.filter(|_| right))
+    }
+
+    /// The operator whose name and password somebody showed, if it is right. `operator` is who has the name.
+    ///
+    /// # Errors
+    /// As [`SignIns::check`].
+    pub(super) async fn check_operator(
+        &self,
+        username: &str,
+        password: Secret,
+        address: &str,
+        operator: Option<Operator>,
+        now: Millis,
+    ) -> Result<Option<Operator>> {
+        let operator = operator.filter(|it| it.disabled_at.is_none() && it.password_hash.is_some());
+        let hash = operator.as_ref().and_then(|it| it.password_hash.as_deref());
+        let right = self.judge(&Keys::of_operator(username, address), password, hash, now).await?;
+        Ok(operator.filter(|_| right))
+    }
+
+    /// Whether a password has this hash, within limits. Without a hash it is nobody's, after the same work.
+    async fn judge(&self, keys: &Keys, password: Secret, hash: Option<&str>, now: Millis) -> Result<bool> {
+        self.take(keys, now)?;
+        let known = hash.is_some();
+        let right = self.is_right(password, hash.unwrap_or(hash::NOBODYS).to_owned()).await;
+        let right = right.map(|right| right && known);
+        // What was right is not counted, and what was not looked at neither.
+        if !matches!(right, Ok(false)) {
+            self.give_back(keys);
         }
-        Ok(user)
+        right
     }
 }
 

@@ -52,6 +52,8 @@ pub struct Audit {
     pub verb: String,
     /// To what, by id.
     pub target: String,
+    /// From which address, where that is known.
+    pub address: Option<String>,
     /// When.
     pub at: Millis,
 }

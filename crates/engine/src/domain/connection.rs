@@ -217,3 +217,42 @@ impl Status {
         Self::ALL.into_iter().find(|s| s.as_str() == text)
     }
 }
+
+/// How a connection stands, in one word: frozen comes before whatever else it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// It can be used.
+    Active,
+    /// Its owner must authorize again.
+    NeedsReauth,
+    /// An operator stopped it.
+    Frozen,
+}
+
+impl Standing {
+    /// All there are.
+    pub const ALL: [Self; 3] = [Self::Active, Self::NeedsReauth, Self::Frozen];
+
+    /// How a connection in this status stands.
+    pub fn of(status: Status, frozen: bool) -> Self {
+        match (frozen, status) {
+            (true, _) => Self::Frozen,
+            (false, Status::Active) => Self::Active,
+            (false, Status::NeedsReauth) => Self::NeedsReauth,
+        }
+    }
+
+    /// As queries name it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::NeedsReauth => "needs_reauth",
+            Self::Frozen => "frozen",
+        }
+    }
+
+    /// Reads what [`Standing::as_str`] wrote.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|it| it.as_str() == text)
+    }
+}

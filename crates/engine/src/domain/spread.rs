@@ -26,6 +26,19 @@ impl Spread {
         }
     }
 
+    /// In how many milliseconds at most so many hundredths of them were over, as far as buckets tell: the bound of the
+    /// bucket in which the last of them is. `None` where nothing was counted; beyond the last bound, the last bound.
+    pub fn within(&self, hundredths: u64) -> Option<u64> {
+        let all: u64 = self.0.iter().sum();
+        let wanted = all.saturating_mul(hundredths).div_ceil(100).max(1);
+        let mut seen = 0;
+        let at = self.0.iter().position(|count| {
+            seen += count;
+            seen >= wanted
+        })?;
+        (all > 0).then(|| BOUNDS_MS.get(at).or(BOUNDS_MS.last()).copied()).flatten()
+    }
+
     /// Counts what another counted.
     pub fn merge(&mut self, other: &Self) {
         for (count, more) in self.0.iter_mut().zip(other.0) {
@@ -45,6 +58,19 @@ mod tests {
             assert_eq!(bucket(Duration::from_micros(took)), at, "{took} µs");
         }
         assert_eq!(bucket(Duration::MAX), BUCKETS - 1);
+    }
+
+    #[test]
+    fn so_many_hundredths_are_within_a_bound() {
+        let mut spread = Spread::default();
+        assert_eq!(spread.within(50), None);
+        for took in [1, 1, 1, 40, 90_000] {
+            spread.add(Duration::from_millis(took));
+        }
+        assert_eq!(
+            [1, 50, 60, 61, 80, 81, 100].map(|of| spread.within(of)),
+            [Some(5), Some(5), Some(5), Some(50), Some(50), Some(60_000), Some(60_000)]
+        );
     }
 
     #[test]

@@ -111,11 +111,16 @@ fn read(row: &Row) -> Result<CallRollup> {
         connection_id: Some(connection).filter(|id| !id.is_empty()).map(ConnectionId::from_row),
         class: row.number("status_class")?,
     };
+    Ok(CallRollup { key, sums: sums_of(row)? })
+}
+
+/// The sums in a row that names them as the table does.
+pub(super) fn sums_of(row: &Row) -> Result<Sums> {
     let mut spread = Spread::default();
     for (count, column) in spread.0.iter_mut().zip(SPREAD) {
         *count = row.number(column)?;
     }
-    let sums = Sums {
+    Ok(Sums {
         calls: row.number("calls")?,
         ours: row.number("ours")?,
         attempts: row.number("attempts")?,
@@ -125,6 +130,5 @@ fn read(row: &Row) -> Result<CallRollup> {
         first_byte_us: row.number("first_byte_us")?,
         duration_us: row.number("duration_us")?,
         spread,
-    };
-    Ok(CallRollup { key, sums })
+    })
 }

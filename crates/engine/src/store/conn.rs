@@ -38,6 +38,8 @@ pub struct Conn {
     link: Link,
     /// Who acts, for the audit row of an administrative change.
     actor: Actor,
+    /// From which address, where that is known.
+    address: Option<String>,
     kind: Kind,
     /// When the unit of work began, by the caller's clock.
     pub(super) now: Millis,
@@ -90,7 +92,23 @@ impl Conn {
     }
 
     fn new(kind: Kind, link: Link, actor: Actor, now: Millis, shared: Arc<Shared>) -> Self {
-        Self { link, actor, kind, now, notes: Vec::new(), here: Vec::new(), wakes: false, shared }
+        Self {
+            link,
+            actor,
+            address: None,
+            kind,
+            now,
+            notes: Vec::new(),
+            here: Vec::new(),
+            wakes: false,
+            shared,
+        }
+    }
+
+    /// The same, done from this address, for the audit log to say.
+    pub fn from_address(mut self, address: &str) -> Self {
+        self.address = Some(address.to_owned());
+        self
     }
 
     /// What time the database has, read in this very unit of work, for all processes to agree; the clock learns it. Where
@@ -205,10 +223,11 @@ impl Conn {
         verb: &'static str,
         target: &str,
     ) -> Result<()> {
-        let insert = sql("insert into audit (id, workspace_id, actor, verb, target, at) \
-                          values ($1, $2, $3, $4, $5, $6)");
+        let insert = sql("insert into audit (id, workspace_id, actor, verb, target, at, address) \
+                          values ($1, $2, $3, $4, $5, $6, $7)");
         let insert = insert.text(AuditId::new().as_str()).maybe_text(workspace.map(WorkspaceId::as_str));
         let insert = insert.text(self.actor.to_text()).text(verb).text(target).at(self.now);
+        let insert = insert.maybe_text(self.address.as_deref());
         self.execute(insert).await.map(drop)
     }
 

@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Every migration: its number, its name, its text. A text that was released never changes again.
-const MIGRATIONS: [(i64, &str, &str); 7] = [
+const MIGRATIONS: [(i64, &str, &str); 8] = [
     (1, "foundation", include_str!("../../migrations/0001_foundation.sql")),
     (2, "delivery", include_str!("../../migrations/0002_delivery.sql")),
     (3, "people", include_str!("../../migrations/0003_people.sql")),
@@ -28,6 +28,7 @@ const MIGRATIONS: [(i64, &str, &str); 7] = [
     (5, "ways", include_str!("../../migrations/0005_ways.sql")),
     (6, "life", include_str!("../../migrations/0006_life.sql")),
     (7, "log", include_str!("../../migrations/0007_log.sql")),
+    (8, "dashboard", include_str!("../../migrations/0008_dashboard.sql")),
 ];
 
 /// What a migration did: the schema's number before and after.

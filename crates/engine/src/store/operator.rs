@@ -35,6 +35,13 @@ impl Conn {
         self.with_roles(row).await
     }
 
+    /// An operator by id; nobody else changes it until this unit of work ends.
+    pub async fn any_hold_operator(&mut self, id: &OperatorId) -> Result<Option<Operator>> {
+        let hold = sql("update operator set created_at = created_at where id = $1").text(id.as_str());
+        self.execute(hold).await?;
+        self.any_operator(id).await
+    }
+
     /// An operator by name, compared folded.
     pub async fn any_operator_by_name(&mut self, username: &str) -> Result<Option<Operator>> {
         let query = sql("select * from operator where username_folded = $1").key(fold(username));
@@ -52,17 +59,19 @@ impl Conn {
         Ok(found)
     }
 
-    /// Sets an operator's password hash.
+    /// Sets an operator's password hash. Its sessions end.
     pub async fn any_set_operator_password(&mut self, id: &OperatorId, hash: &str) -> Result<()> {
         let update = sql("update operator set password_hash = $2 where id = $1").text(id.as_str()).text(hash);
         found(self.execute(update).await?, "operator")?;
+        self.forget_operator_sessions(id).await?;
         self.sign(None, Topic::Operator, "operator.password", id.as_str()).await
     }
 
-    /// Shuts an operator out since `at`, or lets it in again with `None`.
+    /// Shuts an operator out since `at`, or lets it in again with `None`. Its sessions end.
     pub async fn any_disable_operator(&mut self, id: &OperatorId, at: Option<Millis>) -> Result<()> {
         let update = sql("update operator set disabled_at = $2 where id = $1").text(id.as_str()).maybe_at(at);
         found(self.execute(update).await?, "operator")?;
+        self.forget_operator_sessions(id).await?;
         let verb = if at.is_some() { "operator.disable" } else { "operator.enable" };
         self.sign(None, Topic::Operator, verb, id.as_str()).await
     }

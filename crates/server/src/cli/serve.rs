@@ -5,10 +5,14 @@
 
 use std::process::ExitCode;
 
+use claviger_engine::{broker::Broker, setup::first};
+
 use super::open;
 use crate::{
     app::{self, App, Bound},
     config::Settings,
+    dashboard::first_run,
+    out,
 };
 
 pub(super) async fn run(settings: Settings) -> anyhow::Result<ExitCode> {
@@ -18,7 +22,21 @@ pub(super) async fn run(settings: Settings) -> anyhow::Result<ExitCode> {
     let store = open::current_store(&settings).await?;
     open::check_keys(&store, &vault).await?;
     let broker = open::broker(&settings, store, vault, false).await?;
+    tell_how_to_begin(&broker).await?;
     let app = App::new(broker, &settings.trusted_proxies, None)?;
     app::serve(app, bound, &settings, app::on_signal()?).await?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// While there is no operator, the one-time link by which the first is made. On stdout: what it opens is no log's
+/// reader's.
+async fn tell_how_to_begin(broker: &Broker) -> anyhow::Result<()> {
+    let Some(link) = first::link(broker).await? else { return Ok(()) };
+    let (app, prefix, hours) = (&broker.urls.app, first_run::PREFIX, first::LINK_LIFE.as_secs() / 3600);
+    out::line(format_args!(
+        "Nobody can sign in at the dashboard yet. Open this link to set up the first administrator; it works once, for \
+         {hours} hours:\n\n  {app}{prefix}{}\n",
+        link.expose()
+    ))?;
+    Ok(())
 }

@@ -21,13 +21,14 @@ pub struct Asset {
     /// Where it is.
     pub path: &'static str,
     /// What it is.
-    kind: &'static str,
-    text: &'static str,
+    pub(crate) kind: &'static str,
+    pub(crate) text: &'static str,
     /// Whether pages of any origin may load it as a module, or read it.
-    open: bool,
+    pub(crate) open: bool,
 }
 
-const SCRIPT: &str = "text/javascript; charset=utf-8";
+pub(crate) const SCRIPT: &str = "text/javascript; charset=utf-8";
+pub(crate) const STYLE: &str = "text/css; charset=utf-8";
 
 /// Where the script is that makes forms easier to fill in.
 pub const PAGE: &str = "/page.js";

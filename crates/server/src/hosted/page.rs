@@ -24,6 +24,7 @@ use super::{
     text::Texts,
     words,
 };
+use crate::dashboard::templates as dashboard;
 
 const TEMPLATES: [(&str, &str); 17] = [
     ("_brand.html", include_str!("../../templates/_brand.html")),
@@ -68,6 +69,9 @@ pub enum Kind<'a> {
         /// Origins that may frame the page; without any, none may.
         framed_by: &'a [String],
     },
+    /// A page of the dashboard: scripts and styles are files of ours, named with the page's nonce; its forms end at our own
+    /// origin, and nobody frames it.
+    Dashboard,
     /// A script that tells whoever opened the page, and nothing to click: `no-referrer`, framed by these origins only.
     Message {
         /// Origins that may frame the page; without any, all may.
@@ -84,7 +88,7 @@ impl Pages {
         let mut env = Environment::new();
         env.set_undefined_behavior(UndefinedBehavior::Strict);
         words::add(&mut env, &Arc::new(Texts::load()?));
-        for (name, text) in TEMPLATES {
+        for (name, text) in TEMPLATES.iter().chain(dashboard::TEMPLATES) {
             env.add_template(name, text).map_err(|e| Error::Internal(e.into()))?;
         }
         Ok(Self { env: Arc::new(env), audience: Audience::default() })
@@ -177,6 +181,13 @@ impl Pages {
                 let script = format!("; script-src 'nonce-{}'; connect-src 'self'", nonce.expose());
                 let by = if framed_by.is_empty() { "'none'".to_owned() } else { framed_by.join(" ") };
                 (script, by, "same-origin")
+            }
+            Kind::Dashboard => {
+                let more = format!(
+                    "; script-src 'nonce-{}'; connect-src 'self'; form-action 'self'",
+                    nonce.expose()
+                );
+                (more, "'none'".to_owned(), "same-origin")
             }
             Kind::Message { framed_by } => {
                 let script = format!("; form-action 'none'; script-src 'nonce-{}'", nonce.expose());

@@ -31,6 +31,7 @@ fn resource(path: &str) -> &'static str {
         ("v1", Some("connections")) => "connections",
         ("v1", Some("integrations")) => "integrations",
         ("v1", Some("webhooks")) => "webhooks",
+        ("dashboard", _) => "dashboard",
         ("" | "healthz" | "readyz", None) => "health",
         _ => "other",
     }
@@ -47,6 +48,8 @@ mod tests {
         for (path, word) in [
             ("/authorize", "authorize"),
             ("/authorize/", "other"),
+            ("/dashboard", "dashboard"),
+            ("/dashboard/w/acme/logs", "dashboard"),
             ("/connection", "connection"),
             ("/oauth2/callback", "callback"),
             ("/oauth2/callback/int_1", "callback"),

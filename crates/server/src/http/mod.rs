@@ -6,6 +6,7 @@ pub mod client;
 pub mod count;
 pub mod csrf;
 pub mod named;
+pub mod operator;
 pub mod paging;
 pub mod params;
 pub mod request_id;

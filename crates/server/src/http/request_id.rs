@@ -8,11 +8,14 @@ use axum::{extract::Request, http::HeaderValue, middleware::Next, response::Resp
 use claviger_engine::id::RequestId;
 use tracing::Instrument;
 
+use crate::dashboard::first_run;
+
 /// The header that carries it.
 pub const HEADER: &str = "claviger-request-id";
 
-/// Below it are reconnect links: the rest of the path is the link's token.
-const RECONNECT: &str = "/reconnect/";
+/// Below them are links: reconnect links, and the one that sets up the first operator. The rest of the path is the
+/// link's token.
+const LINKS: [&str; 2] = ["/reconnect/", first_run::PREFIX];
 
 /// Gives the request an id, puts it into the log's span and on the answer.
 pub async fn layer(mut request: Request, next: Next) -> Response {
@@ -34,10 +37,10 @@ pub async fn layer(mut request: Request, next: Next) -> Response {
     .await
 }
 
-/// A path for the log, cut to what fits a line. What follows [`RECONNECT`] is a link's token, and stays out of it.
+/// A path for the log, cut to what fits a line. What follows one of [`LINKS`] is a link's token, and stays out of it.
 fn shown(path: &str) -> String {
-    if path.starts_with(RECONNECT) {
-        return format!("{RECONNECT}…");
+    if let Some(link) = LINKS.into_iter().find(|link| path.starts_with(link)) {
+        return format!("{link}…");
     }
     path.chars().take(200).collect()
 }
@@ -52,6 +55,7 @@ mod tests {
         assert_eq!(shown("/reconnect/Zk3vToken/more"), "/reconnect/…");
         assert_eq!(shown("/v1/connections/conn_1/reconnect"), "/v1/connections/conn_1/reconnect");
         assert_eq!(shown("/reconnected"), "/reconnected");
+        assert_eq!(shown("/dashboard/setup/Zk3vToken"), "/dashboard/setup/…");
         assert_eq!(shown(&"ä".repeat(300)), "ä".repeat(200));
     }
 }

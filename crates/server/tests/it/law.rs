@@ -46,6 +46,7 @@ const LAYERS: [&[&str]; 6] = [
         "management",
         "member",
         "customer",
+        "desk",
         "process",
         "watch",
         "retention",

@@ -17,6 +17,7 @@ mod commands;
 mod completion;
 mod connect;
 mod connect_page;
+mod dashboard;
 mod dev;
 mod device;
 mod discovery;

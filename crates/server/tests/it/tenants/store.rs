@@ -1,6 +1,7 @@
 //! Below the doors: no method of the store that takes a workspace finds or changes what belongs to another.
 
 mod customers;
+mod figures;
 mod health;
 mod options;
 mod people;
@@ -228,6 +229,7 @@ async fn look(conn: &mut Conn, ws: &WorkspaceId, of: &Theirs) -> Result<Vec<(&'s
     found.extend(rarer::look(conn, ws, of).await?);
     found.extend(refreshes::look(conn, ws, of).await?);
     found.extend(health::look(conn, ws, of).await?);
+    found.extend(figures::look(conn, ws, of).await?);
     Ok(found)
 }
 
@@ -455,6 +457,7 @@ fn every_method_of_the_store_that_takes_a_workspace_is_tried_here() {
     let ours = concat!(
         include_str!("store.rs"),
         include_str!("store/customers.rs"),
+        include_str!("store/figures.rs"),
         include_str!("store/health.rs"),
         include_str!("store/options.rs"),
         include_str!("store/people.rs"),
