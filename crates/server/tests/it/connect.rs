@@ -1,20 +1,20 @@
-//! A connection comes to be: from the link in a product to the call with the connection, and back to nothing.
+//! A connection comes to be: from the link in a product to the call with the connection.
 
-use std::{collections::BTreeSet, time::Duration};
+mod code;
+mod end;
+
+use std::collections::BTreeSet;
 
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use claviger_engine::{
-    connect,
-    domain::{audit::Actor, connection::Status, event::EventKind, workspace::Completion},
-    error::Error,
-    id::ConnectionId,
+    domain::{connection::Status, event::EventKind, workspace::Completion},
     setup::{self, NewWebhook},
     store::trial,
     vault::hash,
 };
 use serde_json::json;
 
-use crate::support::{Browser, CB, Leg, Reply, Stub, TestApp, app::ALL, names, on_each, value};
+use crate::support::{Browser, CB, Leg, Stub, TestApp, names, on_each, value};
 
 #[tokio::test]
 async fn an_account_is_connected_and_called() {
@@ -187,95 +187,6 @@ async fn an_integration_is_named_by_id_or_by_key() {
 async fn code(app: &TestApp, external_id: &str) -> (String, String) {
     let (_, pairs) = Browser::new().connect(app, &app.acme, &[("external_id", external_id)]).await.redirect();
     (value(&pairs, "code").to_owned(), value(&pairs, "connection_id").to_owned())
-}
-
-#[tokio::test]
-async fn a_code_is_exchanged_once() {
-    on_each(async |app| {
-        let (code, id) = code(app, "u").await;
-        let body = json!({ "code": code, "redirect_uri": CB });
-        let answer = app.exchange(&app.acme.key, &body).await;
-        assert_eq!(answer.status, 200);
-        assert_eq!(
-            answer.json(),
-            json!({ "connection_id": id, "external_id": "u", "integration_id": app.acme.integration.as_str() })
-        );
-        let again = app.exchange(&app.acme.key, &body).await;
-        again.assert_field("code");
-        assert_eq!(again.json(), json!({ "errors": { "code": ["Invalid or expired authorization code"] } }));
-        assert_eq!(app.connections(&app.acme).await.len(), 1, "the connection stays");
-        assert_eq!(app.sandbox.exchanges().await, 1);
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn a_code_lives_five_minutes() {
-    on_each(async |app| {
-        let (in_time, _) = code(app, "a").await;
-        app.pass(Duration::from_millis(299_999));
-        assert_eq!(
-            app.exchange(&app.acme.key, &json!({ "code": in_time, "redirect_uri": CB })).await.status,
-            200
-        );
-        let (late, _) = code(app, "b").await;
-        app.pass(Duration::from_secs(300));
-        app.exchange(&app.acme.key, &json!({ "code": late, "redirect_uri": CB })).await.assert_field("code");
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn a_wrong_word_at_the_exchange_destroys_the_code() {
-    on_each(async |app| {
-        for (field, wrong) in [
-            ("redirect_uri", json!({ "redirect_uri": "https://app.test/cb/" })),
-            ("redirect_uri", json!({ "redirect_uri": "" })),
-            ("external_id", json!({ "external_id": "mallory" })),
-            ("external_id", json!({ "external_id": "" })),
-            ("external_id", json!({ "external_id": "U" })),
-        ] {
-            let (code, _) = code(app, "u").await;
-            let right = json!({ "code": code, "redirect_uri": CB, "external_id": "u" });
-            let mut asked = right.clone();
-            for (name, value) in wrong.as_object().unwrap() {
-                asked[name] = value.clone();
-            }
-            let answer = app.exchange(&app.acme.key, &asked).await;
-            answer.assert_field(field);
-            assert!(!answer.text().contains(&code), "the code is not echoed");
-            app.exchange(&app.acme.key, &right).await.assert_field("code");
-        }
-        let (code, _) = code(app, "u").await;
-        let right = json!({ "code": code, "redirect_uri": CB, "external_id": "u" });
-        assert_eq!(app.exchange(&app.acme.key, &right).await.status, 200);
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn the_sdks_in_other_casings_are_understood() {
-    on_each(async |app| {
-        let (code, id) = code(app, "u").await;
-        let body = json!({ "code": code, "redirectUri": CB, "externalId": "u" });
-        assert_eq!(app.exchange(&app.acme.key, &body).await.json()["connection_id"], id);
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn a_code_needs_a_key_of_its_workspace() {
-    on_each(async |app| {
-        let other = app.tenant("Other").await;
-        let (code, _) = code(app, "u").await;
-        let body = json!({ "code": code, "redirect_uri": CB });
-        for key in ["", "ck_", "ck_nosuchkeynosuchkeynosuchkeynosuchkeynosuchkeyno", "Bearer"] {
-            app.exchange(key, &body).await.assert_problem(401, "unauthorized");
-        }
-        app.exchange(&other.key, &body).await.assert_field("code");
-        assert_eq!(app.exchange(&app.acme.key, &body).await.status, 200, "nobody else could spend it");
-    })
-    .await;
 }
 
 async fn webhook(
@@ -503,111 +414,6 @@ async fn a_provider_that_does_not_say_who_it_is_leaves_a_connection_without_a_na
         let connection = app.connection(&app.acme, &id).await;
         assert_eq!((connection.status, connection.account.id), (Status::Active, None));
         assert_eq!(app.call(&app.acme.key, &id, "/me").await.status, 200);
-    })
-    .await;
-}
-
-async fn end(app: &TestApp, id: &str) -> claviger_engine::error::Result<()> {
-    let id = ConnectionId::parse(id).unwrap();
-    connect::end(&app.broker, &app.acme.workspace, &id, Actor::Cli).await
-}
-
-/// Asserts that a connection is gone with its credential, and what its revocation row says.
-async fn assert_ended(app: &TestApp, id: &str, outcome: &str) {
-    let ended = ConnectionId::parse(id).unwrap();
-    let mut conn = app.read().await;
-    assert!(conn.connection(&app.acme.workspace, &ended).await.unwrap().is_none());
-    assert!(conn.credential(&app.acme.workspace, &ended).await.unwrap().is_none());
-    let rows = conn.revocations(&app.acme.workspace, &ALL).await.unwrap();
-    let row = rows.iter().find(|row| row.connection_id == ended).expect("a revocation row");
-    assert_eq!(row.outcome, outcome, "{}", row.detail);
-    assert_eq!(row.integration_id, app.acme.integration);
-    drop(conn);
-    let newest = &app.events(&app.acme).await[0];
-    assert_eq!((newest.kind, newest.connection_id.as_str()), (EventKind::ConnectionDeleted, id));
-    assert_eq!(newest.data["revocation"], outcome, "the event keeps it too");
-    app.call(&app.acme.key, id, "/me").await.assert_problem(400, "connection_invalid");
-}
-
-#[tokio::test]
-async fn a_disconnect_revokes_erases_and_tells() {
-    on_each(async |app| {
-        let (code, id) = code(app, "u").await;
-        app.pass(Duration::from_secs(1));
-        end(app, &id).await.unwrap();
-        let stats = app.sandbox.stats().await;
-        assert!(stats.revoke_requests >= 1 && stats.revocations >= 1, "{stats:?}");
-        assert_ended(app, &id, "revoked").await;
-        let body = json!({ "code": code, "redirect_uri": CB });
-        let late = app.exchange(&app.acme.key, &body).await;
-        assert!(late.status.is_client_error(), "a code does not outlive its connection: {}", late.text());
-        assert!(matches!(end(app, &id).await, Err(Error::NotFound { .. })), "it ends once");
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn a_grant_that_others_live_on_is_not_revoked() {
-    on_each(async |app| {
-        let (_, first) = code(app, "first").await;
-        let (_, second) = code(app, "second").await;
-        let browser = Browser::new();
-        let leg = browser.set_out(app, &app.acme, &[]).await;
-        let bobs = browser.consent(&leg, "bob", "allow").await;
-        assert_eq!(browser.get(&bobs).await.status, 302);
-
-        app.pass(Duration::from_secs(1));
-        end(app, &first).await.unwrap();
-        assert_eq!(app.sandbox.stats().await.revoke_requests, 0, "alice is still connected");
-        assert_ended(app, &first, "skipped").await;
-        assert_eq!(app.call(&app.acme.key, &second, "/me").await.status, 200);
-
-        app.pass(Duration::from_secs(1));
-        end(app, &second).await.unwrap();
-        assert!(app.sandbox.stats().await.revocations >= 1, "bob's account is another one");
-        assert_ended(app, &second, "revoked").await;
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn a_grant_that_another_workspace_lives_on_is_not_revoked() {
-    on_each(async |app| {
-        let other = app.tenant("Other").await;
-        let (_, theirs) = Browser::new().connect(app, &other, &[]).await.redirect();
-        let (_, id) = code(app, "u").await;
-        app.pass(Duration::from_secs(1));
-        end(app, &id).await.unwrap();
-        assert_eq!(app.sandbox.stats().await.revoke_requests, 0, "same client, same account");
-        assert_ended(app, &id, "skipped").await;
-        assert_eq!(app.call(&other.key, value(&theirs, "connection_id"), "/me").await.status, 200);
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn a_provider_that_can_not_be_told_does_not_keep_a_connection() {
-    on_each(async |app| {
-        let (_, id) = code(app, "u").await;
-        app.sandbox.faults(json!({ "revoke_status": 503 })).await;
-        app.pass(Duration::from_secs(1));
-        end(app, &id).await.unwrap();
-        assert_ended(app, &id, "failed").await;
-
-        let stub = Stub::start().await;
-        let integration = app.integrate(&app.acme, "stub", &stub.origin).await;
-        let browser = Browser::new();
-        let leg = browser.set_out(app, &app.acme, &[("integration_id", "stub")]).await;
-        let (_, pairs) = browser.get(&leg.back(&[("code", "c")])).await.redirect();
-        stub.reply("/revoke", Reply::oauth_error(400, "unsupported_token_type"));
-        let id = ConnectionId::parse(value(&pairs, "connection_id")).unwrap();
-        connect::end(&app.broker, &app.acme.workspace, &id, Actor::Cli).await.unwrap();
-        let rows = app.read().await.revocations(&app.acme.workspace, &ALL).await.unwrap();
-        let row = rows.iter().find(|row| row.integration_id == integration).expect("a row");
-        assert_eq!(row.outcome, "unsupported");
-        let told: Vec<_> = stub.seen().into_iter().filter(|seen| seen.path == "/revoke").collect();
-        assert!(!told.is_empty());
-        assert_eq!(value(&told[0].form(), "token"), "canary_stub_refresh", "the refresh token first");
     })
     .await;
 }
