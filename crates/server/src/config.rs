@@ -56,7 +56,7 @@ const fn secret(name: &'static str, help: &'static str) -> Key {
 }
 
 /// Every setting there is.
-pub const KEYS: [Key; 46] = [
+pub const KEYS: [Key; 47] = [
     secret("database_url", "sqlite://PATH or postgres://user:password@host/database"),
     key("database_connections", "Connections to PostgreSQL at most, of each process"),
     secret("master_key", "Root keys, id:base64,… (visible to others on this machine: prefer a file)"),
@@ -75,6 +75,7 @@ pub const KEYS: [Key; 46] = [
     key("trusted_proxies", "Networks from which X-Forwarded-For is believed (CIDR,…)"),
     key("outbound_allow", "Private networks that outbound requests may reach (CIDR,…)"),
     key("outbound_ca", "Further certificate authorities for outbound requests (PEM)"),
+    key("outbound_h2c", "Hosts spoken to in HTTP/2 where there is no TLS (HOST:PORT,…)"),
     key("outbound_connect_timeout", "How long resolving, connecting and the TLS handshake may take together"),
     key("outbound_header_timeout", "How long a provider may take until its answer's headers"),
     key("outbound_idle_timeout", "How long a provider may pause within an answer's body"),
@@ -87,10 +88,7 @@ pub const KEYS: [Key; 46] = [
     key("proxy_threads", "Threads that serve proxied calls, or auto: one for each core"),
     key("proxy_rate_limit", "Proxied calls per connection: COUNT/WINDOW, or off"),
     key("rate_limit_headers", "Whether answers say what is left of proxy_rate_limit: true or false"),
-    key(
-        "proxy_wait_limit",
-        "The longest that a provider's word to wait is kept to without asking it, or off",
-    ),
+    key("proxy_wait_limit", "The longest that a provider's word to wait is kept to, or off"),
     key("proxy_connection_calls", "Proxied calls at once with one connection, or off"),
     key("proxy_provider_calls", "Proxied calls at once to one host, or off"),
     key("client_connections", "Connections to the listeners at once, or off"),
@@ -163,6 +161,8 @@ pub struct Settings {
     pub outbound_allow: Vec<IpNet>,
     /// Further certificate authorities (PEM) for outbound requests.
     pub outbound_ca: Option<PathBuf>,
+    /// Hosts with their ports that are spoken to in HTTP/2 where there is no TLS.
+    pub outbound_h2c: Vec<String>,
     /// For resolving, connecting and the TLS handshake of an outbound request together.
     pub outbound_connect_timeout: Duration,
     /// From the connection, or the last progress of the request's body, until the answer's headers.
@@ -397,6 +397,7 @@ impl Layers {
             trusted_proxies: self.read("trusted_proxies", networks, value::networks)?,
             outbound_allow: self.read("outbound_allow", networks, value::networks)?,
             outbound_ca: self.path("outbound_ca"),
+            outbound_h2c: self.read("outbound_h2c", "hosts with ports: inner.example:80", value::hosts)?,
             outbound_connect_timeout: self.timeout("outbound_connect_timeout")?,
             outbound_header_timeout: self.timeout("outbound_header_timeout")?,
             outbound_idle_timeout: self.timeout("outbound_idle_timeout")?,

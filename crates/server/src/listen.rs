@@ -1,7 +1,7 @@
 //! Listeners: a port bound, connections served, an orderly end. The app and the proxy both stand on this.
 //!
 //! Knows nothing of URLs. How many may be connected, and for how long each may keep us waiting, is in `limits` and
-//! `patience`; a connection that is open at the end gets until the limit. TLS is rustls with keys from PEM files, read at start.
+//! `patience`, what one connection may take in `versions`; a connection that is open at the end gets until the limit. TLS is rustls with keys from PEM files, read at start.
 
 use std::{future::Future, io, net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
@@ -9,11 +9,7 @@ use anyhow::{Context as _, Result, anyhow};
 use http::{Method, Request, Response, StatusCode};
 use http_body::Body;
 use hyper::body::Incoming;
-use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::{conn::auto::Builder, graceful::GracefulShutdown},
-    service::TowerToHyperService,
-};
+use hyper_util::{rt::TokioIo, server::graceful::GracefulShutdown, service::TowerToHyperService};
 use rustls::{
     ServerConfig,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
@@ -29,25 +25,19 @@ use tower::{Service, ServiceExt as _, service_fn};
 
 use crate::cores::Cores;
 
+mod arriving;
 mod limits;
 mod patience;
+mod versions;
 
-pub use self::limits::Limits;
 use self::patience::{Answering, Patient, Traffic};
+pub use self::{arriving::Arriving, limits::Limits};
 
 #[cfg(test)]
 mod tests;
 
 /// How long a TLS handshake may take.
 const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
-/// Requests at once on one HTTP/2 connection.
-const STREAMS: u32 = 250;
-/// Bytes of one request's header list under HTTP/2.
-const HEADER_LIST: u32 = 64 * 1024;
-/// Bytes buffered while reading one request's head under HTTP/1.
-const HEAD_BUFFER: usize = 128 * 1024;
-/// How long an HTTP/2 peer may be silent before it is asked whether it is there, and then to say so.
-const KEEP_ALIVE: Duration = Duration::from_secs(30);
 /// The pause after the system refused to accept (out of file descriptors).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -117,7 +107,7 @@ pub async fn serve<S, B>(
     limits: impl Into<Limits>,
 ) -> Ended
 where
-    S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
+    S: Service<Request<Arriving>, Response = Response<B>> + Clone + Send + 'static,
     S::Error: Into<BoxError>,
     S::Future: Send,
     B: Body + Send + Unpin + 'static,
@@ -137,7 +127,7 @@ pub async fn serve_on<S, B>(
     limits: impl Into<Limits>,
 ) -> Ended
 where
-    S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
+    S: Service<Request<Arriving>, Response = Response<B>> + Clone + Send + 'static,
     S::Error: Into<BoxError>,
     S::Future: Send,
     B: Body + Send + Unpin + 'static,
@@ -146,7 +136,7 @@ where
 {
     let limits = limits.into();
     let acceptor = tls.map(TlsAcceptor::from);
-    let builder = builder();
+    let builder = versions::builder();
     let graceful = GracefulShutdown::new();
     let mut tasks = JoinSet::new();
     let mut shutdown = std::pin::pin!(shutdown);
@@ -207,25 +197,6 @@ fn here(stream: std::net::TcpStream) -> Option<TcpStream> {
     TcpStream::from_std(stream).inspect_err(|e| tracing::warn!(error = %e, "a connection was lost")).ok()
 }
 
-fn builder() -> Builder<TokioExecutor> {
-    let mut builder = Builder::new(TokioExecutor::new());
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        // `patience` waits for heads, and costs no timer per request.
-        .header_read_timeout(None)
-        .preserve_header_case(true)
-        .max_buf_size(HEAD_BUFFER);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .keep_alive_interval(KEEP_ALIVE)
-        .keep_alive_timeout(KEEP_ALIVE)
-        .max_concurrent_streams(STREAMS)
-        .max_header_list_size(HEADER_LIST);
-    builder
-}
-
 /// An answer whose request is counted until its body ends.
 type Counted<B> = Response<Answering<B>>;
 
@@ -236,7 +207,7 @@ fn with_peer<S, B>(
     traffic: Arc<Traffic>,
 ) -> impl Service<Request<Incoming>, Response = Counted<B>, Error = S::Error, Future: Send> + Clone + Send + 'static
 where
-    S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
+    S: Service<Request<Arriving>, Response = Response<B>> + Clone + Send + 'static,
     S::Future: Send,
 {
     service_fn(move |mut request: Request<Incoming>| {
@@ -244,7 +215,7 @@ where
         let under_way = traffic.begin();
         let connecting = request.method() == Method::CONNECT;
         request.extensions_mut().insert(PeerAddr(peer));
-        let answer = service.clone().oneshot(request);
+        let answer = service.clone().oneshot(Arriving::of(request));
         async move {
             let answer = answer.await?;
             let status = answer.status();

@@ -14,7 +14,6 @@ use axum::{
 use claviger_engine::{limit::patience::patient, outbound};
 use http::Request;
 use http_body_util::BodyExt as _;
-use hyper::body::Incoming;
 use tower::{Layer as _, Service, service_fn};
 use tower_http::catch_panic::CatchPanicLayer;
 
@@ -27,6 +26,7 @@ use crate::{
         picture, reconnect,
     },
     http::{count, request_id},
+    listen::Arriving,
     surface::{
         bundleup::{self, connections, deliveries, error, integrations, not_yet, webhooks},
         informer::{self, connection, icons, owner, shares, sign_in, tokens, users},
@@ -303,7 +303,7 @@ fn with_and_without_slash<const N: usize>(routes: [(&str, MethodRouter<App>); N]
 pub fn proxy(
     app: App,
 ) -> impl Service<
-    Request<Incoming>,
+    Request<Arriving>,
     Response = http::Response<impl HttpBody<Data = Bytes, Error: Into<BoxError>> + Send>,
     Error = Infallible,
     Future: Send,

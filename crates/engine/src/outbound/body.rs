@@ -9,6 +9,7 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
+use http::{Response, Version};
 use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::{BodyExt as _, Empty, Full, combinators::UnsyncBoxBody};
 use hyper::body::Incoming;
@@ -113,17 +114,20 @@ impl http_body::Body for Sent {
     }
 }
 
-/// An answer's body that fails when its sender stalls. The time a slow reader takes does not count.
+/// An answer's body that fails when its sender stalls, or stops before its end. The time a slow reader takes does not count.
 pub(super) struct Watched {
     body: Incoming,
+    /// Whether each end is told from a mere stop: in HTTP/2 a stream that is reset with `NO_ERROR` reads as if it had ended.
+    ends_told: bool,
     limit: Duration,
     timer: Option<Pin<Box<Sleep>>>,
     waiting: bool,
 }
 
 impl Watched {
-    pub fn new(body: Incoming, limit: Duration) -> Self {
-        Self { body, limit, timer: None, waiting: false }
+    pub fn new(answer: Response<Incoming>, limit: Duration) -> Response<Self> {
+        let ends_told = answer.version() == Version::HTTP_2;
+        answer.map(|body| Self { body, ends_told, limit, timer: None, waiting: false })
     }
 }
 
@@ -138,6 +142,9 @@ impl http_body::Body for Watched {
         let this = &mut *self;
         if let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(cx) {
             this.waiting = false;
+            if frame.is_none() && this.ends_told && !this.body.is_end_stream() {
+                return Poll::Ready(Some(Err(Failure::cut().into())));
+            }
             return Poll::Ready(frame.map(|frame| frame.map_err(|error| Failure::from_body(&error).into())));
         }
         let until = Instant::now() + this.limit;

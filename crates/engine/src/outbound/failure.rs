@@ -56,13 +56,20 @@ impl Failure {
         Self::sent(FailureKind::TooLarge, format!("the answer is larger than {cap} bytes"))
     }
 
+    /// An answer that stopped before its end without any error.
+    pub(super) fn cut() -> Self {
+        Self::sent(FailureKind::Broken, "the answer stopped before its end")
+    }
+
     /// Reads the client's error: our own connector's failure when there is one inside.
     pub(super) fn from_client(error: hyper_util::client::legacy::Error) -> Self {
         let unsent = error.is_connect();
         let boxed: BoxError = error.into();
+        let unprocessed = protocol_error(&*boxed).is_some_and(is_unprocessed);
         match find(&*boxed) {
             Some(own) => Self { nothing_sent: unsent || own.nothing_sent, ..own.clone() },
             None if unsent => Self::unsent(FailureKind::Connect, innermost(&*boxed)),
+            None if unprocessed => Self::unsent(FailureKind::Broken, innermost(&*boxed)),
             None => Self::sent(FailureKind::Broken, innermost(&*boxed)),
         }
     }
@@ -80,8 +87,33 @@ fn find<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a Failure> {
     chain(error).find_map(|error| error.downcast_ref::<Failure>())
 }
 
-/// The last error of the chain: the outer ones only say that a request failed.
+/// Whether the other side asks for HTTP/1.1 instead.
+pub(super) fn wants_http1(error: &(dyn StdError + 'static)) -> bool {
+    protocol_error(error).is_some_and(asks_for_http1)
+}
+
+fn asks_for_http1(error: &h2::Error) -> bool {
+    error.is_remote() && error.reason() == Some(h2::Reason::HTTP_1_1_REQUIRED)
+}
+
+/// Whether an error of HTTP/2 says that nobody has looked at the request, so that it may be sent again whatever it does:
+/// it was refused, it came behind the last one that a closing connection takes (RFC 9113 §8.7), or it is to come in HTTP/1.1.
+fn is_unprocessed(error: &h2::Error) -> bool {
+    let refused = error.is_reset() && error.reason() == Some(h2::Reason::REFUSED_STREAM);
+    // Of a connection that closes, only the requests behind the last one fail with this.
+    error.is_remote() && (refused || error.is_go_away() || asks_for_http1(error))
+}
+
+fn protocol_error<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a h2::Error> {
+    chain(error).find_map(|error| error.downcast_ref::<h2::Error>())
+}
+
+/// The last error of the chain: the outer ones only say that a request failed. One of HTTP/2 without what the other side wrote
+/// beside its code: nobody knows what that repeats.
 fn innermost(error: &(dyn StdError + 'static)) -> String {
+    if let Some(reason) = protocol_error(error).and_then(h2::Error::reason) {
+        return format!("HTTP/2: {}", reason.description());
+    }
     chain(error).last().map_or_else(String::new, ToString::to_string)
 }
 

@@ -4,7 +4,8 @@
 //! is connected to, with TLS for the name. Redirects are never followed. It must never log a header or a URL's
 //! query, and nothing else in the engine may own a client. Read `connect` for the order of checks, `policy` for
 //! what is refused, `body` for the timeouts of a stream, `guard` for requests that may leave
-//! for a while only, `identity` for requests with a certificate of ours, `tunnel` for connections that stop being HTTP's.
+//! for a while only, `identity` for requests with a certificate of ours, `spoken` for the version of HTTP, `tunnel` for
+//! connections that stop being HTTP's.
 
 mod body;
 mod clients;
@@ -14,6 +15,7 @@ mod guard;
 mod identity;
 mod policy;
 mod resolve;
+mod spoken;
 mod tls;
 mod tunnel;
 mod url;
@@ -42,6 +44,7 @@ use self::{
     connect::{Connector, Gate},
     guard::Guarded,
     identity::Identities,
+    spoken::Spoken,
     tls::Trust,
 };
 use crate::{
@@ -68,6 +71,8 @@ pub struct Config {
     pub user_agent: String,
     /// Whether plain http is refused unless all of the name's addresses are in the policy's allow list.
     pub require_https: bool,
+    /// Hosts with their ports that are spoken to in HTTP/2 where there is no TLS.
+    pub h2c: Vec<String>,
     /// How many threads have connections of their own; each says which it is with [`take_lane`].
     pub lanes: usize,
 }
@@ -85,6 +90,7 @@ impl Default for Config {
             total_timeout: Duration::from_secs(30),
             user_agent: "claviger".to_owned(),
             require_https: true,
+            h2c: Vec::new(),
             lanes: 1,
         }
     }
@@ -101,6 +107,7 @@ pub struct Outbound {
     gate: Arc<Gate>,
     trust: Arc<Trust>,
     identities: Arc<Identities>,
+    spoken: Arc<Spoken>,
     user_agent: HeaderValue,
 }
 
@@ -108,8 +115,8 @@ impl Outbound {
     /// A client that resolves names as the system does.
     ///
     /// # Errors
-    /// When the extra root certificates can't be read, no root certificate is found at all, or the user agent
-    /// is no header value.
+    /// When the extra root certificates can't be read, no root certificate is found at all, the user agent is no
+    /// header value, or a host that is spoken to in HTTP/2 is none.
     pub fn new(config: Config) -> Result<Self> {
         Self::with_resolver(config, Resolver::System)
     }
@@ -121,6 +128,7 @@ impl Outbound {
     pub fn with_resolver(config: Config, resolver: Resolver) -> Result<Self> {
         let user_agent = HeaderValue::from_str(&config.user_agent)
             .map_err(|_| Error::invalid("user_agent", "is not a header value"))?;
+        let spoken = Spoken::new(&config.h2c)?;
         let trust = Trust::read(config.extra_ca.as_deref())?;
         let gate = Arc::new(Gate {
             resolver,
@@ -137,6 +145,7 @@ impl Outbound {
             gate,
             trust: Arc::new(trust),
             identities: Arc::default(),
+            spoken: Arc::new(spoken),
             user_agent,
         })
     }
@@ -182,7 +191,8 @@ impl Outbound {
         over: Option<&Client<Connector, Body>>,
         request: Request<Body>,
     ) -> std::result::Result<Response<Body>, Failure> {
-        self.check_url(request.uri())?;
+        let endpoint = url::read(request.uri())?;
+        self.gate.check_literal(&endpoint)?;
         let progress = Progress::new();
         let (request, guard) = guarded(request)?;
         let mut request = request.map(|body| Sent::body(body, &progress));
@@ -194,17 +204,22 @@ impl Outbound {
             progress.touch();
             progress.stalled(self.header_timeout).await;
         };
-        let usual = || if guard.is_some() { self.clients.once() } else { self.clients.here() };
+        let usual = || self.clients.of(self.spoken.to(&endpoint), guard.is_some());
         let client = over.unwrap_or_else(usual);
         let answer = tokio::select! {
             biased;
-            answer = client.request(request) => answer.map_err(Failure::from_client)?,
+            answer = client.request(request) => answer.map_err(|error| {
+                if failure::wants_http1(&error) {
+                    self.spoken.remember_old(&endpoint);
+                }
+                Failure::from_client(error)
+            })?,
             () = stalled => return Err(Failure::timed_out("the answer's headers did not come in time")),
         };
         if let Some(guard) = guard {
             guard.answered(answer.status().as_u16());
         }
-        Ok(answer.map(|body| Body::new(Watched::new(body, self.idle_timeout))))
+        Ok(Watched::new(answer, self.idle_timeout).map(Body::new))
     }
 
     /// Sends and reads the whole answer, at most `cap` bytes of body, within the total timeout.

@@ -8,7 +8,7 @@ use http::Uri;
 use super::failure::{Failure, FailureKind};
 
 /// Where a URL points.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Endpoint {
     pub https: bool,
     pub host: Host,
@@ -26,7 +26,7 @@ impl Endpoint {
 }
 
 /// A host, as an address or a name to resolve.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum Host {
     Ip(IpAddr),
     Name(String),

@@ -123,6 +123,7 @@ fn outbound_config(settings: &Settings, dev: bool) -> outbound::Config {
         total_timeout: settings.outbound_total_timeout,
         user_agent: concat!("claviger/", env!("CARGO_PKG_VERSION")).to_owned(),
         require_https: true,
+        h2c: settings.outbound_h2c.clone(),
         lanes: settings.proxy_threads,
     }
 }

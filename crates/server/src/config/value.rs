@@ -130,6 +130,20 @@ pub(super) fn or_off<T>(text: &str, parse: impl FnOnce(&str) -> Option<T>) -> Op
     if matches!(text, "off" | "") { Some(None) } else { parse(text).map(Some) }
 }
 
+/// Hosts separated by commas, each with its port.
+pub(super) fn hosts(text: &str) -> Option<Vec<String>> {
+    let plain = |host: &str| {
+        let url = Url::parse(&format!("http://{host}")).ok()?;
+        let told = host.rsplit_once(':')?.1.parse::<u16>().ok()?;
+        let bare = url.username().is_empty()
+            && url.password().is_none()
+            && url.path() == "/"
+            && !host.ends_with('/');
+        (bare && url.query().is_none() && url.fragment().is_none() && told > 0).then(|| host.to_owned())
+    };
+    text.split(',').map(str::trim).filter(|host| !host.is_empty()).map(plain).collect()
+}
+
 /// Networks separated by commas; a single address is a network of one.
 pub(super) fn networks(text: &str) -> Option<Vec<IpNet>> {
     text.split(',')

@@ -1,5 +1,6 @@
 //! A taken port, and an end that is orderly but not endless.
 
+mod streams;
 mod waiting;
 
 use std::convert::Infallible;
@@ -32,7 +33,7 @@ async fn stage(limit: impl Into<Limits> + Send + 'static, tls: Option<Arc<Server
     let (arrive, arrived) = mpsc::unbounded_channel();
     let answer = Arc::new(Notify::new());
     let told = answer.clone();
-    let service = service_fn(move |request: Request<Incoming>| {
+    let service = service_fn(move |request: Request<Arriving>| {
         let (arrive, told) = (arrive.clone(), told.clone());
         async move {
             arrive.send(*request.extensions().get::<PeerAddr>().unwrap()).unwrap();

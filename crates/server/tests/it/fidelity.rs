@@ -5,4 +5,6 @@ mod ends;
 mod framing;
 mod heads;
 mod http2;
+mod resets;
 mod upgrades;
+mod versions;

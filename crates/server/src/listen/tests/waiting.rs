@@ -80,7 +80,7 @@ async fn a_request_that_is_merely_quiet_is_waited_for() {
 async fn a_connection_that_speaks_something_else_is_left_alone() {
     let listener = bind("listen", any_port()).await.unwrap();
     let addr = listener.local_addr().unwrap();
-    let service = service_fn(|mut request: Request<Incoming>| async move {
+    let service = service_fn(|mut request: Request<Arriving>| async move {
         let upgrade = hyper::upgrade::on(&mut request);
         tokio::spawn(async move {
             let mut io = TokioIo::new(upgrade.await.unwrap());
@@ -119,7 +119,7 @@ async fn who_takes_nothing_of_an_endless_answer_is_let_go() {
     let addr = listener.local_addr().unwrap();
     let (told, dropped) = oneshot::channel();
     let held = Arc::new(std::sync::Mutex::new(Some(Dropped(Some(told)))));
-    let service = service_fn(move |_: Request<Incoming>| {
+    let service = service_fn(move |_: Request<Arriving>| {
         let held = held.lock().unwrap().take().expect("one request");
         let endless = stream::repeat_with(move || {
             let _held = &held;
@@ -165,7 +165,7 @@ async fn a_connection_that_was_handed_over_keeps_its_place() {
     let addr = listener.local_addr().unwrap();
     let over = Arc::new(Notify::new());
     let told = over.clone();
-    let service = service_fn(move |mut request: Request<Incoming>| {
+    let service = service_fn(move |mut request: Request<Arriving>| {
         let (side, told) = (hyper::upgrade::on(&mut request), told.clone());
         tokio::spawn(async move {
             let side = side.await.unwrap();

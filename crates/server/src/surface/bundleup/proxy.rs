@@ -10,10 +10,9 @@ use claviger_engine::{
 };
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
-use hyper::body::Incoming;
 
 use super::{caller, error};
-use crate::{app::App, http::request_id};
+use crate::{app::App, http::request_id, listen::Arriving};
 
 const CONNECTION: &str = "bu-connection-id";
 const RETRIES: &str = "bu-max-retries";
@@ -42,7 +41,7 @@ impl From<Error> for Refused {
 }
 
 /// Forwards one call.
-pub async fn forward(app: &App, request: Request<Incoming>) -> Response<Body> {
+pub async fn forward(app: &App, request: Request<Arriving>) -> Response<Body> {
     let id = RequestId::new();
     let mut response = match attempt(app, request, &id).await {
         Ok(response) => response,
@@ -60,11 +59,11 @@ pub async fn forward(app: &App, request: Request<Incoming>) -> Response<Body> {
     response
 }
 
-async fn attempt(app: &App, request: Request<Incoming>, id: &RequestId) -> Result<Response<Body>, Refused> {
+async fn attempt(app: &App, request: Request<Arriving>, id: &RequestId) -> Result<Response<Body>, Refused> {
     let key = caller(&app.broker, request.headers()).await?;
     let connection = named_connection(request.headers())?;
     let max_retries = wanted_retries(request.headers())?;
-    let request = request.map(|body| Body::new(body.map_err(Into::into)));
+    let request = request.map(Body::new);
     let call = Call {
         caller: Caller::Key { key, connection },
         target: Target::Path,

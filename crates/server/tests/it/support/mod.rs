@@ -2,10 +2,12 @@
 
 pub mod app;
 pub mod browser;
+pub mod frame;
 pub mod leg;
 pub mod recorder;
 pub mod sandbox;
 pub mod signed;
+pub mod speaker;
 pub mod stub;
 pub mod upstream;
 pub mod wire;
@@ -15,8 +17,9 @@ pub use browser::{Answer, Browser, raw};
 pub use leg::Leg;
 pub use recorder::{Line, Recorder, Wire};
 pub use sandbox::Sandbox;
+pub use speaker::{Heard, Speaker, Way};
 pub use stub::{Reply, Stub};
-pub use upstream::Upstream;
+pub use upstream::{Names, Upstream};
 
 use claviger_engine::{domain::workspace::Completion, store::trial};
 

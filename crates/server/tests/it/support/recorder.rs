@@ -86,16 +86,21 @@ impl Recorder {
 
     /// The same with a base path.
     pub async fn connect_at(&self, to: &TestApp, base: &str) -> String {
-        let key = format!("raw-{}", self.origin.rsplit(':').next().expect("a port"));
-        let mut config = app::at(&self.tokens.origin);
-        config.base_url = Some(format!("{}{base}", self.origin));
-        to.integrate_as(&to.acme, app::new_integration(&key, "oauth2", config)).await;
-        let browser = Browser::new();
-        let leg = browser.set_out(to, &to.acme, &[("integration_id", &key)]).await;
-        let done = browser.get(&leg.back(&[("code", "c")])).await;
-        assert_eq!(done.status, 302, "{}", done.text());
-        value(&done.redirect().1, "connection_id").to_owned()
+        connect(to, &self.tokens, &self.origin, base).await
     }
+}
+
+/// Connects an account whose tokens come from one place and whose calls go to another; gives the connection's id.
+pub async fn connect(to: &TestApp, tokens: &Upstream, origin: &str, base: &str) -> String {
+    let key = format!("raw-{}", origin.rsplit(':').next().expect("a port"));
+    let mut config = app::at(&tokens.origin);
+    config.base_url = Some(format!("{origin}{base}"));
+    to.integrate_as(&to.acme, app::new_integration(&key, "oauth2", config)).await;
+    let browser = Browser::new();
+    let leg = browser.set_out(to, &to.acme, &[("integration_id", &key)]).await;
+    let done = browser.get(&leg.back(&[("code", "c")])).await;
+    assert_eq!(done.status, 302, "{}", done.text());
+    value(&done.redirect().1, "connection_id").to_owned()
 }
 
 impl Drop for Recorder {

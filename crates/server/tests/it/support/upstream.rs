@@ -85,9 +85,7 @@ impl Upstream {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let origin = format!("https://{first}:{}", listener.local_addr().expect("an address").port());
         let (seen, router) = router(api);
-        let tls =
-            listen::tls(&names.directory.path().join("cert.pem"), &names.directory.path().join("key.pem"));
-        let tls = tls.expect("a certificate");
+        let tls = names.tls();
         let limit = Duration::from_secs(1);
         let task = tokio::spawn(async move {
             let _ended = listen::serve(listener, Some(tls), router, std::future::pending(), limit).await;
@@ -148,6 +146,12 @@ impl Names {
         options.outbound.extra_ca = Some(self.directory.path().join("cert.pem"));
         options.resolver = Resolver::Scripted(self.script.clone());
         options
+    }
+
+    /// What a server at one of these names shows.
+    pub fn tls(&self) -> Arc<rustls::ServerConfig> {
+        let file = |name: &str| self.directory.path().join(name);
+        listen::tls(&file("cert.pem"), &file("key.pem")).expect("a certificate")
     }
 
     /// How often a name was looked up.
