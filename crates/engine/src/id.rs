@@ -1,15 +1,15 @@
 //! Typed ids: a prefix that says the kind, then a UUIDv7 in hex.
 //!
 //! `conn_0198…`: 32 hex digits after the prefix, never a `.` (a key and a connection id may be joined by
-//! one). Ids sort by the time they were made. An id is not a secret and opens nothing by itself.
+//! one). Ids sort by the time they were made. An id is not a secret and opens nothing by itself; a clone of it is the same text.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 macro_rules! ids {
     ($($(#[$doc:meta])* $name:ident = $prefix:literal;)*) => {$(
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub struct $name(String);
+        pub struct $name(Arc<str>);
 
         impl $name {
             /// What every id of this kind begins with.
@@ -18,17 +18,17 @@ macro_rules! ids {
             /// A fresh id.
             #[expect(clippy::new_without_default, reason = "a fresh id is never a default")]
             pub fn new() -> Self {
-                Self(format!("{}{}", $prefix, fresh()))
+                Self(fresh($prefix))
             }
 
             /// Reads an id that a caller gave; `None` unless it is one of this kind, spelled as we spell it.
             pub fn parse(text: &str) -> Option<Self> {
-                well_formed($prefix, text).then(|| Self(text.to_owned()))
+                well_formed($prefix, text).then(|| Self(text.into()))
             }
 
             /// Takes an id that our own database gave.
             pub fn from_row(text: String) -> Self {
-                Self(text)
+                Self(text.into())
             }
 
             /// The id as text.
@@ -97,8 +97,9 @@ ids! {
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the one place that makes ids")]
-fn fresh() -> uuid::fmt::Simple {
-    uuid::Uuid::now_v7().simple()
+fn fresh(prefix: &str) -> Arc<str> {
+    let mut hex = [0; 32];
+    [prefix, uuid::Uuid::now_v7().simple().encode_lower(&mut hex)].concat().into()
 }
 
 fn well_formed(prefix: &str, text: &str) -> bool {

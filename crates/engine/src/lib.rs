@@ -20,6 +20,7 @@ pub mod management;
 pub mod member;
 mod memory;
 pub mod metrics;
+pub mod name;
 pub mod outbound;
 pub mod process;
 pub mod proxy;

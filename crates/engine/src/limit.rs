@@ -8,9 +8,10 @@ pub mod at_once;
 pub mod patience;
 pub mod shared;
 pub mod slices;
+pub mod timer;
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::VecDeque,
     fmt,
     num::NonZeroU32,
     str::FromStr,
@@ -21,6 +22,7 @@ use std::{
 use self::{shared::Shared, slices::Limit};
 use crate::{
     error::{Error, Result},
+    name::{ByName, Name},
     store::{Kind, Store},
     time::Millis,
 };
@@ -104,8 +106,8 @@ pub struct Limiter {
 /// The windows by key, and their keys in the order they began: all are equally long, so the front ends first.
 #[derive(Debug, Default)]
 struct Windows {
-    by_key: HashMap<String, Window>,
-    order: VecDeque<String>,
+    by_key: ByName<Window>,
+    order: VecDeque<Name>,
 }
 
 #[derive(Debug)]
@@ -144,9 +146,17 @@ impl Limiter {
     /// # Errors
     /// As [`Limiter::take`].
     pub async fn admit(&self, key: &str, now: Millis) -> std::result::Result<(), Duration> {
+        self.admit_named(Name::of(key), key, now).await
+    }
+
+    /// The same for a key whose name is known.
+    ///
+    /// # Errors
+    /// As [`Limiter::take`].
+    pub async fn admit_named(&self, name: Name, key: &str, now: Millis) -> std::result::Result<(), Duration> {
         match &self.shared {
             Some(shared) => shared.take(key, now).await,
-            None => self.take(key, now),
+            None => self.take_named(name, now),
         }
     }
 
@@ -166,10 +176,14 @@ impl Limiter {
     /// # Errors
     /// The time until the key's window ends, when it is used up; the call is not counted then.
     pub fn take(&self, key: &str, now: Millis) -> std::result::Result<(), Duration> {
+        self.take_named(Name::of(key), now)
+    }
+
+    fn take_named(&self, key: Name, now: Millis) -> std::result::Result<(), Duration> {
         let Rate::Per { count, window } = self.rate else { return Ok(()) };
         let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
         windows.drop_ended(now, window);
-        if let Some(open) = windows.by_key.get_mut(key) {
+        if let Some(open) = windows.by_key.get_mut(&key) {
             let ends = open.began.plus(window);
             if ends > now {
                 if open.calls >= count {
@@ -185,8 +199,8 @@ impl Limiter {
         if windows.by_key.len() >= self.max_keys {
             windows.drop_oldest();
         }
-        windows.by_key.insert(key.to_owned(), Window { began: now, calls: 1 });
-        windows.order.push_back(key.to_owned());
+        windows.by_key.insert(key, Window { began: now, calls: 1 });
+        windows.order.push_back(key);
         Ok(())
     }
 
@@ -198,7 +212,7 @@ impl Limiter {
             return Some(shared.left(key, now));
         }
         let windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
-        let open = windows.by_key.get(key).map(|open| (open.began.plus(window), open.calls));
+        let open = windows.by_key.get(&Name::of(key)).map(|open| (open.began.plus(window), open.calls));
         Some(match open.filter(|(ends, _)| *ends > now) {
             Some((ends, calls)) => Left { calls: count.saturating_sub(calls), ends: Some(ends.since(now)) },
             None => Left { calls: count, ends: None },
@@ -208,7 +222,7 @@ impl Limiter {
     /// Takes back a call that was counted for `key`, if its window is still open.
     pub fn give_back(&self, key: &str) {
         let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(open) = windows.by_key.get_mut(key) {
+        if let Some(open) = windows.by_key.get_mut(&Name::of(key)) {
             open.calls = open.calls.saturating_sub(1);
         }
     }
@@ -218,7 +232,7 @@ impl Windows {
     /// Drops up to two ended windows: as each call begins at most one, this keeps up.
     fn drop_ended(&mut self, now: Millis, window: Duration) {
         for _ in 0..2 {
-            let ended = |key: &String| self.by_key.get(key).is_none_or(|open| open.began.plus(window) <= now);
+            let ended = |key: &Name| self.by_key.get(key).is_none_or(|open| open.began.plus(window) <= now);
             if !self.order.front().is_some_and(ended) {
                 return;
             }

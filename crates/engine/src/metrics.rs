@@ -24,6 +24,7 @@ pub use self::{
 use crate::{
     domain::{call_rollup::FinishedCall, connection::Status},
     error::{Error, Result},
+    name::Name,
     retention::Pruned,
     store::Backlog,
     time::Millis,
@@ -203,14 +204,14 @@ impl Metrics {
         self.refreshes.get_or_create(&Outcome { outcome }).inc();
     }
 
-    /// A proxied call began. `hash` is any number that its end has too, and that calls differ by.
-    pub fn call_begins(&self, hash: u64) {
-        self.calls.begins(hash);
+    /// A proxied call began. `name` is any that its end has too, and that calls differ by.
+    pub fn call_begins(&self, name: Name) {
+        self.calls.begins(name);
     }
 
     /// It ended.
-    pub fn call(&self, hash: u64, call: &FinishedCall) {
-        self.calls.ended(hash, call);
+    pub fn call(&self, name: Name, call: &FinishedCall) {
+        self.calls.ended(name, call);
     }
 
     /// A connection was looked for: remembered, or read.

@@ -88,6 +88,14 @@ impl Clock {
         }
     }
 
+    /// Now, for whoever knows how long ago it was `at`: the system clock is not read again.
+    pub fn later(&self, at: Millis, ago: Duration) -> Millis {
+        match self {
+            Self::System(_) => at.plus(ago),
+            Self::Fixed(_) => self.now(),
+        }
+    }
+
     /// Learns the database's time, measured just now; a fixed clock stays as it is.
     pub fn correct(&self, database: Millis) {
         if let Self::System(offset) = self {
@@ -163,6 +171,7 @@ mod tests {
         let clock = Clock::fixed(Millis(1_767_323_045_678));
         assert_eq!(clock.now().rfc3339(), "2026-01-02T03:04:05.678Z");
         clock.advance(Duration::from_secs(1));
+        assert_eq!(clock.later(Millis(5), Duration::from_millis(7)), clock.now());
         assert_eq!(clock.now().rfc3339(), "2026-01-02T03:04:06.678Z");
         clock.correct(Millis(0));
         assert_eq!(clock.now(), Millis(1_767_323_046_678));
@@ -173,5 +182,6 @@ mod tests {
         let clock = Clock::system();
         clock.correct(system_now().plus(Duration::from_secs(3600)));
         assert!(clock.now().since(system_now()) > Duration::from_secs(3500));
+        assert_eq!(clock.later(Millis(5), Duration::from_millis(7)), Millis(12));
     }
 }

@@ -8,6 +8,7 @@
 use std::{
     collections::HashMap,
     fmt,
+    hash::BuildHasherDefault,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -21,6 +22,7 @@ use futures_util::task::AtomicWaker;
 use crate::{
     error::Error,
     id::{ConnectionId, IntegrationId, WorkspaceId},
+    name::AsItIs,
     proxy::Caller,
 };
 
@@ -40,13 +42,19 @@ const LOOK: Duration = Duration::from_millis(20);
 /// The calls under way in this process.
 #[derive(Default)]
 pub struct Watch {
-    parts: [Mutex<HashMap<u64, Arc<Open>>>; PARTS],
+    parts: [Mutex<Part>; PARTS],
     next: AtomicU64,
     /// How often something was found changed. Who enters with an older number may have read what was before it.
     turn: AtomicU64,
     /// Calls that entered so.
     late: Mutex<Vec<Arc<Open>>>,
 }
+
+/// By a number that no other call has.
+type Part = HashMap<u64, Arc<Open>, BuildHasherDefault<AsItIs>>;
+
+/// Odd, so that numbers that are counted up stay different, and are spread over all bits (Knuth's).
+const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// What a call stands on.
 pub(crate) struct Standing {
@@ -71,7 +79,7 @@ struct Open {
 /// A call's place among those that are watched. Dropped, the place is given up.
 pub(crate) struct Ticket {
     of: Arc<Watch>,
-    nth: u64,
+    number: u64,
     open: Arc<Open>,
 }
 
@@ -85,13 +93,14 @@ impl Watch {
     pub(crate) fn enter(self: &Arc<Self>, turn: u64, standing: Standing) -> Ticket {
         let open =
             Open { standing, cut: AtomicBool::new(false), why: Mutex::default(), waker: AtomicWaker::new() };
-        let (open, nth) = (Arc::new(open), self.next.fetch_add(1, Ordering::Relaxed));
-        self.part(nth).insert(nth, open.clone());
+        let number = self.next.fetch_add(1, Ordering::Relaxed).wrapping_mul(SPREAD);
+        let open = Arc::new(open);
+        self.part(number).insert(number, open.clone());
         // After the insertion: whoever moves the turn on from here finds the call in its place.
         if self.turn() != turn {
             lock(&self.late).push(open.clone());
         }
-        Ticket { of: self.clone(), nth, open }
+        Ticket { of: self.clone(), number, open }
     }
 
     /// How many calls are under way.
@@ -124,9 +133,10 @@ impl Watch {
         self.parts.iter().flat_map(|part| lock(part).values().cloned().collect::<Vec<_>>()).collect()
     }
 
-    fn part(&self, nth: u64) -> MutexGuard<'_, HashMap<u64, Arc<Open>>> {
-        let nth = usize::try_from(nth % PARTS as u64).unwrap_or_default();
-        lock(&self.parts[nth])
+    fn part(&self, number: u64) -> MutexGuard<'_, Part> {
+        // Other bits than those by which a table finds its entries.
+        let part = usize::try_from((number >> 32) % PARTS as u64).unwrap_or_default();
+        lock(&self.parts[part])
     }
 
     /// The calls that any of these changes may be about.
@@ -190,7 +200,7 @@ impl Ticket {
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        self.of.part(self.nth).remove(&self.nth);
+        self.of.part(self.number).remove(&self.number);
     }
 }
 

@@ -21,7 +21,7 @@ use tokio::{
     time::timeout,
 };
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
-use tower::{Service, ServiceExt as _, service_fn};
+use tower::{Service, service_fn};
 
 use crate::cores::Cores;
 
@@ -215,7 +215,8 @@ where
         let under_way = traffic.begin();
         let connecting = request.method() == Method::CONNECT;
         request.extensions_mut().insert(PeerAddr(peer));
-        let answer = service.clone().oneshot(Arriving::of(request));
+        // Ready whenever it is asked, as are all services here: routers, and functions.
+        let answer = service.clone().call(Arriving::of(request));
         async move {
             let answer = answer.await?;
             let status = answer.status();

@@ -3,8 +3,8 @@
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use axum::{
-    BoxError, Router,
-    body::{Body, Bytes, HttpBody},
+    Router,
+    body::Body,
     extract::{DefaultBodyLimit, State},
     http::{HeaderMap, HeaderValue, StatusCode, header},
     middleware,
@@ -14,7 +14,7 @@ use axum::{
 use claviger_engine::{limit::patience::patient, outbound};
 use http::Request;
 use http_body_util::BodyExt as _;
-use tower::{Layer as _, Service, service_fn};
+use tower::{Service, service_fn};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::{
@@ -302,19 +302,15 @@ fn with_and_without_slash<const N: usize>(routes: [(&str, MethodRouter<App>); N]
 /// The proxy origin: every path is a provider's, so there is nothing to route.
 pub fn proxy(
     app: App,
-) -> impl Service<
-    Request<Arriving>,
-    Response = http::Response<impl HttpBody<Data = Bytes, Error: Into<BoxError>> + Send>,
-    Error = Infallible,
-    Future: Send,
-> + Clone
+) -> impl Service<Request<Arriving>, Response = http::Response<outbound::Body>, Error = Infallible, Future: Send>
++ Clone
 + Send
 + 'static {
     let app = Arc::new(app);
-    CatchPanicLayer::new().layer(service_fn(move |request| {
+    service_fn(move |request| {
         let app = app.clone();
         async move { Ok(bundleup::proxy::forward(&app, request).await) }
-    }))
+    })
 }
 
 /// The metrics listener: one path, for the operator's network only.

@@ -4,12 +4,12 @@
 //! a place under it, so the table is never longer than there are places taken.
 
 use std::{
-    collections::HashMap,
     fmt,
-    hash::{BuildHasher as _, RandomState},
     num::NonZeroU32,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
+
+use crate::name::{ByName, Name};
 
 /// Keys are kept in so many parts, each with a lock of its own.
 const PARTS: usize = 16;
@@ -20,57 +20,55 @@ pub struct AtOnce(Option<Arc<Places>>);
 
 struct Places {
     most: NonZeroU32,
-    /// By a keyed hash: keys are hosts and ids, and none needs to be kept.
-    taken: [Mutex<HashMap<u64, u32>>; PARTS],
-    names: RandomState,
+    /// Keys are hosts and ids, and none needs to be kept.
+    taken: [Mutex<ByName<u32>>; PARTS],
 }
 
 /// A place, taken until it is dropped.
 #[must_use]
-pub struct Place(Option<(Arc<Places>, u64)>);
+pub struct Place(Option<(Arc<Places>, Name)>);
 
 impl AtOnce {
     /// So many places for each key; without a number there is no end of them.
     pub fn new(most: Option<NonZeroU32>) -> Self {
-        Self(most.map(|most| Arc::new(Places { most, taken: Default::default(), names: RandomState::new() })))
+        Self(most.map(|most| Arc::new(Places { most, taken: Default::default() })))
     }
 
     /// Takes a place, or `None` when all are taken.
-    pub fn enter(&self, key: &str) -> Option<Place> {
+    pub fn enter(&self, key: Name) -> Option<Place> {
         let Some(places) = &self.0 else { return Some(Place(None)) };
-        let name = places.names.hash_one(key);
-        let mut part = places.part(name);
-        let taken = part.entry(name).or_default();
+        let mut part = places.part(key);
+        let taken = part.entry(key).or_default();
         if *taken >= places.most.get() {
             return None;
         }
         *taken += 1;
         drop(part);
-        Some(Place(Some((Arc::clone(places), name))))
+        Some(Place(Some((Arc::clone(places), key))))
     }
 
     /// How many places are taken under all keys.
     pub fn taken(&self) -> usize {
         let Some(places) = &self.0 else { return 0 };
-        let count = |part: &Mutex<HashMap<u64, u32>>| lock(part).values().map(|n| *n as usize).sum::<usize>();
+        let count = |part: &Mutex<ByName<u32>>| lock(part).values().map(|n| *n as usize).sum::<usize>();
         places.taken.iter().map(count).sum()
     }
 }
 
 impl Places {
-    fn part(&self, name: u64) -> MutexGuard<'_, HashMap<u64, u32>> {
-        lock(&self.taken[usize::try_from(name % PARTS as u64).unwrap_or_default()])
+    fn part(&self, key: Name) -> MutexGuard<'_, ByName<u32>> {
+        lock(&self.taken[key.part(PARTS)])
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let Some((places, name)) = self.0.take() else { return };
-        let mut part = places.part(name);
-        if let Some(taken) = part.get_mut(&name) {
+        let Some((places, key)) = self.0.take() else { return };
+        let mut part = places.part(key);
+        if let Some(taken) = part.get_mut(&key) {
             *taken -= 1;
             if *taken == 0 {
-                part.remove(&name);
+                part.remove(&key);
             }
         }
     }
@@ -98,15 +96,16 @@ mod tests {
 
     #[test]
     fn each_key_has_its_places_and_a_dropped_one_is_free() {
+        let (a, b) = (Name::of("a"), Name::of("b"));
         let two = AtOnce::new(NonZeroU32::new(2));
-        let (first, second) = (two.enter("a").unwrap(), two.enter("a").unwrap());
-        assert!(two.enter("a").is_none(), "both are taken");
-        let other = two.clone().enter("b");
+        let (first, second) = (two.enter(a).unwrap(), two.enter(a).unwrap());
+        assert!(two.enter(a).is_none(), "both are taken");
+        let other = two.clone().enter(b);
         assert!(other.is_some(), "another key has its own");
         assert_eq!(two.taken(), 3);
         drop(first);
-        let third = two.enter("a");
-        assert!(third.is_some() && two.enter("a").is_none());
+        let third = two.enter(a);
+        assert!(third.is_some() && two.enter(a).is_none());
         drop((second, third, other));
         assert_eq!(two.taken(), 0);
         let kept: usize = two.0.unwrap().taken.iter().map(|part| lock(part).len()).sum();
@@ -116,7 +115,7 @@ mod tests {
     #[test]
     fn without_a_number_there_is_no_end() {
         let off = AtOnce::new(None);
-        let all: Vec<_> = (0..1000).map(|_| off.enter("a").unwrap()).collect();
+        let all: Vec<_> = (0..1000).map(|_| off.enter(Name::of("a")).unwrap()).collect();
         assert_eq!((all.len(), off.taken()), (1000, 0));
     }
 }

@@ -7,7 +7,6 @@
 use std::{
     error::Error as StdError,
     fmt,
-    future::Future as _,
     pin::Pin,
     sync::{
         Arc,
@@ -19,8 +18,9 @@ use std::{
 
 use bytes::Bytes;
 use http_body::{Body as _, Frame, SizeHint};
-use tokio::time::{Instant, Sleep};
+use tokio::time::Instant;
 
+use super::timer::Timer;
 use crate::outbound::{Body, BoxError};
 
 /// What a body fails with whose sender stalled.
@@ -52,7 +52,8 @@ pub fn patient(body: Body, limit: Option<Duration>) -> (Body, Late) {
     match limit {
         Some(limit) if !body.is_end_stream() => {
             let late = Arc::new(AtomicBool::new(false));
-            let patient = Patient { body, limit, timer: None, waiting: false, late: late.clone() };
+            let patient =
+                Patient { body, limit, timer: Timer::default(), waiting_since: None, late: late.clone() };
             (Body::new(patient), Late(Some(late)))
         }
         _ => (body, Late(None)),
@@ -62,8 +63,8 @@ pub fn patient(body: Body, limit: Option<Duration>) -> (Body, Late) {
 struct Patient {
     body: Body,
     limit: Duration,
-    timer: Option<Pin<Box<Sleep>>>,
-    waiting: bool,
+    timer: Timer,
+    waiting_since: Option<Instant>,
     late: Arc<AtomicBool>,
 }
 
@@ -77,16 +78,11 @@ impl http_body::Body for Patient {
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let this = &mut *self;
         if let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(cx) {
-            this.waiting = false;
+            this.waiting_since = None;
             return Poll::Ready(frame);
         }
-        let until = Instant::now() + this.limit;
-        let timer = this.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(until)));
-        if !this.waiting {
-            this.waiting = true;
-            timer.as_mut().reset(until);
-        }
-        ready!(timer.as_mut().poll(cx));
+        let since = *this.waiting_since.get_or_insert_with(Instant::now);
+        ready!(this.timer.poll(cx, since + this.limit));
         this.late.store(true, Ordering::Release);
         Poll::Ready(Some(Err(Box::new(Stalled))))
     }

@@ -17,9 +17,12 @@ use prometheus_client::{
 };
 
 use super::{Class, Direction, STATUSES};
-use crate::domain::{
-    call_rollup::FinishedCall,
-    spread::{self, BOUNDS_MS, BUCKETS},
+use crate::{
+    domain::{
+        call_rollup::FinishedCall,
+        spread::{self, BOUNDS_MS, BUCKETS},
+    },
+    name::Name,
 };
 
 const SHARDS: usize = 16;
@@ -67,20 +70,20 @@ fn add(to: &AtomicU64, count: u64) {
 }
 
 impl Calls {
-    fn shard(&self, hash: u64) -> Option<&Shard> {
-        self.shards.get(usize::try_from(hash % SHARDS as u64).ok()?)
+    fn shard(&self, name: Name) -> Option<&Shard> {
+        self.shards.get(name.part(SHARDS))
     }
 
-    /// A call begins. `hash` spreads calls over the shards; at its end it is the same.
-    pub fn begins(&self, hash: u64) {
-        if let Some(shard) = self.shard(hash) {
+    /// A call begins. `name` spreads calls over the shards; at its end it is the same.
+    pub fn begins(&self, name: Name) {
+        if let Some(shard) = self.shard(name) {
             add(&shard.begun, 1);
         }
     }
 
     /// A call ended.
-    pub fn ended(&self, hash: u64, call: &FinishedCall) {
-        let Some(shard) = self.shard(hash) else { return };
+    pub fn ended(&self, name: Name, call: &FinishedCall) {
+        let Some(shard) = self.shard(name) else { return };
         let of_class = shard.ended.get(usize::from(call.class()).saturating_sub(1));
         if let Some(count) = of_class.and_then(|class| class.get(usize::from(call.ours))) {
             add(count, 1);
@@ -220,10 +223,11 @@ mod tests {
             ..FinishedCall::default()
         };
         let ours = FinishedCall { status: 429, ours: true, attempts: 0, first_byte: None, ..call };
-        for hash in 0..40 {
-            metrics.call_begins(hash);
-            if hash < 30 {
-                metrics.call(hash, if hash < 10 { &ours } else { &call });
+        for n in 0..40 {
+            let name = Name::of(&n.to_string());
+            metrics.call_begins(name);
+            if n < 30 {
+                metrics.call(name, if n < 10 { &ours } else { &call });
             }
         }
         let text = metrics.text().expect("text");

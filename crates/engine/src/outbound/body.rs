@@ -1,7 +1,6 @@
 //! Bodies that stream, and the timeouts on them.
 
 use std::{
-    future::Future as _,
     pin::Pin,
     sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll, ready},
@@ -9,13 +8,13 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
-use http::{Response, Version};
+use http::{Request, Response, Version};
 use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::{BodyExt as _, Empty, Full, combinators::UnsyncBoxBody};
 use hyper::body::Incoming;
-use tokio::time::{Instant, Sleep};
+use tokio::time::Instant;
 
-use super::failure::Failure;
+use super::{failure::Failure, pool::Lease};
 
 /// What a body may fail with.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -63,19 +62,8 @@ impl Progress {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
     }
 
-    fn last(&self) -> Instant {
+    pub fn last(&self) -> Instant {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Ends once nothing has moved for `limit`.
-    pub async fn stalled(&self, limit: Duration) {
-        loop {
-            let until = self.last() + limit;
-            if until <= Instant::now() {
-                return;
-            }
-            tokio::time::sleep_until(until).await;
-        }
     }
 }
 
@@ -86,9 +74,15 @@ pub(super) struct Sent {
 }
 
 impl Sent {
-    /// One that is all there makes no progress.
-    pub fn body(body: Body, progress: &Progress) -> Body {
-        if body.is_end_stream() { body } else { Body::new(Self { body, progress: progress.clone() }) }
+    /// Has a request's body note it from here on. One that is all there makes no progress.
+    pub fn watch(request: &mut Request<Body>) -> Option<Progress> {
+        if request.body().is_end_stream() {
+            return None;
+        }
+        let progress = Progress::new();
+        let body = std::mem::replace(request.body_mut(), empty());
+        *request.body_mut() = Body::new(Self { body, progress: progress.clone() });
+        Some(progress)
     }
 }
 
@@ -114,20 +108,35 @@ impl http_body::Body for Sent {
     }
 }
 
-/// An answer's body that fails when its sender stalls, or stops before its end. The time a slow reader takes does not count.
+/// An answer's body that fails when its sender stalls, or stops before its end, and gives its connection back when it has
+/// ended. The time a slow reader takes does not count.
 pub(super) struct Watched {
     body: Incoming,
     /// Whether each end is told from a mere stop: in HTTP/2 a stream that is reset with `NO_ERROR` reads as if it had ended.
     ends_told: bool,
     limit: Duration,
-    timer: Option<Pin<Box<Sleep>>>,
-    waiting: bool,
+    waiting_since: Option<Instant>,
+    /// None once the body has ended.
+    lease: Option<Lease>,
 }
 
 impl Watched {
-    pub fn new(answer: Response<Incoming>, limit: Duration) -> Response<Self> {
+    pub fn new(answer: Response<Incoming>, lease: Lease, limit: Duration) -> Response<Self> {
         let ends_told = answer.version() == Version::HTTP_2;
-        answer.map(|body| Self { body, ends_told, limit, timer: None, waiting: false })
+        answer.map(|body| {
+            let mut watched = Self { body, ends_told, limit, waiting_since: None, lease: Some(lease) };
+            if watched.body.is_end_stream() {
+                watched.ended();
+            }
+            watched
+        })
+    }
+
+    /// All of it was read: the connection is another request's.
+    fn ended(&mut self) {
+        if let Some(lease) = self.lease.take() {
+            lease.give_back();
+        }
     }
 }
 
@@ -141,19 +150,21 @@ impl http_body::Body for Watched {
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let this = &mut *self;
         if let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(cx) {
-            this.waiting = false;
+            this.waiting_since = None;
             if frame.is_none() && this.ends_told && !this.body.is_end_stream() {
+                drop(this.lease.take());
                 return Poll::Ready(Some(Err(Failure::cut().into())));
+            }
+            match &frame {
+                Some(Err(_)) => drop(this.lease.take()),
+                Some(Ok(_)) if !this.body.is_end_stream() => {}
+                None | Some(Ok(_)) => this.ended(),
             }
             return Poll::Ready(frame.map(|frame| frame.map_err(|error| Failure::from_body(&error).into())));
         }
-        let until = Instant::now() + this.limit;
-        let timer = this.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(until)));
-        if !this.waiting {
-            this.waiting = true;
-            timer.as_mut().reset(until);
-        }
-        ready!(timer.as_mut().poll(cx));
+        let Some(lease) = &mut this.lease else { return Poll::Pending };
+        let since = *this.waiting_since.get_or_insert_with(Instant::now);
+        ready!(lease.timer.poll(cx, since + this.limit));
         Poll::Ready(Some(Err(Failure::timed_out("the answer stalled").into())))
     }
 

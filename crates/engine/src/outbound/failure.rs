@@ -2,7 +2,6 @@
 
 use std::{error::Error as StdError, fmt};
 
-use super::BoxError;
 use crate::error::{Error, ProviderFault};
 
 /// A failed exchange. Its message never holds a secret, a header or a URL's path and query.
@@ -61,16 +60,14 @@ impl Failure {
         Self::sent(FailureKind::Broken, "the answer stopped before its end")
     }
 
-    /// Reads the client's error: our own connector's failure when there is one inside.
-    pub(super) fn from_client(error: hyper_util::client::legacy::Error) -> Self {
-        let unsent = error.is_connect();
-        let boxed: BoxError = error.into();
-        let unprocessed = protocol_error(&*boxed).is_some_and(is_unprocessed);
-        match find(&*boxed) {
-            Some(own) => Self { nothing_sent: unsent || own.nothing_sent, ..own.clone() },
-            None if unsent => Self::unsent(FailureKind::Connect, innermost(&*boxed)),
-            None if unprocessed => Self::unsent(FailureKind::Broken, innermost(&*boxed)),
-            None => Self::sent(FailureKind::Broken, innermost(&*boxed)),
+    /// Reads why a request got no answer over a connection that was had: our own failure, when there is one inside.
+    pub(super) fn from_exchange(error: &(dyn StdError + 'static)) -> Self {
+        match find(error) {
+            Some(own) => own.clone(),
+            None if protocol_error(error).is_some_and(is_unprocessed) => {
+                Self::unsent(FailureKind::Broken, innermost(error))
+            }
+            None => Self::sent(FailureKind::Broken, innermost(error)),
         }
     }
 

@@ -1,6 +1,6 @@
-//! Identities: client certificates with their keys (RFC 8705 §2), and the clients that connect with them.
+//! Identities: client certificates with their keys (RFC 8705 §2), and the pools of connections that are made with them.
 //!
-//! Each has a client, a pool and a memory of TLS sessions of its own: a connection that was made with one certificate
+//! Each has a pool and a memory of TLS sessions of its own: a connection that was made with one certificate
 //! is never used for another's request, nor for one without. Must never show a key, nor repeat what it was given.
 
 use std::{
@@ -16,7 +16,7 @@ use rustls::{
     sign::{CertifiedKey, SingleCertAndKey},
 };
 
-use super::clients::Clients;
+use super::pool::Pool;
 use crate::{error::Error, secret::Secret, time::Millis};
 
 /// The longest certificate with its chain, and the longest key, in bytes.
@@ -178,36 +178,36 @@ fn print(pair: &Pair<'_>) -> Print {
     Print(out)
 }
 
-type Known = (Print, Arc<Identity>, Clients);
+type Known = (Print, Arc<Identity>, Pool);
 
-/// The clients of those identities that were used last.
+/// The pools of those identities that were used last.
 #[derive(Default)]
 pub(super) struct Identities(Mutex<VecDeque<Known>>);
 
 impl Identities {
     /// The client of an identity that is good at this time: the one that there is, or a new one.
-    pub(super) fn clients(
+    pub(super) fn pool(
         &self,
         pair: &Pair<'_>,
         now: Millis,
-        build: impl FnOnce(&Identity) -> Result<Clients, Error>,
-    ) -> Result<Clients, Error> {
+        build: impl FnOnce(&Identity) -> Result<Pool, Error>,
+    ) -> Result<Pool, Error> {
         let print = print(pair);
-        if let Some((identity, clients)) = self.known(&print) {
+        if let Some((identity, pool)) = self.known(&print) {
             identity.check(now).map_err(unusable)?;
-            return Ok(clients);
+            return Ok(pool);
         }
         let identity = Identity::read(pair).map_err(unusable)?;
         identity.check(now).map_err(unusable)?;
-        let clients = build(&identity)?;
+        let pool = build(&identity)?;
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         known.retain(|(other, ..)| *other != print);
-        known.push_front((print, Arc::new(identity), clients.clone()));
+        known.push_front((print, Arc::new(identity), pool.clone()));
         known.truncate(MOST);
-        Ok(clients)
+        Ok(pool)
     }
 
-    fn known(&self, print: &Print) -> Option<(Arc<Identity>, Clients)> {
+    fn known(&self, print: &Print) -> Option<(Arc<Identity>, Pool)> {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let at = known.iter().position(|(other, ..)| other == print)?;
         let found = known.remove(at)?;

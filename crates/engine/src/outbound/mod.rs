@@ -3,47 +3,56 @@
 //! A name is resolved once, every address it has is checked against the [`Policy`], and only a checked address
 //! is connected to, with TLS for the name. Redirects are never followed. It must never log a header or a URL's
 //! query, and nothing else in the engine may own a client. Read `connect` for the order of checks, `policy` for
-//! what is refused, `body` for the timeouts of a stream, `guard` for requests that may leave
+//! what is refused, `pool` for the connections, `body` for the timeouts of a stream, `guard` for requests that may leave
 //! for a while only, `identity` for requests with a certificate of ours, `spoken` for the version of HTTP, `tunnel` for
 //! connections that stop being HTTP's.
 
 mod body;
-mod clients;
 mod connect;
+mod destination;
 mod failure;
 mod guard;
 mod identity;
 mod policy;
+mod pool;
 mod resolve;
 mod spoken;
 mod tls;
 mod tunnel;
 mod url;
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    future::{Future, poll_fn},
+    path::PathBuf,
+    pin::pin,
+    sync::Arc,
+    task::Poll,
+    time::Duration,
+};
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response, Version, header};
+use http::{HeaderValue, Request, Response, Uri, Version, header, uri::PathAndQuery};
 use http_body::Body as _;
-use hyper_util::client::legacy::{Client, connect::capture_connection};
+use tokio::time::Instant;
 
 pub(crate) use self::url::{Endpoint, read as endpoint};
 pub use self::{
     body::{Body, BoxError, empty, full},
-    clients::take_lane,
+    destination::Destination,
     failure::{Failure, FailureKind},
     guard::{Guard, Moment},
     identity::{Identity, LONGEST_PEM, Pair, Problem, expires_at},
     policy::{Blocked, Policy},
+    pool::take_lane,
     resolve::{Resolver, Script},
     tunnel::{Broke, Passed, join},
 };
 use self::{
-    body::{Progress, Sent, Watched},
-    clients::Clients,
-    connect::{Connector, Gate},
+    body::{Sent, Watched},
+    connect::Gate,
     guard::Guarded,
     identity::Identities,
+    pool::Pool,
     spoken::Spoken,
     tls::Trust,
 };
@@ -99,7 +108,7 @@ impl Default for Config {
 /// The client. Cloning shares its connections.
 #[derive(Clone)]
 pub struct Outbound {
-    clients: Clients,
+    pool: Pool,
     lanes: usize,
     header_timeout: Duration,
     idle_timeout: Duration,
@@ -137,7 +146,7 @@ impl Outbound {
             timeout: config.connect_timeout,
         });
         Ok(Self {
-            clients: Clients::new(&gate, &trust.client_config(None)?, false, config.lanes),
+            pool: Pool::new(&gate, &trust.client_config(None)?, false, config.lanes),
             lanes: config.lanes,
             header_timeout: config.header_timeout,
             idle_timeout: config.idle_timeout,
@@ -163,18 +172,20 @@ impl Outbound {
     pub fn showing(&self, pair: &Pair<'_>, now: Millis) -> Result<Self> {
         let build = |identity: &Identity| {
             let tls = self.trust.client_config(Some(identity))?;
-            Ok(Clients::new(&self.gate, &tls, true, self.lanes))
+            Ok(Pool::new(&self.gate, &tls, true, self.lanes))
         };
-        Ok(Self { clients: self.identities.clients(pair, now, build)?, ..self.clone() })
+        Ok(Self { pool: self.identities.pool(pair, now, build)?, ..self.clone() })
     }
 
-    /// Whether a URL of this scheme and host could be sent to at all, before any name is resolved: well formed,
-    /// no userinfo, and if its host is an address, one that the policy admits.
+    /// Where a URL points, if that could be sent to at all, before any name is resolved: well formed, no userinfo, and if
+    /// its host is an address, one that the policy admits.
     ///
     /// # Errors
     /// A [`Failure`] that says what is wrong.
-    pub fn check_url(&self, uri: &http::Uri) -> std::result::Result<(), Failure> {
-        self.gate.check_literal(&url::read(uri)?)
+    pub fn destination(&self, uri: &Uri) -> std::result::Result<Destination, Failure> {
+        let to = Destination::read(uri)?;
+        self.gate.check_literal(to.endpoint())?;
+        Ok(to)
     }
 
     /// Sends and hands back the answer as soon as its headers are there; its body streams, and fails when the
@@ -183,43 +194,79 @@ impl Outbound {
     /// # Errors
     /// A [`Failure`]; a status such as 500 is an answer, not an error.
     pub async fn send(&self, request: Request<Body>) -> std::result::Result<Response<Body>, Failure> {
-        self.send_over(None, request).await
+        let to = self.destination(request.uri())?;
+        self.send_to(&to, request).await
     }
 
+    /// The same to a destination that [`Outbound::destination`] gave for this URL, or for another one of the same place.
+    ///
+    /// # Errors
+    /// As for [`Outbound::send`]; also when the request's URL points elsewhere.
+    pub fn send_to<'a>(
+        &'a self,
+        to: &'a Destination,
+        request: Request<Body>,
+    ) -> impl Future<Output = std::result::Result<Response<Body>, Failure>> + 'a {
+        self.send_over(to, false, request)
+    }
+
+    /// Sends over a connection; `switching` one that may stop being HTTP's. One that was used before may have been closed by
+    /// its other end meanwhile: what never left is sent over another one.
+    // In one piece: what waits for an answer is carried by each call, and each function would have a request of its own.
     async fn send_over(
         &self,
-        over: Option<&Client<Connector, Body>>,
-        request: Request<Body>,
+        to: &Destination,
+        switching: bool,
+        mut request: Request<Body>,
     ) -> std::result::Result<Response<Body>, Failure> {
-        let endpoint = url::read(request.uri())?;
-        self.gate.check_literal(&endpoint)?;
-        let progress = Progress::new();
-        let (request, guard) = guarded(request)?;
-        let mut request = request.map(|body| Sent::body(body, &progress));
+        if !to.is_of(request.uri()) {
+            return Err(Failure::unsent(
+                FailureKind::BadUrl,
+                "the URL points to another place than was checked",
+            ));
+        }
+        let guard = guarded(&mut request)?;
+        let once = switching || guard.is_some();
+        let progress = Sent::watch(&mut request);
         *request.version_mut() = Version::HTTP_11;
         request.headers_mut().entry(header::USER_AGENT).or_insert_with(|| self.user_agent.clone());
-        let mut connected = capture_connection(&mut request);
-        let stalled = async {
-            connected.wait_for_connection_metadata().await;
-            progress.touch();
-            progress.stalled(self.header_timeout).await;
-        };
-        let usual = || self.clients.of(self.spoken.to(&endpoint), guard.is_some());
-        let client = over.unwrap_or_else(usual);
-        let answer = tokio::select! {
-            biased;
-            answer = client.request(request) => answer.map_err(|error| {
-                if failure::wants_http1(&error) {
-                    self.spoken.remember_old(&endpoint);
-                }
-                Failure::from_client(error)
-            })?,
-            () = stalled => return Err(Failure::timed_out("the answer's headers did not come in time")),
+        // What may stop being HTTP's can do so in HTTP/1.1 only.
+        let version = if switching { spoken::Version::Old } else { self.spoken.to(to.endpoint()) };
+        let (answer, lease) = loop {
+            let (mut lease, used_before) = self.pool.lease(to, version, once).await?;
+            address(&mut request, to, lease.is_http1());
+            let begun = Instant::now();
+            let outcome = {
+                let (sending, timer) = lease.send(request);
+                let mut sending = pin!(sending);
+                poll_fn(|cx| {
+                    if let Poll::Ready(outcome) = sending.as_mut().poll(cx) {
+                        return Poll::Ready(Some(outcome));
+                    }
+                    let last = progress.as_ref().map_or(begun, |progress| progress.last().max(begun));
+                    timer.poll(cx, last + self.header_timeout).map(|()| None)
+                })
+                .await
+            };
+            match outcome {
+                Some(Ok(answer)) => break (answer, lease),
+                Some(Err(mut unsent)) => match unsent.take_message().filter(|_| used_before) {
+                    Some(again) => request = again,
+                    None => {
+                        let error = unsent.into_error();
+                        if failure::wants_http1(&error) {
+                            self.spoken.remember_old(to.endpoint());
+                        }
+                        return Err(Failure::from_exchange(&error));
+                    }
+                },
+                None => return Err(Failure::timed_out("the answer's headers did not come in time")),
+            }
         };
         if let Some(guard) = guard {
             guard.answered(answer.status().as_u16());
         }
-        Ok(Watched::new(answer, self.idle_timeout).map(Body::new))
+        Ok(Watched::new(answer, lease, self.idle_timeout).map(Body::new))
     }
 
     /// Sends and reads the whole answer, at most `cap` bytes of body, within the total timeout.
@@ -241,17 +288,34 @@ impl Outbound {
     }
 }
 
+/// Says in a request where it goes: in HTTP/1.1 a path in its first line and the host in a header, in HTTP/2 the whole URL.
+fn address(request: &mut Request<Body>, to: &Destination, http1: bool) {
+    let mut url = std::mem::take(request.uri_mut()).into_parts();
+    url.path_and_query.get_or_insert_with(|| PathAndQuery::from_static("/"));
+    if http1 {
+        (url.scheme, url.authority) = (None, None);
+        request.headers_mut().insert(header::HOST, to.host().clone());
+    } else {
+        let origin = to.origin().clone().into_parts();
+        (url.scheme, url.authority) = (origin.scheme, origin.authority);
+        request.headers_mut().remove(header::HOST);
+    }
+    // Parts of two URLs that were read before make one.
+    *request.uri_mut() = Uri::from_parts(url).unwrap_or_default();
+}
+
 /// Takes the guard from a request, where it has one: it is looked at now, and once more when the body is written.
-fn guarded(mut request: Request<Body>) -> std::result::Result<(Request<Body>, Option<Guard>), Failure> {
-    let Some(guard) = request.extensions_mut().remove::<Guard>() else { return Ok((request, None)) };
+fn guarded(request: &mut Request<Body>) -> std::result::Result<Option<Guard>, Failure> {
+    let Some(guard) = request.extensions_mut().remove::<Guard>() else { return Ok(None) };
     guard.check()?;
     if request.body().is_end_stream() {
         // All of it is in the head, whose writing can't be watched.
         guard.leaves();
-        return Ok((request, Some(guard)));
+    } else {
+        let body = std::mem::replace(request.body_mut(), empty());
+        *request.body_mut() = Body::new(Guarded::new(body, guard.clone()));
     }
-    let watched = guard.clone();
-    Ok((request.map(|body| Body::new(Guarded::new(body, watched))), Some(guard)))
+    Ok(Some(guard))
 }
 
 #[cfg(test)]

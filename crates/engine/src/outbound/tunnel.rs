@@ -49,7 +49,8 @@ impl Outbound {
     /// # Errors
     /// As for [`Outbound::send`].
     pub async fn switch(&self, request: Request<Body>) -> Result<Response<Body>, Failure> {
-        self.send_over(Some(self.clients.switching()), request).await
+        let to = self.destination(request.uri())?;
+        self.send_over(&to, true, request).await
     }
 }
 

@@ -17,29 +17,29 @@ const FILLED: [&str; 2] = ["token", "access_token"];
 /// Headers of one connection, not of the message (RFC 9110 §7.6.1), and those that older proxies treated so.
 /// `TE` is made anew where it applies; `Trailer` passes, as the trailers that it announces do.
 fn hop_by_hop(name: &HeaderName) -> bool {
-    const OTHERS: [&str; 4] =
-        ["keep-alive", "proxy-connection", "proxy-authentication-info", "http2-settings"];
-    [
-        header::CONNECTION,
-        header::PROXY_AUTHENTICATE,
-        header::PROXY_AUTHORIZATION,
-        header::TE,
-        header::TRANSFER_ENCODING,
-        header::UPGRADE,
-    ]
-    .contains(name)
-        || OTHERS.contains(&name.as_str())
+    matches!(
+        name.as_str(),
+        "connection"
+            | "http2-settings"
+            | "keep-alive"
+            | "proxy-authenticate"
+            | "proxy-authentication-info"
+            | "proxy-authorization"
+            | "proxy-connection"
+            | "te"
+            | "transfer-encoding"
+            | "upgrade"
+    )
 }
 
 /// What never goes from a caller to a provider: the caller's credentials, what is meant for us or for proxies
 /// before us, and what the client on the way out sets itself.
 fn ours(name: &HeaderName) -> bool {
     const PREFIXES: [&str; 3] = ["bu-", "proxy-", "x-forwarded-"];
+    let name = name.as_str();
     // A proof of possession (RFC 9449) is part of a credential: there is ours or none.
-    const PROOFS: [&str; 2] = ["dpop", "dpop-nonce"];
-    [header::AUTHORIZATION, header::COOKIE, header::FORWARDED, header::HOST, header::EXPECT].contains(name)
-        || PREFIXES.iter().any(|prefix| name.as_str().starts_with(prefix))
-        || PROOFS.contains(&name.as_str())
+    matches!(name, "authorization" | "cookie" | "dpop" | "dpop-nonce" | "expect" | "forwarded" | "host")
+        || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
 
 /// Why a header set by an operator can't be added to calls; `None` when it can. The words follow its name.
@@ -196,11 +196,13 @@ fn keep(from: &HeaderMap, also: impl Fn(&HeaderName, &HeaderValue) -> bool) -> H
 
 /// Further headers that `Connection` declares to be of the connection. Framing is not its to declare.
 fn named_in_connection(from: &HeaderMap) -> Vec<&str> {
+    // Nearly always one of the first two, which are no headers or stop here as they are.
+    const KNOWN: [&str; 3] = ["keep-alive", "close", "content-length"];
     from.get_all(header::CONNECTION)
         .iter()
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
         .map(str::trim)
-        .filter(|name| !name.eq_ignore_ascii_case("content-length"))
+        .filter(|name| !KNOWN.iter().any(|known| name.eq_ignore_ascii_case(known)))
         .collect()
 }

@@ -3,13 +3,13 @@
 
 use std::time::Duration;
 
-use http::Uri;
-
+use super::ready::Ready;
 use crate::{
     broker::Broker,
     error::{Error, Limit, Result},
     limit::at_once::{AtOnce, Place},
-    refresh::Subject,
+    outbound::Destination,
+    time::Millis,
 };
 
 /// What a caller hears to wait whose call is one too many at the moment: nobody knows when another one ends.
@@ -36,8 +36,8 @@ pub(super) struct Permit {
 ///
 /// # Errors
 /// `Limited`, with the time until the window ends.
-pub(super) async fn take(broker: &Broker, subject: &Subject) -> Result<()> {
-    let counted = broker.proxy_limit.admit(subject.connection.id.as_str(), broker.clock.now()).await;
+pub(super) async fn take(broker: &Broker, subject: &Ready, now: Millis) -> Result<()> {
+    let counted = broker.proxy_limit.admit_named(subject.name(), subject.connection.id.as_str(), now).await;
     counted.map_err(|retry_after| Error::Limited { limit: Limit::Calls, retry_after })
 }
 
@@ -45,13 +45,12 @@ pub(super) async fn take(broker: &Broker, subject: &Subject) -> Result<()> {
 ///
 /// # Errors
 /// `Limited` when all are taken.
-pub(super) fn enter(broker: &Broker, subject: &Subject, uri: &Uri) -> Result<Permit> {
+pub(super) fn enter(broker: &Broker, subject: &Ready, to: &Destination) -> Result<Permit> {
     let full = |limit| move || Error::Limited { limit, retry_after: A_MOMENT };
     let bounds = &broker.bounds;
-    let connection = bounds.connection.enter(subject.connection.id.as_str());
+    let connection = bounds.connection.enter(subject.name());
     let _connection = connection.ok_or_else(full(Limit::ConnectionCalls))?;
-    let host = uri.authority().map_or("", http::uri::Authority::as_str);
-    let _provider = bounds.provider.enter(host).ok_or_else(full(Limit::ProviderCalls))?;
+    let _provider = bounds.provider.enter(to.name()).ok_or_else(full(Limit::ProviderCalls))?;
     Ok(Permit { _connection, _provider })
 }
 

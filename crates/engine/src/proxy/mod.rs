@@ -48,7 +48,7 @@ pub use self::{
     credential::Refused, limit::Bounds, quota::Quota, recorder::Recorder, sample::Sampling,
     subjects::Subjects, waits::Waits,
 };
-use self::{proof::Heard, react::Verdict, ready::Ready, record::Entry, replay::Replay};
+use self::{proof::Heard, react::Verdict, ready::Ready, record::Entry, replay::Replay, upgrade::Answer};
 use crate::{
     access::{By, Holder, Member, Signer, Who},
     broker::Broker,
@@ -178,11 +178,14 @@ pub async fn forward(broker: &Arc<Broker>, call: Call) -> Result<Response<Body>>
     let ticket = broker.watch.enter(turn, standing(&subject, &call.caller));
     // On the heap, where nobody moves it: it is large, and everything around it is moved with it.
     let exchange = Box::pin(exchange(broker, &subject, call, &mut entry));
-    match watch::until_cut(ticket, exchange).await {
+    match watch::until_cut(&ticket, exchange).await {
         Ok(mut answer) => {
             let now = || broker.clock.now();
             broker.quota.tell(answer.headers_mut(), &broker.proxy_limit, &subject.connection.id, now);
-            Ok(upgrade::watch(broker, answer, entry))
+            Ok(match answer {
+                Answer::Passed(answer, echoes) => relay::pass(answer, echoes, ticket, entry),
+                Answer::Agreed(agreed) => upgrade::begin(broker, *agreed, ticket, entry),
+            })
         }
         Err(error) => {
             entry.failed(&error);
@@ -206,27 +209,28 @@ async fn exchange(
     subject: &Ready,
     mut call: Call,
     entry: &mut Entry,
-) -> Result<Response<Body>> {
+) -> Result<Answer> {
     headers::check_framing(call.request.headers())?;
     let switch = upgrade::asked(&mut call.request, call.caller.may_switch())?;
-    limit::take(broker, subject).await?;
-    let api = subject.api()?;
+    limit::take(broker, subject, entry.began()).await?;
+    let route = subject.route()?;
     let uri = match &call.target {
-        Target::Path => target::join(api, &call.request)?,
-        Target::Url(text) => named::uri(api, subject, text)?,
+        Target::Path => route.base.join(&call.request)?,
+        Target::Url(text) => named::uri(&route.base, subject, text)?,
     };
-    broker.outbound.check_url(&uri)?;
-    broker.waits.check(subject, &uri, broker.clock.now())?;
-    entry.permit = Some(limit::enter(broker, subject, &uri)?);
+    let to = route.destination(&broker.outbound, &uri)?;
+    broker.waits.check(subject, &uri, entry.began())?;
+    entry.permit = Some(limit::enter(broker, subject, &to)?);
     let filled = fill::headers(broker, subject, call.caller.user()).await?;
     let mut usable = credential::usable(broker, subject).await?;
     let (caller, body) = call.request.into_parts();
     let (body, late) = patient(body, broker.bounds.body);
     let begun = sign::begin(broker, subject, &caller, &uri, body).await;
     let (signing, body) = begun.map_err(|error| if late.is_set() { limit::stalled() } else { error })?;
-    let body = Replay::new(body, entry.bytes_in());
+    let body = Replay::new(body);
+    entry.reading = body.read();
     let way = send::way(broker, subject, &usable.tokens).await?;
-    let way = way.as_ref().unwrap_or(&broker.outbound);
+    let way = way.as_deref().unwrap_or(&broker.outbound);
     let mut proofs = proof::Proofs::of(&usable.tokens)?;
     let rules = expired::rules(subject, &usable.tokens);
     let mut renewed = false;
@@ -234,20 +238,19 @@ async fn exchange(
     loop {
         let shown = subject.shown(&usable)?;
         let credential = (&*usable.tokens, &*shown);
-        let mut prepared = prepare::head(&caller, &uri, api, &filled, credential, body.size_hint())?;
+        let mut prepared = prepare::head(&caller, &uri, &route.api, &filled, credential, body.size_hint())?;
         if let Some(signing) = &signing {
             signing.sign(broker, &usable.tokens, &mut prepared)?;
         }
         proofs.add(broker, &usable.tokens, &mut prepared)?;
         expired::ask_plain(rules, &mut prepared.parts.headers);
         entry.asks();
-        let outcome = send::attempt(way, prepared.parts, &body, switch.as_ref()).await;
-        if outcome.is_ok() {
-            entry.hears();
-        } else if late.is_set() {
+        let outcome = send::attempt(way, &to, prepared.parts, &body, switch.as_ref()).await;
+        let now = entry.hears(outcome.is_ok());
+        if outcome.is_err() && late.is_set() {
             return Err(limit::stalled());
         }
-        broker.waits.hear(subject, &uri, &outcome, broker.clock.now());
+        broker.waits.hear(subject, &uri, &outcome, now);
         let heard = proofs.hear(broker, &uri, &outcome, body.replayable());
         if heard == Heard::Again {
             continue;
@@ -255,7 +258,7 @@ async fn exchange(
         let (outcome, over) = expired::look(rules, outcome).await;
         if heard == Heard::Nothing && over {
             if renewed && !usable.previous {
-                broker.refused.remember(&subject.connection.id, usable.version, broker.clock.now());
+                broker.refused.remember(&subject.connection.id, usable.version, now);
             } else if tries.may_refresh()
                 && let Some(newer) = Box::pin(newer(broker, subject, &usable, &call.caller)).await?
                 && body.replayable()
@@ -266,9 +269,9 @@ async fn exchange(
             }
         }
         if let Some(proven) = proven::by(subject, &usable, &outcome, over) {
-            broker.logs.prove(proven, broker.clock.now());
+            broker.logs.prove(proven, now);
         }
-        match tries.judge(&outcome, body.replayable(), broker.clock.now()) {
+        match tries.judge(&outcome, body.replayable(), now) {
             Verdict::Retry(after) => {
                 drop(outcome);
                 tokio::time::sleep(after).await;

@@ -4,10 +4,9 @@
 //! that value is compared with the base and with the hosts that are allowed beside it, and that same value is sent.
 //! What two readers could take for two hosts is refused, not repaired. Addresses are judged by `outbound`, as ever.
 
-use claviger_catalog::Api;
 use http::Uri;
 
-use super::target::{self, refuse};
+use super::target::{self, Base, refuse};
 use crate::{
     error::Result,
     outbound::{Endpoint, endpoint},
@@ -18,11 +17,15 @@ use crate::{
 ///
 /// # Errors
 /// `TargetNotAllowed`
-pub(super) fn uri(api: &Api, subject: &Subject, text: &str) -> Result<Uri> {
-    with_hosts(api, || target::allowed_hosts(subject), text)
+pub(super) fn uri(base: &Base, subject: &Subject, text: &str) -> Result<Uri> {
+    with_hosts(base, || target::allowed_hosts(subject), text)
 }
 
-pub(super) fn with_hosts(api: &Api, hosts: impl FnOnce() -> Result<Vec<String>>, text: &str) -> Result<Uri> {
+pub(super) fn with_hosts(
+    base: &Base,
+    hosts: impl FnOnce() -> Result<Vec<String>>,
+    text: &str,
+) -> Result<Uri> {
     if text.is_empty() {
         return Err(refuse("The URL is empty"));
     }
@@ -33,9 +36,9 @@ pub(super) fn with_hosts(api: &Api, hosts: impl FnOnce() -> Result<Vec<String>>,
         return Err(refuse("The URL must not have a fragment"));
     }
     if names_scheme(text) {
-        return whole(api, hosts, text);
+        return whole(base, hosts, text);
     }
-    below(api, text)
+    below(base, text)
 }
 
 /// Whether the beginning reads as a scheme: `ftp://`, and for the web's own `https:` however it goes on, as browsers
@@ -48,16 +51,16 @@ fn names_scheme(text: &str) -> bool {
     well && (web || rest.starts_with("//"))
 }
 
-fn below(api: &Api, text: &str) -> Result<Uri> {
+fn below(base: &Base, text: &str) -> Result<Uri> {
     if text.starts_with("//") {
         return Err(refuse("A URL that begins with two slashes is neither relative nor whole"));
     }
     let slash = if text.starts_with('/') { "" } else { "/" };
     let asked: Uri = format!("{slash}{text}").parse().map_err(|_| refuse("The URL is not one"))?;
-    target::under_base(api, &asked)
+    base.under(&asked)
 }
 
-fn whole(api: &Api, hosts: impl FnOnce() -> Result<Vec<String>>, text: &str) -> Result<Uri> {
+fn whole(base: &Base, hosts: impl FnOnce() -> Result<Vec<String>>, text: &str) -> Result<Uri> {
     if !text.starts_with("https://") && !text.starts_with("http://") {
         return Err(refuse("A whole URL begins with https://"));
     }
@@ -76,14 +79,13 @@ fn whole(api: &Api, hosts: impl FnOnce() -> Result<Vec<String>>, text: &str) -> 
     }
     target::check_path(uri.path())?;
     let asked = endpoint(&uri).map_err(|failure| refuse(failure.message))?;
-    let (_, base) = target::base(api)?;
-    let base_endpoint = endpoint(&base).map_err(|failure| refuse(failure.message))?;
+    let base_endpoint = endpoint(base.url()).map_err(|failure| refuse(failure.message))?;
     // In the clear from this machine to itself alone, and only where the base goes so too.
     let local = !base_endpoint.https && base_endpoint.is_loopback() && asked.is_loopback();
     if !asked.https && !local {
         return Err(refuse("A whole URL begins with https://"));
     }
-    if asked == base_endpoint && is_below(uri.path(), target::path_of(&base)) {
+    if asked == base_endpoint && is_below(uri.path(), base.path()) {
         return Ok(uri);
     }
     if hosts()?.iter().any(|host| endpoint_of(host, asked.https).is_some_and(|allowed| allowed == asked)) {

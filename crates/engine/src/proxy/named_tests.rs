@@ -1,3 +1,4 @@
+use claviger_catalog::Api;
 use proptest::prelude::*;
 
 use super::*;
@@ -6,7 +7,7 @@ use crate::error::Error;
 fn read(base: &str, hosts: &[&str], text: &str) -> Option<String> {
     let api = Api { base_url: Some(base.to_owned()), ..Api::default() };
     let hosts = || Ok(hosts.iter().map(|host| (*host).to_owned()).collect());
-    match with_hosts(&api, hosts, text) {
+    match Base::of(&api).and_then(|base| with_hosts(&base, hosts, text)) {
         Ok(uri) => Some(uri.to_string()),
         Err(Error::TargetNotAllowed { .. }) => None,
         Err(other) => panic!("{text}: {other}"),

@@ -8,18 +8,36 @@ use std::{
 };
 
 use claviger_catalog::Api;
+use http::Uri;
 
-use super::{shown::Shown, target};
+use super::{
+    shown::Shown,
+    target::{self, Base},
+};
 use crate::{
     error::Result,
+    name::Name,
+    outbound::{Destination, Outbound},
     refresh::{Subject, Usable},
 };
 
 /// A connection, ready to be called with.
 pub(crate) struct Ready {
     subject: Arc<Subject>,
-    api: OnceLock<Api>,
+    /// Of the connection's id.
+    name: Name,
+    route: OnceLock<Route>,
     shown: Mutex<Option<Of>>,
+}
+
+/// Where calls with a connection go, and what they carry.
+pub(super) struct Route {
+    /// The provider's table, filled: [`target::api`].
+    pub api: Api,
+    /// Its base URL.
+    pub base: Base,
+    /// Where that points.
+    to: OnceLock<Destination>,
 }
 
 /// What one credential is shown as.
@@ -29,22 +47,50 @@ struct Of {
     shown: Arc<Shown>,
 }
 
+impl Route {
+    fn of(subject: &Subject) -> Result<Self> {
+        let api = target::api(subject)?;
+        Ok(Self { base: Base::of(&api)?, api, to: OnceLock::new() })
+    }
+
+    /// Where this URL points, which is nearly always where the base URL does.
+    ///
+    /// # Errors
+    /// As for [`Outbound::destination`].
+    pub fn destination(&self, outbound: &Outbound, uri: &Uri) -> Result<Destination> {
+        if let Some(to) = self.to.get().filter(|to| to.is_of(uri)) {
+            return Ok(to.clone());
+        }
+        let to = outbound.destination(uri)?;
+        if to.is_of(self.base.url()) {
+            return Ok(self.to.get_or_init(|| to).clone());
+        }
+        Ok(to)
+    }
+}
+
 impl Ready {
     /// For this connection; nothing is made yet.
     pub fn new(subject: Subject) -> Arc<Self> {
-        Arc::new(Self { subject: Arc::new(subject), api: OnceLock::new(), shown: Mutex::default() })
+        let name = Name::of(subject.connection.id.as_str());
+        Arc::new(Self { subject: Arc::new(subject), name, route: OnceLock::new(), shown: Mutex::default() })
     }
 
-    /// Where calls go, and what they carry: [`target::api`].
+    /// The connection's id, as a number of this process.
+    pub fn name(&self) -> Name {
+        self.name
+    }
+
+    /// Where calls go, and what they carry.
     ///
     /// # Errors
-    /// As there. They are not remembered.
-    pub fn api(&self) -> Result<&Api> {
-        match self.api.get() {
-            Some(api) => Ok(api),
+    /// As for [`target::api`] and [`Base::of`]. They are not remembered.
+    pub fn route(&self) -> Result<&Route> {
+        match self.route.get() {
+            Some(route) => Ok(route),
             None => {
-                let made = target::api(&self.subject)?;
-                Ok(self.api.get_or_init(|| made))
+                let made = Route::of(&self.subject)?;
+                Ok(self.route.get_or_init(|| made))
             }
         }
     }
@@ -59,7 +105,7 @@ impl Ready {
         if let Some(of) = last.as_ref().filter(|of| same(of)) {
             return Ok(of.shown.clone());
         }
-        let shown = Arc::new(Shown::of(self.api()?, &usable.tokens)?);
+        let shown = Arc::new(Shown::of(&self.route()?.api, &usable.tokens)?);
         *last = Some(Of { version: usable.version, previous: usable.previous, shown: shown.clone() });
         Ok(shown)
     }

@@ -2,30 +2,25 @@
 //! a row of the request log where it is to have one. Nothing is copied for a row that there won't be.
 
 use std::{
-    pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    task::{Context, Poll, ready},
     time::{Duration, Instant},
 };
 
-use bytes::Bytes;
-use http::{Method, Response, StatusCode, Uri};
-use http_body::{Body as _, Frame, SizeHint};
+use http::{Method, StatusCode, Uri};
 
-use super::{Call, Caller, Target, limit::Permit, named, trace::TraceId};
+use super::{Call, Caller, Target, limit::Permit, named, ready::Ready, trace::TraceId};
 use crate::{
     access::{Holder, Member, Who},
     broker::Broker,
     domain::{api_key::ApiKey, call_rollup::FinishedCall, connection::Connection, request_log::RequestLog},
     error::Error,
     id::{ApiKeyId, CustomerId, LogId, RequestId, UserId},
-    outbound::{Body, BoxError, Passed},
-    refresh::Subject,
+    name::Name,
+    outbound::Passed,
     time::Millis,
-    watch::Ended,
 };
 
 /// How much of a path is kept, in bytes.
@@ -36,7 +31,7 @@ pub(super) struct Entry {
     broker: Arc<Broker>,
     connection: Arc<Connection>,
     /// Of the connection's id.
-    hash: u64,
+    name: Name,
     who: Person,
     request_id: RequestId,
     method: Method,
@@ -55,7 +50,9 @@ pub(super) struct Entry {
     pub permit: Option<Permit>,
     /// Whether the answer was ours rather than the provider's.
     ours: bool,
-    bytes_in: Arc<AtomicU64>,
+    bytes_in: u64,
+    /// The counter of bytes read from the caller, where there is a body.
+    pub reading: Option<Arc<AtomicU64>>,
     bytes_out: u64,
 }
 
@@ -74,17 +71,17 @@ enum Person {
 
 impl Entry {
     /// Begins when the call's connection is known.
-    pub fn open(broker: &Arc<Broker>, call: &Call, subject: &Subject) -> Self {
+    pub fn open(broker: &Arc<Broker>, call: &Call, subject: &Ready) -> Self {
         let place = match &call.target {
             Target::Path => Place::Path(call.request.uri().clone()),
             Target::Url(text) => Place::Named(named::shown(text)),
         };
-        let hash = broker.logs.hash(&subject.connection);
-        broker.metrics.call_begins(hash);
+        let name = subject.name();
+        broker.metrics.call_begins(name);
         Self {
             broker: Arc::clone(broker),
             connection: Arc::clone(&subject.connection),
-            hash,
+            name,
             who: Person::of(&call.caller),
             request_id: call.request_id.clone(),
             method: call.request.method().clone(),
@@ -100,14 +97,15 @@ impl Entry {
             status: 499,
             error: Some("caller_gone"),
             ours: true,
-            bytes_in: Arc::default(),
+            bytes_in: 0,
+            reading: None,
             bytes_out: 0,
         }
     }
 
-    /// The counter of bytes read from the caller.
-    pub fn bytes_in(&self) -> Arc<AtomicU64> {
-        Arc::clone(&self.bytes_in)
+    /// When it began.
+    pub fn began(&self) -> Millis {
+        self.at
     }
 
     /// The provider is asked now.
@@ -118,9 +116,11 @@ impl Entry {
         self.attempts += 1;
     }
 
-    /// The head of its answer is there.
-    pub fn hears(&mut self) {
-        self.first_byte = self.asked.map(|(_, last)| last.elapsed());
+    /// It answered, the head of its answer being there, or the attempt failed. Gives the time.
+    pub fn hears(&mut self, answered: bool) -> Millis {
+        let now = Instant::now();
+        self.first_byte = self.asked.filter(|_| answered).map(|(_, last)| now.duration_since(last));
+        self.broker.clock.later(self.at, now.duration_since(self.began))
     }
 
     /// The call failed with an error of ours.
@@ -134,9 +134,19 @@ impl Entry {
         (self.ours, self.status, self.error) = (false, status.as_u16(), None);
     }
 
+    /// So many bytes of its body went to the caller.
+    pub fn passes(&mut self, bytes: usize) {
+        self.bytes_out += u64::try_from(bytes).unwrap_or(u64::MAX);
+    }
+
+    /// Its body did not come to its end.
+    pub fn broke(&mut self, why: &'static str) {
+        self.error = Some(why);
+    }
+
     /// The call went on as a WebSocket, which ended so.
     pub fn passed(&mut self, passed: &Passed, error: Option<&'static str>) {
-        self.bytes_in.store(passed.inward.load(Ordering::Relaxed), Ordering::Relaxed);
+        (self.bytes_in, self.reading) = (passed.inward.load(Ordering::Relaxed), None);
         self.bytes_out = passed.outward.load(Ordering::Relaxed);
         self.error = error;
     }
@@ -147,12 +157,12 @@ impl Entry {
             status: self.status,
             ours: self.ours,
             attempts: self.attempts,
-            bytes_in: self.bytes_in.load(Ordering::Relaxed),
+            bytes_in: self.reading.as_ref().map_or(self.bytes_in, |read| read.load(Ordering::Relaxed)),
             bytes_out: self.bytes_out,
             waited: self.asked.map_or(took, |(first, _)| first.saturating_duration_since(self.began)),
             first_byte: self.first_byte,
             took,
-            at: self.broker.clock.now(),
+            at: self.broker.clock.later(self.at, took),
         }
     }
 
@@ -190,8 +200,8 @@ impl Drop for Entry {
     fn drop(&mut self) {
         let call = self.finished();
         let logs = &self.broker.logs;
-        self.broker.metrics.call(self.hash, &call);
-        logs.sum(self.hash, &self.connection, &call);
+        self.broker.metrics.call(self.name, &call);
+        logs.sum(self.name, &self.connection, &call);
         let failed = self.error.is_some() || call.status >= 400;
         if logs.wants_row(failed, &call, &self.request_id) {
             logs.add(self.row(&call));
@@ -227,58 +237,4 @@ fn millis(time: Duration) -> u64 {
 
 fn cut(path: &str) -> String {
     path.get(..path.floor_char_boundary(PATH)).unwrap_or_default().to_owned()
-}
-
-/// Hands the answer on and hands the call in when the body is through.
-pub(super) fn watch(answer: Response<Body>, mut entry: Entry) -> Response<Body> {
-    entry.answered(answer.status());
-    answer.map(|body| Body::new(Watched { body, entry, ended: false }))
-}
-
-struct Watched {
-    body: Body,
-    entry: Entry,
-    ended: bool,
-}
-
-impl http_body::Body for Watched {
-    type Data = Bytes;
-    type Error = BoxError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<std::result::Result<Frame<Bytes>, BoxError>>> {
-        let this = &mut *self;
-        let frame = ready!(Pin::new(&mut this.body).poll_frame(cx));
-        match &frame {
-            None => this.ended = true,
-            Some(Err(error)) => {
-                this.ended = true;
-                let why = if error.is::<Ended>() { "access_ended" } else { "upstream_broken" };
-                this.entry.error = Some(why);
-            }
-            Some(Ok(frame)) => {
-                let bytes = frame.data_ref().map_or(0, Bytes::len);
-                this.entry.bytes_out += u64::try_from(bytes).unwrap_or(u64::MAX);
-            }
-        }
-        Poll::Ready(frame)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
-}
-
-impl Drop for Watched {
-    fn drop(&mut self) {
-        if !self.ended && !self.body.is_end_stream() {
-            self.entry.error = Some("caller_gone");
-        }
-    }
 }

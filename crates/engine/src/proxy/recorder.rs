@@ -15,6 +15,7 @@ use crate::{
     domain::{call_rollup::FinishedCall, connection::Connection, request_log::RequestLog},
     id::RequestId,
     metrics::Metrics,
+    name::Name,
     store::Store,
     time::Millis,
 };
@@ -31,6 +32,13 @@ struct Inner {
     tallies: Arc<Tallies>,
     sampler: Sampler,
     metrics: Arc<Metrics>,
+}
+
+/// The end of an id is random.
+fn draw(id: &RequestId) -> u64 {
+    let text = id.as_str();
+    let last = text.len().checked_sub(8).and_then(|from| text.get(from..));
+    last.and_then(|digits| u64::from_str_radix(digits, 16).ok()).unwrap_or_default()
 }
 
 impl Recorder {
@@ -67,19 +75,14 @@ impl Recorder {
         self.0.metrics.log.rows_dropped_so_far()
     }
 
-    /// The hash by which a connection's calls find their sums.
-    pub(super) fn hash(&self, connection: &Connection) -> u64 {
-        self.0.tallies.hash(connection.id.as_str())
-    }
-
     /// Adds a call to the sums.
-    pub(super) fn sum(&self, hash: u64, connection: &Connection, call: &FinishedCall) {
-        self.0.tallies.add(hash, connection, call);
+    pub(super) fn sum(&self, name: Name, connection: &Connection, call: &FinishedCall) {
+        self.0.tallies.add(name, connection, call);
     }
 
     /// Whether a call gets a row.
     pub(super) fn wants_row(&self, failed: bool, call: &FinishedCall, id: &RequestId) -> bool {
-        self.0.sampler.wants(failed, call.at, self.0.tallies.hash(id.as_str()))
+        self.0.sampler.wants(failed, call.at, draw(id))
     }
 
     /// Hands in a row.

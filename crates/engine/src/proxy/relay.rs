@@ -2,54 +2,95 @@
 
 use std::{
     pin::Pin,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Response};
-use http_body::{Frame, SizeHint};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, Version};
+use http_body::{Body as _, Frame, SizeHint};
 use hyper::ext::ReasonPhrase;
 
-use super::{echoes::Echoes, headers};
+use super::{echoes::Echoes, headers, record::Entry};
 use crate::{
     id::RequestId,
-    outbound::{Body, BoxError},
+    outbound::{Body, BoxError, empty},
+    watch::{Ended, Ticket},
 };
 
 /// Names the call in the answer and in the request log.
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("claviger-request-id");
 
-/// Status, headers and the streaming body, without what stops here and without a header that repeats the
-/// injected secret. Bodies are not looked into.
-pub(super) fn answer(from: Response<Body>, echoes: Echoes, request_id: &RequestId) -> Response<Body> {
-    let (from, body) = from.into_parts();
-    let mut answer = Response::new(());
-    *answer.status_mut() = from.status;
-    *answer.headers_mut() = clean(&from.headers, &echoes);
-    // The reason phrase, and how the provider wrote the names of its headers, in a type that only hyper knows.
-    *answer.extensions_mut() = from.extensions;
+/// Status and headers, without what stops here and without a header that repeats the injected secret; the body as it is.
+pub(super) fn answer(from: Response<Body>, echoes: &Echoes, request_id: &RequestId) -> Response<Body> {
+    let (mut head, body) = from.into_parts();
+    head.version = Version::default();
+    head.headers = clean(&head.headers, echoes);
+    // The reason phrase, and how the provider wrote the names of its headers, are in types that only hyper knows.
     let reason =
-        answer.extensions().get::<ReasonPhrase>().map(|reason| HeaderValue::from_bytes(reason.as_bytes()));
+        head.extensions.get::<ReasonPhrase>().map(|reason| HeaderValue::from_bytes(reason.as_bytes()));
     if reason.is_some_and(|reason| reason.map_or(true, |reason| echoes.found_in(&reason))) {
-        answer.extensions_mut().remove::<ReasonPhrase>();
+        head.extensions.remove::<ReasonPhrase>();
     }
     if let Ok(id) = HeaderValue::from_str(request_id.as_str()) {
-        answer.headers_mut().insert(REQUEST_ID, id);
+        head.headers.insert(REQUEST_ID, id);
     }
-    answer.map(|()| Body::new(Relayed { body, echoes }))
+    Response::from_parts(head, body)
 }
 
 fn clean(from: &HeaderMap, echoes: &Echoes) -> HeaderMap {
     headers::outward(from, |value| echoes.found_in(value))
 }
 
-/// The body, its trailers cleaned like headers.
-struct Relayed {
-    body: Body,
+/// Hands the answer on. The call lasts until its body has ended, and fails there once it is cut.
+pub(super) fn pass(
+    answer: Response<Body>,
     echoes: Echoes,
+    ticket: Ticket,
+    mut entry: Entry,
+) -> Response<Body> {
+    entry.answered(answer.status());
+    answer.map(|body| Body::new(Passing { body, echoes, ticket: Some(ticket), entry, ended: false }))
 }
 
-impl http_body::Body for Relayed {
+/// An answer's body on its way: counted, its trailers cleaned like headers, and cut when the call is. Bytes are not
+/// looked into. What it streams from is dropped when it is cut.
+struct Passing {
+    body: Body,
+    echoes: Echoes,
+    /// None once it was cut.
+    ticket: Option<Ticket>,
+    entry: Entry,
+    /// Whether its end, or that it broke, was seen.
+    ended: bool,
+}
+
+impl Passing {
+    fn cut(&mut self) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        (self.body, self.ticket) = (empty(), None);
+        self.broke("access_ended");
+        Poll::Ready(Some(Err(Box::new(Ended))))
+    }
+
+    fn broke(&mut self, why: &'static str) {
+        self.ended = true;
+        self.entry.broke(why);
+    }
+
+    fn note(&mut self, frame: Frame<Bytes>) -> Frame<Bytes> {
+        match frame.into_data() {
+            Ok(data) => {
+                self.entry.passes(data.len());
+                Frame::data(data)
+            }
+            Err(frame) => match frame.into_trailers() {
+                Ok(trailers) => Frame::trailers(clean(&trailers, &self.echoes)),
+                Err(other) => other,
+            },
+        }
+    }
+}
+
+impl http_body::Body for Passing {
     type Data = Bytes;
     type Error = BoxError;
 
@@ -58,21 +99,40 @@ impl http_body::Body for Relayed {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let this = &mut *self;
-        let frame = ready!(Pin::new(&mut this.body).poll_frame(cx));
-        Poll::Ready(frame.map(|frame| {
-            frame.map(|frame| match frame.into_trailers() {
-                Ok(trailers) => Frame::trailers(clean(&trailers, &this.echoes)),
-                Err(data) => data,
-            })
-        }))
+        let Some(ticket) = &this.ticket else { return Poll::Ready(None) };
+        if ticket.is_cut() {
+            return this.cut();
+        }
+        match Pin::new(&mut this.body).poll_frame(cx) {
+            Poll::Ready(Some(Ok(frame))) => Poll::Ready(Some(Ok(this.note(frame)))),
+            Poll::Ready(Some(Err(error))) => {
+                this.broke("upstream_broken");
+                Poll::Ready(Some(Err(error)))
+            }
+            Poll::Ready(None) => {
+                this.ended = true;
+                Poll::Ready(None)
+            }
+            // Only who waits has to be woken.
+            Poll::Pending if ticket.poll_cut(cx).is_ready() => this.cut(),
+            Poll::Pending => Poll::Pending,
+        }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.ticket.is_some() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
+    }
+}
+
+impl Drop for Passing {
+    fn drop(&mut self) {
+        if !self.ended && !self.body.is_end_stream() {
+            self.entry.broke("caller_gone");
+        }
     }
 }
 

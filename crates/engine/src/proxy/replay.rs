@@ -28,8 +28,10 @@ pub(super) const KEPT: usize = 64 * 1024;
 
 /// The body, and what was kept of it.
 pub(super) struct Replay {
-    shared: Arc<Mutex<Shared>>,
+    /// None where there is no body.
+    shared: Option<Arc<Mutex<Shared>>>,
     hint: SizeHint,
+    read: Option<Arc<AtomicU64>>,
 }
 
 struct Shared {
@@ -57,21 +59,29 @@ enum State {
 }
 
 impl Replay {
-    /// Wraps a body; the bytes read from it are counted in `read`.
-    pub fn new(source: Body, read: Arc<AtomicU64>) -> Self {
+    /// Wraps a body.
+    pub fn new(source: Body) -> Self {
         let hint = source.size_hint();
-        let state = if source.is_end_stream() { State::Whole } else { State::Kept };
+        if source.is_end_stream() {
+            return Self { shared: None, hint, read: None };
+        }
+        let read = Arc::new(AtomicU64::new(0));
         let shared = Shared {
             source,
             kept: Vec::new(),
             kept_bytes: 0,
             trailers: None,
-            state,
+            state: State::Kept,
             reader: 0,
             broken: false,
-            read,
+            read: Arc::clone(&read),
         };
-        Self { shared: Arc::new(Mutex::new(shared)), hint }
+        Self { shared: Some(Arc::new(Mutex::new(shared))), hint, read: Some(read) }
+    }
+
+    /// The counter of bytes read from it; none where there is no body.
+    pub fn read(&self) -> Option<Arc<AtomicU64>> {
+        self.read.clone()
     }
 
     /// The size of the whole body, as far as it is known.
@@ -81,7 +91,7 @@ impl Replay {
 
     /// Whether the body can be read from its beginning again.
     pub fn replayable(&self) -> bool {
-        lock(&self.shared).state != State::Gone
+        self.shared.as_ref().is_none_or(|shared| lock(shared).state != State::Gone)
     }
 
     /// The outcome of the last attempt. That it failed for the caller's body is not the provider's fault.
@@ -89,7 +99,7 @@ impl Replay {
     /// # Errors
     /// `Invalid` when the caller's body broke off, else the failure as it is.
     pub fn blame<T>(&self, outcome: Result<T, Failure>) -> Result<T, Error> {
-        if outcome.is_err() && lock(&self.shared).broken {
+        if outcome.is_err() && self.shared.as_ref().is_some_and(|shared| lock(shared).broken) {
             return Err(Error::invalid("body", "The body broke off, or is not framed as its headers say"));
         }
         outcome.map_err(Into::into)
@@ -97,7 +107,8 @@ impl Replay {
 
     /// The body from its beginning, `None` when that is gone. Ends all earlier readers.
     pub fn restart(&self) -> Option<Body> {
-        let mut shared = lock(&self.shared);
+        let Some(handle) = &self.shared else { return Some(empty()) };
+        let mut shared = lock(handle);
         if shared.state == State::Gone {
             return None;
         }
@@ -106,7 +117,7 @@ impl Replay {
             return Some(empty());
         }
         let reader = Reader {
-            shared: Arc::clone(&self.shared),
+            shared: Arc::clone(handle),
             id: shared.reader,
             next: 0,
             trailers_read: false,

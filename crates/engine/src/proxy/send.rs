@@ -15,7 +15,7 @@ use crate::{
     broker::Broker,
     connect::certificate,
     error::Result,
-    outbound::{Body, Failure, FailureKind, Outbound},
+    outbound::{Body, Destination, Failure, FailureKind, Outbound},
     refresh::Subject,
 };
 
@@ -23,14 +23,20 @@ use crate::{
 ///
 /// # Errors
 /// `Conflict` when there is no certificate that could be shown.
-pub(super) async fn way(broker: &Broker, subject: &Subject, tokens: &Tokens) -> Result<Option<Outbound>> {
+pub(super) async fn way(
+    broker: &Broker,
+    subject: &Subject,
+    tokens: &Tokens,
+) -> Result<Option<Box<Outbound>>> {
     let Subject { integration, provider, .. } = subject;
-    certificate::way(broker, integration, provider, &tokens.typed, CertificateAt::Api).await
+    let way = certificate::way(broker, integration, provider, &tokens.typed, CertificateAt::Api).await?;
+    Ok(way.map(Box::new))
 }
 
 /// Sends the head with the body from its beginning. The body streams on while the answer already comes back.
 pub(super) async fn attempt(
     way: &Outbound,
+    to: &Destination,
     parts: Parts,
     body: &Replay,
     switch: Option<&Switch>,
@@ -41,7 +47,7 @@ pub(super) async fn attempt(
     };
     let mut request = Request::from_parts(parts, body);
     let answer = match switch {
-        None => way.send(request).await?,
+        None => way.send_to(to, request).await?,
         Some(_) => {
             upgrade::ask(request.headers_mut());
             Box::pin(way.switch(request)).await?

@@ -5,8 +5,7 @@
 //! kept by integration alone, so that neither memory nor a batch grows beyond a bound.
 
 use std::{
-    collections::{BTreeMap, HashMap},
-    hash::{BuildHasher as _, RandomState},
+    collections::{BTreeMap, HashMap, hash_map::Entry},
     mem,
     sync::{Mutex, PoisonError},
 };
@@ -17,10 +16,12 @@ use crate::{
         connection::Connection,
     },
     id::{ConnectionId, IntegrationId, WorkspaceId},
+    name::{ByName, Name},
     time::Millis,
 };
 
-const SHARDS: usize = 16;
+/// Each with a lock of its own.
+pub(super) const SHARDS: usize = 16;
 /// How many connections are told apart in a batch.
 pub(super) const MOST: usize = 16_000;
 /// A minute in milliseconds.
@@ -29,19 +30,19 @@ const MINUTE: i64 = 60_000;
 /// The sums of all calls since the last batch.
 pub(super) struct Tallies {
     shards: [Mutex<Shard>; SHARDS],
-    hasher: RandomState,
     /// How many connections a shard tells apart.
     room: usize,
 }
 
 #[derive(Default)]
 struct Shard {
-    connections: HashMap<ConnectionId, Tally>,
+    connections: ByName<Tally>,
     others: HashMap<IntegrationId, Tally>,
 }
 
 /// The sums of one connection, or of those of an integration that are not told apart.
 struct Tally {
+    connection_id: ConnectionId,
     workspace_id: WorkspaceId,
     integration_id: IntegrationId,
     /// By minute and class of status: two or three.
@@ -60,20 +61,14 @@ pub(super) struct Taken {
 
 impl Tallies {
     pub fn new(most: usize) -> Self {
-        Self { shards: Default::default(), hasher: RandomState::new(), room: most.div_ceil(SHARDS) }
+        Self { shards: Default::default(), room: most.div_ceil(SHARDS) }
     }
 
-    /// A number that is a text's own and that nobody can foresee.
-    pub fn hash(&self, text: &str) -> u64 {
-        self.hasher.hash_one(text)
-    }
-
-    /// Adds a call through this connection. `hash` is that of its id.
-    pub fn add(&self, hash: u64, connection: &Connection, call: &FinishedCall) {
-        let at = usize::try_from(hash % SHARDS as u64).unwrap_or_default();
-        let Some(shard) = self.shards.get(at) else { return };
+    /// Adds a call through this connection. `name` is that of its id.
+    pub fn add(&self, name: Name, connection: &Connection, call: &FinishedCall) {
+        let Some(shard) = self.shards.get(name.part(SHARDS)) else { return };
         let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
-        shard.tally(connection, self.room).add(call);
+        shard.tally(name, connection, self.room).add(call);
     }
 
     /// Takes everything out.
@@ -81,11 +76,11 @@ impl Tallies {
         let mut taken = Taken::default();
         for shard in &self.shards {
             let shard = mem::take(&mut *shard.lock().unwrap_or_else(PoisonError::into_inner));
-            for (id, tally) in shard.connections {
+            for tally in shard.connections.values() {
                 if let Some(at) = tally.used {
-                    taken.used.insert(id.clone(), (tally.workspace_id.clone(), at));
+                    taken.used.insert(tally.connection_id.clone(), (tally.workspace_id.clone(), at));
                 }
-                taken.add(Some(&id), &tally);
+                taken.add(Some(&tally.connection_id), tally);
             }
             for tally in shard.others.values() {
                 taken.add(None, tally);
@@ -96,20 +91,21 @@ impl Tallies {
 }
 
 impl Shard {
-    fn tally(&mut self, of: &Connection, room: usize) -> &mut Tally {
+    fn tally(&mut self, name: Name, of: &Connection, room: usize) -> &mut Tally {
         let new = || Tally {
+            connection_id: of.id.clone(),
             workspace_id: of.workspace_id.clone(),
             integration_id: of.integration_id.clone(),
             sums: Vec::new(),
             used: None,
         };
-        // Looked for before it is made: an entry would take a copy of the id each time.
-        if !self.connections.contains_key(&of.id) && self.connections.len() < room {
-            self.connections.insert(of.id.clone(), new());
-        }
-        match self.connections.get_mut(&of.id) {
-            Some(tally) => tally,
-            None => self.others.entry(of.integration_id.clone()).or_insert_with(new),
+        let has_room = self.connections.len() < room;
+        match self.connections.entry(name) {
+            Entry::Occupied(found) if found.get().connection_id == of.id => found.into_mut(),
+            Entry::Vacant(free) if has_room => free.insert(new()),
+            Entry::Occupied(_) | Entry::Vacant(_) => {
+                self.others.entry(of.integration_id.clone()).or_insert_with(new)
+            }
         }
     }
 }

@@ -4,10 +4,10 @@
 //! once, compared with the base, and that same value is sent. A path that some server on the way could read as
 //! leaving the base is refused, not repaired. Where a caller may name a URL instead: `named`.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use claviger_catalog::{Api, Place, template, template::TemplateError};
-use http::{Method, Request, Uri, Version};
+use http::{Method, Request, Uri, Version, uri::PathAndQuery};
 
 use super::{headers, prepare};
 use crate::{
@@ -95,71 +95,89 @@ pub(super) fn allowed_hosts(subject: &Subject) -> Result<Vec<String>> {
     Ok(hosts)
 }
 
-/// The URL to send to: the base URL and the request's path and query.
-///
-/// # Errors
-/// `TargetNotAllowed`
-pub(super) fn join<B>(api: &Api, request: &Request<B>) -> Result<Uri> {
-    if request.method() == Method::CONNECT {
-        return Err(refuse("CONNECT is not offered"));
-    }
-    let uri = request.uri();
-    // In HTTP/2 a host always comes with the path, as `Host` does in HTTP/1; it says nothing of the target.
-    let absolute = uri.scheme().is_some() || uri.authority().is_some();
-    if absolute && request.version() < Version::HTTP_2 {
-        return Err(refuse("Name the path only, not a whole URL"));
-    }
-    under_base(api, uri)
+/// A base URL, read once.
+#[derive(Debug)]
+pub(super) struct Base {
+    url: Uri,
+    /// Its path, as it is written before a caller's; empty for an origin.
+    path: String,
 }
 
-/// The base URL, as it is written without a slash at its end, and parsed.
-///
-/// # Errors
-/// `TargetNotAllowed` when it is not one.
-pub(super) fn base(api: &Api) -> Result<(&str, Uri)> {
-    let base = api.base_url.as_deref().unwrap_or_default();
-    let base = base.strip_suffix('/').unwrap_or(base);
-    let unusable = || refuse("The connection's base URL is not usable");
-    if base.contains(['?', '#', '{', '}', '\\', '@']) {
-        return Err(unusable());
+impl Base {
+    /// Reads the base URL of an API.
+    ///
+    /// # Errors
+    /// `TargetNotAllowed` when it is not usable as one.
+    pub fn of(api: &Api) -> Result<Self> {
+        let text = api.base_url.as_deref().unwrap_or_default();
+        let unusable = || refuse("The connection's base URL is not usable");
+        if text.contains(['?', '#', '{', '}', '\\', '@']) {
+            return Err(unusable());
+        }
+        // One slash at its end is the first of whatever is written behind it.
+        let url: Uri = text.strip_suffix('/').unwrap_or(text).parse().map_err(|_| unusable())?;
+        if url.scheme().is_none() || url.host().is_none_or(str::is_empty) || check_path(url.path()).is_err() {
+            return Err(unusable());
+        }
+        let path = if url.path() == "/" { String::new() } else { url.path().to_owned() };
+        Ok(Self { url, path })
     }
-    let origin: Uri = base.parse().map_err(|_| unusable())?;
-    if origin.host().is_none_or(str::is_empty) || check_path(origin.path()).is_err() {
-        return Err(unusable());
-    }
-    Ok((base, origin))
-}
 
-/// The base URL with a path and a query written behind it.
-///
-/// # Errors
-/// `TargetNotAllowed` for what could be read as leaving the base.
-pub(super) fn under_base(api: &Api, asked: &Uri) -> Result<Uri> {
-    let (base, origin) = base(api)?;
-    let path = asked.path();
-    let path_and_query = asked.path_and_query().map_or(path, http::uri::PathAndQuery::as_str);
-    // Not the path alone: HTTP/2 may bring a query without one, and its path reads as a slash.
-    if !path_and_query.starts_with('/') {
-        return Err(refuse("The path must begin with a slash"));
+    /// The URL itself.
+    pub fn url(&self) -> &Uri {
+        &self.url
     }
-    check_path(path)?;
-    let joined: Uri = format!("{base}{path_and_query}").parse().map_err(|_| refuse("The path is not one"))?;
-    let base_path = path_of(&origin);
-    let below = joined.path().strip_prefix(base_path).is_some_and(|rest| rest.starts_with('/'));
-    if joined.scheme() != origin.scheme() || joined.authority() != origin.authority() || !below {
-        return Err(refuse("The path leaves the connection's base URL"));
-    }
-    if joined.path_and_query().map(http::uri::PathAndQuery::as_str)
-        != Some(format!("{base_path}{path_and_query}").as_str())
-    {
-        return Err(refuse("The path can't be kept as it is"));
-    }
-    Ok(joined)
-}
 
-/// A base URL's path without a slash at its end; empty for an origin.
-pub(super) fn path_of(base: &Uri) -> &str {
-    base.path().strip_suffix('/').unwrap_or(base.path())
+    /// Its path, as it is written before a caller's; empty for an origin.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The URL to send to: the base URL and the request's path and query.
+    ///
+    /// # Errors
+    /// `TargetNotAllowed`
+    pub fn join<B>(&self, request: &Request<B>) -> Result<Uri> {
+        if request.method() == Method::CONNECT {
+            return Err(refuse("CONNECT is not offered"));
+        }
+        let uri = request.uri();
+        // In HTTP/2 a host always comes with the path, as `Host` does in HTTP/1; it says nothing of the target.
+        let absolute = uri.scheme().is_some() || uri.authority().is_some();
+        if absolute && request.version() < Version::HTTP_2 {
+            return Err(refuse("Name the path only, not a whole URL"));
+        }
+        self.under(uri)
+    }
+
+    /// The base URL with a path and a query written behind it.
+    ///
+    /// # Errors
+    /// `TargetNotAllowed` for what could be read as leaving the base.
+    pub fn under(&self, asked: &Uri) -> Result<Uri> {
+        let asked = asked.path_and_query().ok_or_else(|| refuse("The path is not one"))?;
+        // Not the path alone: HTTP/2 may bring a query without one, and its path reads as a slash.
+        if !asked.as_str().starts_with('/') {
+            return Err(refuse("The path must begin with a slash"));
+        }
+        check_path(asked.path())?;
+        let path_and_query = if self.path.is_empty() {
+            asked.clone()
+        } else {
+            let written = [&self.path, asked.as_str()].concat();
+            let read: PathAndQuery = written.parse().map_err(|_| refuse("The path is not one"))?;
+            if read.as_str() != written {
+                return Err(refuse("The path can't be kept as it is"));
+            }
+            read
+        };
+        // Scheme and authority are the base's own, whatever the path is.
+        let mut parts = self.url.clone().into_parts();
+        parts.path_and_query = Some(path_and_query);
+        let joined = Uri::from_parts(parts).map_err(|_| refuse("The path is not one"))?;
+        let below = joined.path().strip_prefix(self.path()).is_some_and(|rest| rest.starts_with('/'));
+        if below { Ok(joined) } else { Err(refuse("The path leaves the connection's base URL")) }
+    }
 }
 
 /// Refuses dot segments, backslashes and control bytes, also behind up to three layers of percent-encoding;
@@ -168,7 +186,7 @@ pub(super) fn check_path(path: &str) -> Result<()> {
     if path.contains('\\') {
         return Err(refuse("The path must not hold a backslash"));
     }
-    let mut layer = path.as_bytes().to_vec();
+    let mut layer = Cow::Borrowed(path.as_bytes());
     for _ in 0..=DECODINGS {
         if layer.iter().any(u8::is_ascii_control) {
             return Err(refuse("The path must not hold a control character"));
@@ -176,11 +194,14 @@ pub(super) fn check_path(path: &str) -> Result<()> {
         if layer.split(|byte| matches!(byte, b'/' | b'\\')).any(is_dots) {
             return Err(refuse("The path must not hold . or .. as a segment"));
         }
-        let next: Vec<u8> = percent_encoding::percent_decode(&layer).collect();
-        if next == layer {
+        if !layer.contains(&b'%') {
             break;
         }
-        layer = next;
+        let next: Vec<u8> = percent_encoding::percent_decode(&layer).collect();
+        if *next == *layer {
+            break;
+        }
+        layer = Cow::Owned(next);
     }
     Ok(())
 }

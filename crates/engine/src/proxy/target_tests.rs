@@ -15,7 +15,7 @@ fn at(base: &str, method: &str, target: &str, version: Version) -> Result<String
     let uri: Uri = target.parse().map_err(|_| refuse("unparsed"))?;
     let request = Request::builder().method(method).uri(uri).version(version).body(()).unwrap();
     let api = Api { base_url: Some(base.to_owned()), ..Api::default() };
-    join(&api, &request).map(|uri| uri.to_string())
+    Base::of(&api)?.join(&request).map(|uri| uri.to_string())
 }
 
 fn get(base: &str, target: &str) -> Option<String> {

@@ -6,7 +6,9 @@
 
 use std::fmt;
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
+
+const PARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// The id of a trace: 32 hex digits, not all of them zero.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -15,7 +17,7 @@ pub(super) struct TraceId([u8; 32]);
 impl TraceId {
     /// The trace that a request belongs to; `None` without a `traceparent`, with several, and with one that is not valid.
     pub fn of(headers: &HeaderMap) -> Option<Self> {
-        let mut values = headers.get_all("traceparent").iter();
+        let mut values = headers.get_all(&PARENT).iter();
         let (value, None) = (values.next()?, values.next()) else { return None };
         read(value.as_bytes()).map(Self)
     }

@@ -4,24 +4,16 @@
 //! the provider agrees, bytes pass both ways and are not looked into, until one side goes, the call is cut, or the
 //! process ends. It must never switch to anything else, nor where the caller did not ask for it.
 
-use std::{
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll},
-};
-
-use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header};
-use http_body::Frame;
-use http_body_util::BodyExt as _;
 use hyper::upgrade::{OnUpgrade, on};
 
-use super::{echoes::Echoes, record, record::Entry, relay};
+use super::{echoes::Echoes, record::Entry, relay};
 use crate::{
     broker::Broker,
     error::{Error, ProviderFault, Result},
     id::RequestId,
-    outbound::{Body, BoxError, Broke, Passed, empty, join},
+    outbound::{Body, Broke, Passed, empty, join},
+    watch::Ticket,
 };
 
 /// The one protocol that is switched to.
@@ -32,9 +24,27 @@ const IGNORED: &str = "h2c";
 /// The caller's side of a call that is to become a WebSocket.
 pub(super) struct Switch(OnUpgrade);
 
-/// Both sides, when they agreed.
-#[derive(Clone)]
-struct Agreed {
+/// What a call came to.
+pub(super) enum Answer {
+    /// The provider's answer, its head as the caller gets it; and what its trailers must not repeat.
+    Passed(Response<Body>, Echoes),
+    /// Both sides agreed to go on as a WebSocket.
+    Agreed(Box<Agreed>),
+}
+
+impl Answer {
+    /// The headers that the caller gets.
+    pub fn headers_mut(&mut self) -> &mut HeaderMap {
+        match self {
+            Self::Passed(answer, _) => answer.headers_mut(),
+            Self::Agreed(agreed) => agreed.head.headers_mut(),
+        }
+    }
+}
+
+/// Both sides, and the head by which the caller learns that they agreed.
+pub(super) struct Agreed {
+    head: Response<Body>,
     caller: OnUpgrade,
     provider: OnUpgrade,
 }
@@ -81,7 +91,7 @@ pub(super) fn ask(headers: &mut HeaderMap) {
     headers.insert(header::UPGRADE, WEBSOCKET);
 }
 
-/// The provider's answer as the caller gets it. Where both agree, it holds both sides.
+/// The provider's answer as the caller gets it.
 ///
 /// # Errors
 /// `Provider` for a switch that was not asked for.
@@ -90,9 +100,9 @@ pub(super) fn answer(
     switch: Option<Switch>,
     echoes: Echoes,
     request_id: &RequestId,
-) -> Result<Response<Body>> {
+) -> Result<Answer> {
     if from.status() != StatusCode::SWITCHING_PROTOCOLS {
-        return Ok(relay::answer(from, echoes, request_id));
+        return Ok(Answer::Passed(relay::answer(from, &echoes, request_id), echoes));
     }
     let to_websocket = from
         .headers()
@@ -103,35 +113,31 @@ pub(super) fn answer(
         return Err(Error::Provider { fault: ProviderFault::Unreadable, message });
     };
     let provider = on(&mut from);
-    let mut answer = relay::answer(from, echoes, request_id).map(|_| Body::new(Standing));
-    ask(answer.headers_mut());
-    answer.headers_mut().remove(header::CONTENT_LENGTH);
-    answer.extensions_mut().insert(Agreed { caller, provider });
-    Ok(answer)
+    let mut head = relay::answer(from, &echoes, request_id).map(|_| empty());
+    ask(head.headers_mut());
+    head.headers_mut().remove(header::CONTENT_LENGTH);
+    Ok(Answer::Agreed(Box::new(Agreed { head, caller, provider })))
 }
 
-/// Hands the answer on. Its row is complete when its body is through, or the WebSocket that it began.
-pub(super) fn watch(broker: &Arc<Broker>, mut answer: Response<Body>, mut entry: Entry) -> Response<Body> {
-    let Some(agreed) = answer.extensions_mut().remove::<Agreed>() else {
-        return record::watch(answer, entry);
-    };
-    let (head, standing) = answer.into_parts();
-    entry.answered(head.status);
-    broker.tasks.spawn(carry(agreed, standing, entry));
-    Response::from_parts(head, empty())
+/// Hands the head on. Its row is complete when the WebSocket that it began has ended.
+pub(super) fn begin(broker: &Broker, agreed: Agreed, ticket: Ticket, mut entry: Entry) -> Response<Body> {
+    let Agreed { head, caller, provider } = agreed;
+    entry.answered(head.status());
+    broker.tasks.spawn(carry(caller, provider, ticket, entry));
+    head
 }
 
 /// Carries bytes both ways until it ends, and says so in the row.
-async fn carry(agreed: Agreed, mut standing: Body, mut entry: Entry) {
+async fn carry(caller: OnUpgrade, provider: OnUpgrade, ticket: Ticket, mut entry: Entry) {
     let passed = Passed::default();
     let both = async {
-        let caller = agreed.caller.await.map_err(|_| Broke::Caller)?;
-        let provider = agreed.provider.await.map_err(|_| Broke::Provider)?;
+        let caller = caller.await.map_err(|_| Broke::Caller)?;
+        let provider = provider.await.map_err(|_| Broke::Provider)?;
         join(caller, provider, &passed).await
     };
     let ended = tokio::select! {
         biased;
-        _cut = standing.frame() => Some("access_ended"),
+        _why = ticket.cut() => Some("access_ended"),
         ended = both => match ended {
             Ok(()) => None,
             Err(Broke::Caller) => Some("caller_gone"),
@@ -139,21 +145,6 @@ async fn carry(agreed: Agreed, mut standing: Body, mut entry: Entry) {
         },
     };
     entry.passed(&passed, ended);
-}
-
-/// The body of a call that goes on as a WebSocket: it says nothing, and fails when the call is cut.
-struct Standing;
-
-impl http_body::Body for Standing {
-    type Data = Bytes;
-    type Error = BoxError;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<std::result::Result<Frame<Bytes>, BoxError>>> {
-        Poll::Pending
-    }
 }
 
 #[cfg(test)]

@@ -6,7 +6,6 @@
 //! connection. One timer per connection is set again only when it fires, so that a request costs none.
 
 use std::{
-    future::Future as _,
     io::{self, IoSlice},
     pin::Pin,
     sync::{
@@ -17,10 +16,11 @@ use std::{
     time::Duration,
 };
 
+use claviger_engine::limit::timer::Timer;
 use http_body::{Body, Frame, SizeHint};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    time::{Instant, Sleep},
+    time::Instant,
 };
 
 use super::limits::{Limits, Place};
@@ -276,26 +276,5 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let ended = Pin::new(&mut self.io).poll_shutdown(cx);
         self.written(cx, ended)
-    }
-}
-
-/// A timer that is only set again when it fires too early.
-#[derive(Default)]
-struct Timer(Option<Pin<Box<Sleep>>>);
-
-impl Timer {
-    /// Ready at the deadline, which may have moved on since it was last asked.
-    fn poll(&mut self, cx: &mut Context<'_>, deadline: Instant) -> Poll<()> {
-        let sleep = self.0.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
-        if sleep.deadline() > deadline {
-            sleep.as_mut().reset(deadline);
-        }
-        while sleep.as_mut().poll(cx).is_ready() {
-            if sleep.deadline() >= deadline {
-                return Poll::Ready(());
-            }
-            sleep.as_mut().reset(deadline);
-        }
-        Poll::Pending
     }
 }

@@ -35,7 +35,7 @@ const CRATES: [(&str, &[&str], &[&str]); 5] = [
 
 /// The engine's layers: a module may use its own layer and those before it.
 const LAYERS: [&[&str]; 6] = [
-    &["error", "id", "time", "secret", "fail"],
+    &["error", "id", "time", "secret", "fail", "name"],
     &["domain"],
     &["store", "vault", "outbound", "limit", "memory"],
     &["webhook", "access"],
@@ -59,10 +59,11 @@ const LAYERS: [&[&str]; 6] = [
 ];
 
 /// What only one module of the engine may say.
-const ONLY: [(&str, &str); 4] = [
+const ONLY: [(&str, &str); 5] = [
     ("sqlx::", "store"),
     ("aws_lc_rs::aead", "vault"),
     ("hyper_util::client", "outbound"),
+    ("hyper::client", "outbound"),
     ("argon2::", "vault"),
 ];
 

@@ -147,7 +147,12 @@ async fn what_is_held_is_counted_at_each_look() {
             String::from_utf8(body.to_bytes().to_vec()).unwrap()
         };
         let bounds = &app.broker.bounds;
-        let places = (bounds.connection.enter("a"), bounds.connection.enter("b"), bounds.provider.enter("c"));
+        let name = claviger_engine::name::Name::of;
+        let places = (
+            bounds.connection.enter(name("a")),
+            bounds.connection.enter(name("b")),
+            bounds.provider.enter(name("c")),
+        );
         let (end, ended) = tokio::sync::oneshot::channel::<()>();
         let work = app.broker.tasks.spawn(ended);
         let text = look().await;

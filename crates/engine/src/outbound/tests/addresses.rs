@@ -184,7 +184,7 @@ const PUBLIC: &[&str] = &[
 
 fn check(outbound: &Outbound, host: &str) -> std::result::Result<(), FailureKind> {
     match format!("https://{host}/x?y").parse::<http::Uri>() {
-        Ok(uri) => outbound.check_url(&uri).map_err(|failure| failure.kind),
+        Ok(uri) => outbound.destination(&uri).map(drop).map_err(|failure| failure.kind),
         Err(_) => Err(FailureKind::BadUrl),
     }
 }
@@ -277,8 +277,9 @@ async fn plain_http_needs_an_allowed_address() {
         assert!(failure.message.contains("plain http"), "{}", failure.message);
     }
     let lax = Outbound::new(Config { require_https: false, ..Config::default() }).unwrap();
-    assert_eq!(lax.check_url(&"http://93.184.216.34/".parse().unwrap()), Ok(()));
-    assert_eq!(lax.check_url(&"http://10.0.0.1/".parse().unwrap()).unwrap_err().kind, FailureKind::Blocked);
+    assert!(lax.destination(&"http://93.184.216.34/".parse().unwrap()).is_ok());
+    let failure = lax.destination(&"http://10.0.0.1/".parse().unwrap()).unwrap_err();
+    assert_eq!(failure.kind, FailureKind::Blocked);
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ mod addresses;
 mod exchange;
 mod guards;
 mod identity;
+mod pool;
 mod server;
 mod trust;
 

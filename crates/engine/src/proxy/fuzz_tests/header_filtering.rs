@@ -167,7 +167,7 @@ fn nothing_of_a_hop_no_cookie_and_no_echo_comes_back() {
         let uri = "https://api.test/x".parse().unwrap();
         let none = SizeHint::with_exact(0);
         let prepared = prepare::head(&caller, &uri, &api, &[], (&tokens, &shown), none).unwrap();
-        let answer = relay::answer(response, prepared.echoes, &RequestId::new());
+        let answer = relay::answer(response, &prepared.echoes, &RequestId::new());
         let to = answer.headers();
         for (name, value) in to {
             let name = name.as_str();

@@ -6,7 +6,7 @@ use http::{Request, Uri, Version};
 use super::{fuzz, print};
 use crate::{
     error::{Error, Result},
-    proxy::{named, target},
+    proxy::{named, target::Base},
 };
 
 /// Bases, without the slash that may stand at their end.
@@ -111,7 +111,7 @@ fn a_path_never_leaves_its_base() {
             for slash in ["", "/"] {
                 let api = Api { base_url: Some(format!("{base}{slash}")), ..Api::default() };
                 let request = Request::builder().uri(uri.clone()).version(version).body(()).unwrap();
-                let joined = target::join(&api, &request);
+                let joined = Base::of(&api).and_then(|base| base.join(&request));
                 if let Ok(joined) = &joined {
                     let asked = uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
                     assert_eq!(joined.to_string(), format!("{base}{asked}"), "not byte for byte");
@@ -130,7 +130,8 @@ fn a_named_url_never_leaves_its_base_and_the_hosts_beside_it() {
         let base = BASES[usize::from(*first) % BASES.len()];
         let Ok(text) = std::str::from_utf8(rest) else { return 0 };
         let api = Api { base_url: Some(base.to_owned()), ..Api::default() };
-        let joined = named::with_hosts(&api, || Ok(vec![HOST.to_owned()]), text);
+        let hosts = || Ok(vec![HOST.to_owned()]);
+        let joined = Base::of(&api).and_then(|base| named::with_hosts(&base, hosts, text));
         let beside = format!("https://{HOST}");
         let elsewhere = joined.as_ref().is_ok_and(|uri| uri.host() == Some(HOST));
         print((judge(if elsewhere { &beside } else { base }, &joined), elsewhere))

@@ -3,7 +3,12 @@
 use std::sync::Arc;
 
 use super::{
-    super::{sample::Sampling, tallies::Tallies, writing::Writer, *},
+    super::{
+        sample::Sampling,
+        tallies::{SHARDS, Tallies},
+        writing::Writer,
+        *,
+    },
     world::{T0, World, status, text, world},
 };
 use crate::{
@@ -13,6 +18,7 @@ use crate::{
     },
     id::{ConnectionId, WorkspaceId},
     metrics::Metrics,
+    name::Name,
     outbound::empty,
     store::{Minutes, Page},
     time::Millis,
@@ -85,9 +91,12 @@ async fn sums_are_told_apart_by_connection_minute_and_class_up_to_a_bound() {
     let world = world(|_, _| status(200)).await;
     let tallies = Tallies::new(1);
     let one = &world.connection;
+    let name = |connection: &Connection| Name::of(connection.id.as_str());
     // Of the same shard: it has room for one.
-    let like = |id: ConnectionId| Connection { id, ..one.clone() };
-    let others = [like(ConnectionId::new()), like(ConnectionId::new())];
+    let shard = name(one).part(SHARDS);
+    let mut others = std::iter::repeat_with(|| Connection { id: ConnectionId::new(), ..one.clone() })
+        .filter(|other| name(other).part(SHARDS) == shard);
+    let others = [others.next().unwrap(), others.next().unwrap()];
     for (connection, status, at) in [
         (one, 200, 0),
         (one, 204, 1),
@@ -96,7 +105,7 @@ async fn sums_are_told_apart_by_connection_minute_and_class_up_to_a_bound() {
         (&others[0], 200, 0),
         (&others[1], 200, 0),
     ] {
-        tallies.add(7, connection, &finished(status, at));
+        tallies.add(name(connection), connection, &finished(status, at));
     }
     let taken = tallies.take();
     let told: Vec<_> = taken
@@ -113,13 +122,27 @@ async fn sums_are_told_apart_by_connection_minute_and_class_up_to_a_bound() {
 }
 
 #[tokio::test]
+async fn two_connections_of_one_name_are_not_taken_for_each_other() {
+    let world = world(|_, _| status(200)).await;
+    let (one, tallies, name) = (&world.connection, Tallies::new(100), Name::of("both"));
+    let other = Connection { id: ConnectionId::new(), ..one.clone() };
+    for connection in [one, &other, one] {
+        tallies.add(name, connection, &finished(200, 0));
+    }
+    let taken = tallies.take();
+    let told: Vec<_> =
+        taken.sums.iter().map(|(key, sums)| (key.connection_id.as_ref(), sums.calls)).collect();
+    assert_eq!(told, [(None, 1), (Some(&one.id), 2)]);
+}
+
+#[tokio::test]
 async fn sums_that_can_not_be_written_take_no_others_with_them() {
     let world = world(|_, _| status(200)).await;
     let (tallies, metrics) = (Arc::new(Tallies::new(10)), Arc::new(Metrics::default()));
     let gone = Connection { workspace_id: WorkspaceId::new(), ..world.connection.clone() };
     let mut writer = Writer::new(world.broker.store.clone(), Arc::clone(&tallies), Arc::clone(&metrics));
-    tallies.add(1, &gone, &finished(200, 0));
-    tallies.add(2, &world.connection, &finished(200, 0));
+    tallies.add(Name::of("gone"), &gone, &finished(200, 0));
+    tallies.add(Name::of("here"), &world.connection, &finished(200, 0));
     writer.sum_up().await;
     writer.write(&[]).await;
     assert_eq!(rollups(&world).await[0].sums.calls, 1);
@@ -136,7 +159,7 @@ async fn sums_wait_while_the_database_takes_nothing() {
     let mut writer = Writer::new(world.broker.store.clone(), Arc::clone(&tallies), Arc::clone(&metrics));
     world.broker.store.close().await;
     for _ in 0..2 {
-        tallies.add(2, &world.connection, &finished(200, 0));
+        tallies.add(Name::of("here"), &world.connection, &finished(200, 0));
         writer.sum_up().await;
         writer.write(std::slice::from_ref(&row)).await;
     }

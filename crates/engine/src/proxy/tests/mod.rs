@@ -178,7 +178,7 @@ async fn each_credential_is_shown_as_itself() {
     let first = crate::refresh::fresh(&world.broker, &ready).await.unwrap();
     let value = |shown: &Shown| {
         let (mut parts, ()) = Request::new(()).into_parts();
-        shown.put(ready.api().unwrap(), &first.tokens, &mut parts).unwrap();
+        shown.put(&ready.route().unwrap().api, &first.tokens, &mut parts).unwrap();
         parts.headers["authorization"].clone()
     };
     let shown = ready.shown(&first).unwrap();

@@ -1,16 +1,22 @@
 //! Bodies on their way: piece by piece in both directions, and what happens when somebody leaves.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use futures_util::stream;
+use http::{HeaderMap, HeaderName};
 use http_body::Frame;
 use http_body_util::{BodyExt as _, StreamBody};
 use tokio::sync::mpsc;
 
 use super::{
-    super::*,
+    super::{echoes::Echoes, *},
     world::{status, world},
 };
-use crate::outbound::BoxError;
+use crate::{
+    outbound::{BoxError, empty, full},
+    watch::Ended,
+};
 
 type Piece = std::result::Result<Frame<Bytes>, BoxError>;
 
@@ -91,6 +97,47 @@ async fn an_answer_that_breaks_off_breaks_off_for_the_caller() {
     drop(answer);
     let row = &world.log().await[0];
     assert_eq!((row.status, row.error.as_deref()), (200, Some("upstream_broken")));
+}
+
+#[tokio::test]
+async fn an_answer_whose_call_is_cut_fails_at_once_and_lets_go_of_its_source() {
+    let (sender, body) = channel();
+    let once = std::sync::Mutex::new(Some(body));
+    let world = world(move |_, _| Response::new(once.lock().unwrap().take().unwrap())).await;
+    sender.send(piece("first")).await.unwrap();
+    let mut answer = world.send("GET", "/x", "").await.unwrap().into_body();
+    assert_eq!(answer.frame().await.unwrap().unwrap().into_data().unwrap(), "first");
+    let reading = tokio::spawn(async move { (answer.frame().await, answer) });
+    tokio::task::yield_now().await;
+    world.broker.watch.leave(Duration::ZERO).await;
+    let (last, mut answer) = reading.await.unwrap();
+    assert!(last.unwrap().unwrap_err().is::<Ended>());
+    assert!(world.broker.watch.is_empty(), "the place is free");
+    while sender.send(piece("more")).await.is_ok() {}
+    assert!(answer.frame().await.is_none());
+    drop(answer);
+    let row = &world.log().await[0];
+    assert_eq!((row.status, row.error.as_deref()), (200, Some("access_ended")));
+}
+
+#[tokio::test]
+async fn trailers_are_cleaned_like_headers() {
+    let world = world(|_, _| status(200)).await;
+    let (call, turn) = (world.call(Request::new(empty())), world.broker.watch.turn());
+    let subject = resolve::subject(&world.broker, &call.caller).await.unwrap();
+    let entry = Entry::open(&world.broker, &call, &subject);
+    let ticket = world.broker.watch.enter(turn, standing(&subject, &call.caller));
+    let mut trailers = HeaderMap::new();
+    for (name, value) in [("x-sum", "1"), ("x-echo", "tok_canary_1"), ("set-cookie", "a=b")] {
+        trailers.insert(name, value.parse().unwrap());
+    }
+    let body = full("body").with_trailers(async move { Some(Ok(trailers)) });
+    let answer = relay::pass(Response::new(Body::new(body)), Echoes::new(&["tok_canary_1"]), ticket, entry);
+    let read = answer.into_body().collect().await.unwrap();
+    let names: Vec<_> = read.trailers().unwrap().keys().map(HeaderName::as_str).collect();
+    assert_eq!(names, ["x-sum"]);
+    assert_eq!(read.to_bytes(), "body");
+    assert_eq!(world.log().await[0].bytes_out, 4);
 }
 
 #[tokio::test]

@@ -2,20 +2,27 @@
 //!
 //! It owns a whole listener, because a provider's path can be any path.
 
+use std::{
+    future::poll_fn,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::{Pin, pin},
+    task::{Context, Poll},
+};
+
 use claviger_engine::{
     error::Error,
     id::{ConnectionId, RequestId},
     outbound::Body,
     proxy::{self, Call, Caller, Target},
 };
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
 
 use super::{caller, error};
 use crate::{app::App, http::request_id, listen::Arriving};
 
-const CONNECTION: &str = "bu-connection-id";
-const RETRIES: &str = "bu-max-retries";
+const CONNECTION: HeaderName = HeaderName::from_static("bu-connection-id");
+const RETRIES: HeaderName = HeaderName::from_static("bu-max-retries");
 
 /// A call that does not get as far as the engine.
 enum Refused {
@@ -43,20 +50,31 @@ impl From<Error> for Refused {
 /// Forwards one call.
 pub async fn forward(app: &App, request: Request<Arriving>) -> Response<Body> {
     let id = RequestId::new();
-    let mut response = match attempt(app, request, &id).await {
+    // Where it stands: it is large, and a wrapper would move it.
+    let mut attempt = pin!(attempt(app, request, &id));
+    match poll_fn(|cx| caught(attempt.as_mut(), cx)).await {
         Ok(response) => response,
         Err(refused) => {
-            let mut answer = refused.said().map(|body| Body::new(body.map_err(Into::into)));
+            let mut refusal = refused.said().map(|body| Body::new(body.map_err(Into::into)));
+            let headers = refusal.headers_mut();
             if let Refused::There(error) = &refused {
-                app.broker.quota.refuse(answer.headers_mut(), error);
+                app.broker.quota.refuse(headers, error);
             }
-            answer
+            if let Ok(value) = HeaderValue::from_str(id.as_str()) {
+                headers.insert(request_id::HEADER, value);
+            }
+            refusal
         }
-    };
-    if let Ok(value) = HeaderValue::from_str(id.as_str()) {
-        response.headers_mut().insert(request_id::HEADER, value);
     }
-    response
+}
+
+/// A panic is our own error, and takes no other call on its connection with it.
+fn caught<T>(
+    attempt: Pin<&mut impl Future<Output = Result<T, Refused>>>,
+    cx: &mut Context<'_>,
+) -> Poll<Result<T, Refused>> {
+    let polled = catch_unwind(AssertUnwindSafe(|| attempt.poll(cx)));
+    polled.unwrap_or_else(|_| Poll::Ready(Err(Refused::There(Error::internal("a call panicked")))))
 }
 
 async fn attempt(app: &App, request: Request<Arriving>, id: &RequestId) -> Result<Response<Body>, Refused> {
@@ -93,5 +111,19 @@ fn wanted_retries(headers: &HeaderMap) -> Result<Option<u8>, Refused> {
     match value.to_str().unwrap_or_default().trim().parse::<u32>() {
         Ok(n) => Ok(Some(u8::try_from(n).unwrap_or(u8::MAX).min(5))),
         Err(_) => Err(Refused::Here("invalid_request", "BU-Max-Retries must be a whole number from 0 to 5")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_an_error_of_ours() {
+        let mut panics = pin!(async { panic!("a panic of this test") });
+        let refused = poll_fn(|cx| caught::<()>(panics.as_mut(), cx)).await.unwrap_err();
+        assert_eq!(refused.said().status(), StatusCode::INTERNAL_SERVER_ERROR);
+        let mut works = pin!(async { Ok(1) });
+        assert!(poll_fn(|cx| caught(works.as_mut(), cx)).await.is_ok_and(|one| one == 1));
     }
 }
