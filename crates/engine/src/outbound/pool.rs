@@ -51,12 +51,14 @@ const SEND_BUFFER: usize = 256 * 1024;
 const PING: Duration = Duration::from_secs(20);
 
 thread_local! {
+    /// The first one is for threads that took none.
     static LANE: Cell<usize> = const { Cell::new(0) };
 }
 
-/// Says which lane this thread's requests take; without a word it is lane 0, which all such threads share.
+/// Says which of [`super::Config::lanes`] this thread's requests take, counted from 0. Threads that say nothing share one
+/// more, so that no connection of theirs is another thread's.
 pub fn take_lane(lane: usize) {
-    LANE.set(lane);
+    LANE.set(lane + 1);
 }
 
 /// The connections over one connector. Cloning shares them.
@@ -111,10 +113,10 @@ enum Sender {
 pub(super) type Unsent = TrySendError<Request<Body>>;
 
 impl Pool {
-    /// With so many lanes, at least one. `https_only`: for requests that go nowhere without TLS.
+    /// With so many lanes, and one for who took none. `https_only`: for requests that go nowhere without TLS.
     pub fn new(gate: &Arc<Gate>, tls: &rustls::ClientConfig, https_only: bool, lanes: usize) -> Self {
         let connector = |versions| Connector::new(Arc::clone(gate), tls.clone(), https_only, versions);
-        let lanes = (0..lanes.max(1)).map(|_| Arc::default()).collect();
+        let lanes = (0..=lanes).map(|_| Arc::default()).collect();
         Self { lanes, usual: connector(Versions::Both), http1: connector(Versions::Http1) }
     }
 
