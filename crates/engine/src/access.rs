@@ -25,7 +25,7 @@ pub use keys::Keys;
 pub use member::{By, Member};
 pub(crate) use operator::open as open_operator_session;
 pub use operator::{
-    Entered, Proof, SignedOperator, Visitor, change_operator_password, operator, prove, sign_in_operator,
+    Entered, Proof, SignedOperator, Visitor, operator, prove, set_operator_password, sign_in_operator,
     sign_out_operator, sign_out_operator_everywhere,
 };
 pub use password::password;

@@ -162,22 +162,19 @@ pub async fn prove(
     Ok(Proof::Right)
 }
 
-/// Gives the operator another password. All its sessions end; what comes back is a new one.
+/// Gives the operator another password, once it was proven that it knows the present one ([`prove`]). All its sessions end;
+/// what comes back is a new one.
 ///
 /// # Errors
-/// `Invalid` for a password that is not the one it has, and for a new one that is too short; `Limited` after too many
-/// tries.
-pub async fn change_operator_password(
-    broker: &Broker,
-    by: &SignedOperator,
-    current: Secret,
-    hash: String,
-    limited_as: &str,
-) -> Result<Secret> {
-    if prove(broker, by, current, limited_as).await? == Proof::Wrong {
-        return Err(Error::invalid("current", "this is not your password"));
-    }
+/// `Unauthenticated` when the session has ended, the operator was disabled or its password was changed meanwhile.
+pub async fn set_operator_password(broker: &Broker, by: &SignedOperator, hash: String) -> Result<Secret> {
     let mut conn = by.begin(broker).await?;
+    let now = conn.any_hold_operator(&by.operator.id).await?;
+    let same =
+        now.is_some_and(|now| now.disabled_at.is_none() && now.password_hash == by.operator.password_hash);
+    if !same || !conn.any_prove_operator_session(&by.session.hash, &by.operator.id).await? {
+        return Err(refused());
+    }
     conn.any_set_operator_password(&by.operator.id, &hash).await?;
     let sid = open(&mut conn, broker, &by.operator).await?;
     conn.commit().await?;

@@ -132,7 +132,7 @@ impl Watched {
         })
     }
 
-    /// All of it was read: the connection is another request's.
+    /// Nothing more is read of it: the connection is another request's, where it can be.
     fn ended(&mut self) {
         if let Some(lease) = self.lease.take() {
             lease.give_back();
@@ -157,7 +157,8 @@ impl http_body::Body for Watched {
             }
             match &frame {
                 Some(Err(_)) => drop(this.lease.take()),
-                Some(Ok(_)) if !this.body.is_end_stream() => {}
+                // Nothing is behind trailers, and nobody asks.
+                Some(Ok(frame)) if !frame.is_trailers() && !this.body.is_end_stream() => {}
                 None | Some(Ok(_)) => this.ended(),
             }
             return Poll::Ready(frame.map(|frame| frame.map_err(|error| Failure::from_body(&error).into())));
@@ -174,5 +175,12 @@ impl http_body::Body for Watched {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
+    }
+}
+
+impl Drop for Watched {
+    /// What nobody reads may be all there, and then the connection is as good as before; else it is closed.
+    fn drop(&mut self) {
+        self.ended();
     }
 }

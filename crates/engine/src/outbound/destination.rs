@@ -9,7 +9,7 @@ use http::{HeaderValue, Uri, uri::PathAndQuery};
 
 use super::{
     failure::{Failure, FailureKind},
-    url::{self, Endpoint},
+    url::{self, Endpoint, Host},
 };
 use crate::name::Name;
 
@@ -36,7 +36,10 @@ impl Destination {
         let usual = if endpoint.https { 443 } else { 80 };
         let host = if endpoint.port == usual { authority.host() } else { authority.as_str() };
         let host = HeaderValue::from_str(host).map_err(|_| unusable())?;
-        let name = Name::of(&authority.as_str().to_ascii_lowercase());
+        let name = Name::of(&match &endpoint.host {
+            Host::Ip(ip) => format!("{ip} {}", endpoint.port),
+            Host::Name(host) => format!("{host} {}", endpoint.port),
+        });
         let mut parts = uri.clone().into_parts();
         parts.path_and_query = Some(PathAndQuery::from_static("/"));
         let origin = Uri::from_parts(parts).map_err(|_| unusable())?;
@@ -92,7 +95,10 @@ mod tests {
     fn it_is_a_scheme_a_host_and_a_port() {
         let one = of("https://Api.example.com/v1?x=y");
         assert_eq!(one, of("https://api.example.com/other"));
-        assert_eq!(one.name(), of("https://api.example.com/other").name());
+        // However it is spelled, and equal places have equal names.
+        for same in ["https://api.example.com/other", "https://api.example.com:443/"] {
+            assert_eq!((&one, one.name()), (&of(same), of(same).name()), "{same}");
+        }
         for other in ["http://api.example.com/", "https://api.example.org/", "https://api.example.com:8443/"]
         {
             assert_ne!(one, of(other), "{other}");

@@ -250,14 +250,18 @@ impl Outbound {
             };
             match outcome {
                 Some(Ok(answer)) => break (answer, lease),
-                Some(Err(mut unsent)) => match unsent.take_message().filter(|_| used_before) {
-                    Some(again) => request = again,
-                    None => {
+                Some(Err(mut unsent)) => match unsent.take_message() {
+                    Some(again) if used_before => request = again,
+                    handed_back => {
                         let error = unsent.into_error();
                         if failure::wants_http1(&error) {
                             self.spoken.remember_old(to.endpoint());
                         }
-                        return Err(Failure::from_exchange(&error));
+                        let failure = Failure::from_exchange(&error);
+                        return Err(Failure {
+                            nothing_sent: failure.nothing_sent || handed_back.is_some(),
+                            ..failure
+                        });
                     }
                 },
                 None => return Err(Failure::timed_out("the answer's headers did not come in time")),

@@ -23,6 +23,7 @@ use hyper_util::{
     client::legacy::connect::Connection as _,
     rt::{TokioExecutor, TokioTimer},
 };
+use tokio::{runtime::Handle, task::AbortHandle};
 use tower_service::Service as _;
 
 use super::{
@@ -38,8 +39,9 @@ use crate::{limit::timer::Timer, name::AsItIs};
 const ROUND: Duration = Duration::from_secs(15);
 /// After so many rounds one is closed: a minute.
 const ROUNDS: u32 = 4;
-/// How long a connection may take to be ready again when its answer has ended.
-const SETTLE: Duration = Duration::from_secs(5);
+/// How long a connection may take to be ready again when its answer has ended: what is left of a request's body may still be
+/// under way. Beyond it the connection is cut, or a provider that reads no more would hold it for ever.
+const SETTLE: Duration = Duration::from_secs(30);
 /// Bytes of an answer's head.
 const HEAD: usize = 256 * 1024;
 /// Bytes of an answer over HTTP/2 that may be under way before somebody takes them.
@@ -92,6 +94,8 @@ struct Kept {
 
 struct Http1 {
     sender: http1::SendRequest<Body>,
+    /// What carries its bytes.
+    task: AbortHandle,
     timer: Timer,
 }
 
@@ -105,7 +109,7 @@ pub(super) struct Lease {
 }
 
 enum Sender {
-    Http1(http1::SendRequest<Body>),
+    Http1(http1::SendRequest<Body>, AbortHandle),
     Http2(http2::SendRequest<Body>),
 }
 
@@ -138,10 +142,25 @@ impl Pool {
         // Seldom, and large: on the heap, so that calls need not carry room for it.
         let sender = Box::pin(self.connect(to, version)).await?;
         let home = home().filter(|_| !once);
-        if let (Sender::Http2(sender), Some(_)) = (&sender, &home) {
-            lane.keep(to, |kept, round| kept.http2 = Some((sender.clone(), round)));
+        let Sender::Http2(own) = sender else {
+            return Ok((Lease { sender, timer: Timer::default(), home }, false));
+        };
+        // Of many that began to connect at once, all use the connection that was there first.
+        let mut first = own;
+        if home.is_some() {
+            lane.keep(to, |kept, round| match &kept.http2 {
+                Some((theirs, _)) if theirs.is_ready() => first = theirs.clone(),
+                _ => kept.http2 = Some((first.clone(), round)),
+            });
         }
-        Ok((Lease { sender, timer: Timer::default(), home }, false))
+        Ok((Lease { sender: Sender::Http2(first), timer: Timer::default(), home }, false))
+    }
+
+    /// How many connections of HTTP/1.1 to there wait for this thread.
+    #[cfg(test)]
+    pub fn waiting(&self, to: &Destination) -> usize {
+        let lane = &self.lanes[LANE.get() % self.lanes.len()];
+        lane.waiting().by_destination.get(to).map_or(0, |kept| kept.http1.len())
     }
 
     async fn connect(&self, to: &Destination, version: Version) -> Result<Sender, Failure> {
@@ -154,8 +173,8 @@ impl Pool {
             Ok(Sender::Http2(sender))
         } else {
             let (sender, connection) = http1_settings().handshake(stream).await.map_err(broke)?;
-            tokio::spawn(carry(connection.with_upgrades()));
-            Ok(Sender::Http1(sender))
+            let task = tokio::spawn(carry(connection.with_upgrades()));
+            Ok(Sender::Http1(sender, task.abort_handle()))
         }
     }
 }
@@ -237,9 +256,9 @@ impl Waiting {
             }
             kept.http2 = None;
         }
-        while let Some((Http1 { sender, timer }, _)) = kept.http1.pop() {
+        while let Some((Http1 { sender, task, timer }, _)) = kept.http1.pop() {
             if sender.is_ready() {
-                return Some((Sender::Http1(sender), timer));
+                return Some((Sender::Http1(sender, task), timer));
             }
         }
         None
@@ -260,7 +279,7 @@ impl Waiting {
 impl Lease {
     /// Whether it is of HTTP/1.1.
     pub fn is_http1(&self) -> bool {
-        matches!(self.sender, Sender::Http1(_))
+        matches!(self.sender, Sender::Http1(..))
     }
 
     /// Sends, and waits for the answer's head. The other half waits with the caller: the timer.
@@ -269,26 +288,35 @@ impl Lease {
         request: Request<Body>,
     ) -> (impl Future<Output = Result<Response<Incoming>, Unsent>>, &mut Timer) {
         let sending = match &mut self.sender {
-            Sender::Http1(sender) => Either::Left(sender.try_send_request(request)),
+            Sender::Http1(sender, _) => Either::Left(sender.try_send_request(request)),
             Sender::Http2(sender) => Either::Right(sender.try_send_request(request)),
         };
         (sending, &mut self.timer)
     }
 
-    /// The answer has ended: the connection waits for another request, where it may.
+    /// The answer has ended, or nobody wants the rest of it: the connection waits for another request, where it may and can.
     pub fn give_back(self) {
         let Self { sender, timer, home } = self;
         // One of HTTP/2 was there all the time.
-        let (Sender::Http1(mut sender), Some((lane, to))) = (sender, home) else { return };
+        let Sender::Http1(mut sender, task) = sender else { return };
         if sender.is_ready() {
-            lane.keep(&to, |kept, round| kept.http1.push((Http1 { sender, timer }, round)));
-        } else if !sender.is_closed() {
-            tokio::spawn(async move {
-                if let Ok(Ok(())) = tokio::time::timeout(SETTLE, sender.ready()).await {
-                    lane.keep(&to, |kept, round| kept.http1.push((Http1 { sender, timer }, round)));
-                }
-            });
+            return wait(home, Http1 { sender, task, timer });
         }
+        let (false, Ok(runtime)) = (sender.is_closed(), Handle::try_current()) else { return };
+        runtime.spawn(async move {
+            match tokio::time::timeout(SETTLE, sender.ready()).await {
+                Ok(Ok(())) => wait(home, Http1 { sender, task, timer }),
+                Ok(Err(_)) => {}
+                Err(_) => task.abort(),
+            }
+        });
+    }
+}
+
+/// Has a connection wait at home, where it has one.
+fn wait(home: Option<(Arc<Lane>, Destination)>, connection: Http1) {
+    if let Some((lane, to)) = home {
+        lane.keep(&to, |kept, round| kept.http1.push((connection, round)));
     }
 }
 
@@ -301,11 +329,10 @@ mod tests {
         let (near, mut far) = tokio::io::duplex(1024);
         let (sender, connection) =
             http1_settings().handshake(hyper_util::rt::TokioIo::new(near)).await.unwrap();
-        tokio::spawn(carry(connection));
+        let task = tokio::spawn(carry(connection)).abort_handle();
         let to = Destination::read(&"http://a.test/".parse().unwrap()).unwrap();
         let lane = Arc::new(Lane::default());
-        let timer = Timer::default();
-        lane.keep(&to, |kept, round| kept.http1.push((Http1 { sender, timer }, round)));
+        wait(Some((lane.clone(), to.clone())), Http1 { sender, task, timer: Timer::default() });
         for _ in 1..ROUNDS {
             lane.waiting().next_round();
         }

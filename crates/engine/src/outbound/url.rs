@@ -63,7 +63,9 @@ pub(crate) fn read(uri: &Uri) -> Result<Endpoint, Failure> {
 fn read_port(rest: &str) -> Option<u16> {
     let digits = rest.strip_prefix(':')?;
     let plain = digits.bytes().all(|b| b.is_ascii_digit());
-    digits.parse().ok().filter(|port| plain && *port != 0)
+    // Another spelling of the same port would be counted as another place.
+    let plain = plain && !digits.starts_with('0');
+    digits.parse().ok().filter(|_| plain)
 }
 
 fn read_host(host: &str) -> Result<Host, Failure> {

@@ -83,7 +83,11 @@ impl Passing {
                 Frame::data(data)
             }
             Err(frame) => match frame.into_trailers() {
-                Ok(trailers) => Frame::trailers(clean(&trailers, &self.echoes)),
+                Ok(trailers) => {
+                    // Nothing is behind them, and nobody asks.
+                    self.ended = true;
+                    Frame::trailers(clean(&trailers, &self.echoes))
+                }
                 Err(other) => other,
             },
         }
@@ -130,7 +134,9 @@ impl http_body::Body for Passing {
 
 impl Drop for Passing {
     fn drop(&mut self) {
-        if !self.ended && !self.body.is_end_stream() {
+        // Of a length that was told, whoever had all of it does not ask whether that was all.
+        let whole = self.body.is_end_stream() || self.body.size_hint().exact() == Some(0);
+        if !self.ended && !whole {
             self.entry.broke("caller_gone");
         }
     }

@@ -120,6 +120,10 @@ impl Base {
             return Err(unusable());
         }
         let path = if url.path() == "/" { String::new() } else { url.path().to_owned() };
+        // Two slashes at its end: which of them a call is below would be anybody's guess.
+        if path.ends_with('/') {
+            return Err(unusable());
+        }
         Ok(Self { url, path })
     }
 
@@ -161,7 +165,10 @@ impl Base {
             return Err(refuse("The path must begin with a slash"));
         }
         check_path(asked.path())?;
-        let path_and_query = if self.path.is_empty() {
+        let path_and_query = if asked.as_str() == "/" && self.path.is_empty() {
+            // It may read so for having nothing at all: HTTP/2 can bring a fragment alone.
+            PathAndQuery::from_static("/")
+        } else if self.path.is_empty() {
             asked.clone()
         } else {
             let written = [&self.path, asked.as_str()].concat();

@@ -151,6 +151,25 @@ fn the_host_that_http_2_names_is_ours_and_says_nothing() {
     assert_eq!(url, "https://api.test/v1/x?y");
 }
 
+/// HTTP/2 may bring a path that has nothing but a fragment, which nobody sends on.
+#[test]
+fn a_path_that_has_nothing_is_the_root() {
+    let mut parts = http::uri::Parts::default();
+    parts.path_and_query = Some(PathAndQuery::try_from("#x").unwrap());
+    let nothing = Uri::from_parts(parts).unwrap();
+    for (base, want) in
+        [("https://api.test", "https://api.test/"), ("https://api.test/v1", "https://api.test/v1/")]
+    {
+        let api = Api { base_url: Some(base.to_owned()), ..Api::default() };
+        let joined = Base::of(&api).unwrap().under(&nothing).unwrap();
+        assert_eq!(joined.to_string(), want);
+        assert!(joined.path_and_query().is_some_and(|path| path.to_string().starts_with('/')));
+        let mut parts = joined.into_parts();
+        (parts.scheme, parts.authority) = (None, None);
+        assert_eq!(Uri::from_parts(parts).unwrap().to_string(), want.trim_start_matches("https://api.test"));
+    }
+}
+
 #[test]
 fn a_base_that_is_not_one_is_refused() {
     for base in [
@@ -166,6 +185,7 @@ fn a_base_that_is_not_one_is_refused() {
         "https://api.test/a/../b",
         "https://api.test/%2e%2e/b",
         "https://api.test/{token}",
+        "https://api.test/v1//",
         "https://api.test\\x",
         "https://api test",
         "not a url",

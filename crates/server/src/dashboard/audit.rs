@@ -35,7 +35,9 @@ pub async fn show(State(app): State<App>, visit: Visit, RawQuery(query): RawQuer
     let given = |name: &str| params.get(name).ok().flatten();
     let noun = given("about").filter(|it| NOUNS.iter().any(|(known, _)| known == it));
     let before = given("before").as_deref().and_then(Mark::parse);
-    let narrow = AuditFilter { actor: given("by"), noun };
+    // Only what could be somebody: a page says no words of an address.
+    let actor = given("by").filter(|by| by.bytes().all(|b| b.is_ascii_alphanumeric() || b"_:".contains(&b)));
+    let narrow = AuditFilter { actor, noun };
     let found = audit::list(&app.broker, visit.seated()?, &narrow, before.as_ref()).await?;
     let now = app.broker.clock.now();
     let rows: Vec<_> = found

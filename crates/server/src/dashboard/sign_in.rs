@@ -13,6 +13,7 @@ use claviger_engine::{
 };
 use minijinja::context;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use url::Url;
 
 use super::{
     page,
@@ -45,10 +46,14 @@ pub fn leading_to(wanted: &str) -> String {
 
 /// A page of the dashboard, as a path below it that no browser reads as another place.
 fn inside(path: &str) -> Option<&str> {
-    let rest = path.strip_prefix(HOME)?;
-    let plain = rest.bytes().all(|b| b.is_ascii_graphic() && b != b'\\' && b != b'#');
-    let below = !rest.split(['?', '/']).any(|part| part == "..");
-    (plain && below && path.len() <= 1024).then_some(path)
+    let plain = path.bytes().all(|b| b.is_ascii_graphic() && b != b'\\' && b != b'#');
+    if !plain || path.len() > 1024 || !path.starts_with(HOME) {
+        return None;
+    }
+    // As browsers read it: to them, `%2e%2e` is `..` too.
+    let origin = Url::parse("https://origin.invalid/").ok()?;
+    let read = origin.join(path).ok()?;
+    (read.origin() == origin.origin() && read.path().starts_with(HOME)).then_some(path)
 }
 
 /// `GET /dashboard/sign-in`.
@@ -149,6 +154,9 @@ mod tests {
             "https://evil.test/dashboard/",
             "/dashboard/../api",
             "/dashboard/..",
+            "/dashboard/%2e%2e/authorize?client_id=x",
+            "/dashboard/.%2E/authorize",
+            "/dashboard/w/%2E./../../api",
             "/dashboard/x\\y",
             "/dashboard/\u{e4}",
             "/dashboard/a b",
