@@ -106,6 +106,17 @@ def test_from_the_first_link_to_signing_out(broker, chromium):
         assert window.complaints("status of 4") == []
 
 
+def test_a_log_gets_no_link_to_what_is_there_already():
+    broker = Claviger("sqlite", "dashboard-applied")
+    try:
+        broker.apply([], ["http://127.0.0.1:9/callback"])
+        # It listens only once it has said what it has to say.
+        broker.serve()
+        assert "/dashboard/setup/" not in broker.process.out.read_text()
+    finally:
+        broker.stop()
+
+
 def test_the_keyboard_goes_through_the_shell(broker, chromium):
     link = until("a link on stdout", lambda: re.search(r"http://\S+/dashboard/setup/\S+", broker.process.out.read_text())).group(0)
     password = secret.made("operator's password", "the operator")

@@ -48,6 +48,14 @@ pub async fn link(broker: &Broker) -> Result<Option<Secret>> {
     Ok(Some(link))
 }
 
+/// Whether there is no workspace yet, and so nothing that an operator could see.
+///
+/// # Errors
+/// `Internal` when the database fails.
+pub async fn is_empty(broker: &Broker) -> Result<bool> {
+    Ok(broker.store.read().await?.any_workspaces().await?.is_empty())
+}
+
 /// Whether a link is good, and if so, whether a workspace is to be made with it.
 ///
 /// # Errors

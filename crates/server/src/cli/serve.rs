@@ -3,7 +3,7 @@
 //! Refuses to start without a root key, with one that opens nothing of what the database holds, or where secrets would
 //! travel in the clear; takes its ports before it touches the database.
 
-use std::process::ExitCode;
+use std::{io::IsTerminal as _, process::ExitCode};
 
 use claviger_engine::{broker::Broker, setup::first};
 
@@ -28,9 +28,12 @@ pub(super) async fn run(settings: Settings) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// While there is no operator, the one-time link by which the first is made. On stdout: what it opens is no log's
-/// reader's.
+/// While there is no operator, the one-time link by which the first is made. Where stdout may be kept in a log, only
+/// while there is nothing yet that it would open.
 async fn tell_how_to_begin(broker: &Broker) -> anyhow::Result<()> {
+    if !std::io::stdout().is_terminal() && !first::is_empty(broker).await? {
+        return Ok(());
+    }
     let Some(link) = first::link(broker).await? else { return Ok(()) };
     let (app, prefix, hours) = (&broker.urls.app, first_run::PREFIX, first::LINK_LIFE.as_secs() / 3600);
     out::line(format_args!(
